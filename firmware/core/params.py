@@ -1,0 +1,190 @@
+"""Parameters: wishes, writable; typed groups with default, limits, level, reset scope and secrecy.
+
+A service declares its groups before they are loaded. Reading is from memory; a change is checked
+whole, saved durably, then visible and announced. A damaged or outdated saved value never stops the
+device: it falls back to the default, with an alarm.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
+
+from firmware.core.actions import Caller, Level
+from firmware.core.bus import Bus
+from firmware.core.errors import Forbidden, Invalid, NotFound
+from firmware.core.values import explain
+from firmware.core.vocabulary.station import ParamsChanged
+from hal.errors import nearest
+
+
+class Scope(StrEnum):
+    """What a restore does to a parameter: back to the default, or kept (network identity only)."""
+
+    RESET = "reset"
+    KEEP = "keep"
+
+
+class Group(BaseModel):
+    """Base of a parameter group; `group` is its name, `level` who may read it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    group: ClassVar[str]
+    level: ClassVar[Level] = Level.VIEWER
+
+
+G = TypeVar("G", bound=Group)
+
+
+def param(
+    default: Any,
+    summary: str,
+    *,
+    level: Level = Level.ADMIN,
+    scope: Scope = Scope.RESET,
+    secret: bool = False,
+    **limits: Any,
+) -> Any:
+    """Declare one parameter: default, one sentence, who may change it, reset scope, secrecy, pydantic limits."""
+    extra: JsonDict = {"level": int(level), "scope": scope.value, "secret": secret}
+    if callable(default):
+        return Field(default_factory=default, description=summary, json_schema_extra=extra, **limits)
+    return Field(default=default, description=summary, json_schema_extra=extra, **limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParamInfo:
+    """One declared parameter, for lists and forms."""
+
+    group: str
+    name: str
+    summary: str
+    level: Level
+    scope: Scope
+    secret: bool
+    default: object
+
+
+class Keeper(Protocol):
+    """Where a group's text is kept durably; `core.store` is one."""
+
+    async def load(self, name: str) -> bytes | None:
+        """The saved bytes, verified, or None when never saved."""
+
+    async def save(self, name: str, data: bytes) -> None:
+        """Save durably. Raises Unavailable."""
+
+
+MASK = "*****"
+
+
+class Params:
+    """The parameter groups of one role."""
+
+    def __init__(self, keeper: Keeper, bus: Bus, complain: Callable[[str, str], None]) -> None:
+        """`complain(file, why)` is told of saved values that cannot be used."""
+        self._keeper = keeper
+        self._bus = bus
+        self._complain = complain
+        self._groups: dict[str, Group] = {}
+
+    def declare(self, model: type[Group], default: Group | None = None) -> None:
+        """Add a group with its defaults (`default` where the product has its own)."""
+        if model.group in self._groups:
+            raise ValueError(f"parameter group {model.group!r} is declared twice")
+        self._groups[model.group] = default if default is not None else model()
+
+    async def load(self, model: type[Group]) -> None:
+        """Read a declared group's saved values over its defaults."""
+        current = self._groups[model.group]
+        saved = await self._keeper.load(f"params-{model.group}")
+        if saved is None:
+            return
+        try:
+            values = json.loads(saved)
+            self._groups[model.group] = model.model_validate({**current.model_dump(mode="json"), **values})
+        except (ValueError, TypeError) as error:
+            why = explain(error, model, model.group).message if isinstance(error, ValidationError) else str(error)
+            self._complain(f"params-{model.group}", why)
+
+    def get(self, model: type[G]) -> G:
+        """The group now."""
+        value = self._groups[model.group]
+        assert isinstance(value, model)
+        return value
+
+    def names(self) -> tuple[str, ...]:
+        """All declared groups."""
+        return tuple(sorted(self._groups))
+
+    def __contains__(self, group: str) -> bool:
+        return group in self._groups
+
+    def find(self, group: str) -> Group:
+        """A group by name. Raises NotFound with the nearest valid name."""
+        if group not in self._groups:
+            raise NotFound("params", f"no group {group!r}{nearest(group, self._groups)}")
+        return self._groups[group]
+
+    def infos(self, group: str) -> tuple[ParamInfo, ...]:
+        """The declarations of a group. Raises NotFound."""
+        model = type(self.find(group))
+        found = []
+        for name, field in model.model_fields.items():
+            extra = field.json_schema_extra
+            meta: Mapping[str, Any] = extra if isinstance(extra, dict) else {}
+            found.append(
+                ParamInfo(
+                    group=group,
+                    name=name,
+                    summary=field.description or "",
+                    level=Level(meta.get("level", Level.ADMIN)),
+                    scope=Scope(meta.get("scope", Scope.RESET)),
+                    secret=bool(meta.get("secret", False)),
+                    default=field.get_default(call_default_factory=True),
+                )
+            )
+        return tuple(found)
+
+    def shown(self, group: str, caller: Caller) -> dict[str, Any]:
+        """A group's values as `caller` may see them; secrets are masked. Raises NotFound, Forbidden."""
+        value = self.find(group)
+        if caller.level < value.level:
+            raise Forbidden(group, f"needs {value.level.name.lower()}")
+        values = value.model_dump(mode="json")
+        for info in self.infos(group):
+            if info.secret and values[info.name]:
+                values[info.name] = MASK
+        return values
+
+    async def change(
+        self, group: str, patch: Mapping[str, Any], caller: Caller, *, cause: str | None = None
+    ) -> dict[str, Any]:
+        """Change named parameters of a group, all or none; returns the group as shown.
+
+        Raises NotFound, Invalid (place, value, nearest name), Forbidden, Unavailable.
+        """
+        current = self.find(group)
+        model = type(current)
+        levels = {info.name: info.level for info in self.infos(group)}
+        for name in patch:
+            if name not in levels:
+                raise Invalid(f"{group}.{name}", f"unknown parameter {name!r}{nearest(name, levels)}")
+            if caller.level < levels[name]:
+                raise Forbidden(f"{group}.{name}", f"needs {levels[name].name.lower()}")
+        try:
+            wanted = model.model_validate({**current.model_dump(mode="json"), **patch})
+        except ValidationError as error:
+            raise explain(error, model, group) from None
+        changed = tuple(name for name in patch if getattr(wanted, name) != getattr(current, name))
+        if changed:
+            await self._keeper.save(f"params-{group}", json.dumps(wanted.model_dump(mode="json")).encode())
+            self._groups[group] = wanted
+            self._bus.publish(ParamsChanged(group=group, names=changed, by=caller.name), cause=cause)
+        return self.shown(group, caller)

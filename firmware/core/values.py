@@ -1,0 +1,77 @@
+"""Turning outside data into values and back: one decoder for bodies, link frames and rule templates.
+
+Field limits are written at the declaration as pydantic `Field` in `Annotated`; an unknown name is an
+error that suggests the nearest valid one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from firmware.core.errors import Invalid
+from hal.errors import nearest
+
+T = TypeVar("T")
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
+    found = _ADAPTERS.get(cls)
+    if found is None:
+        if not issubclass_base_model(cls) and "__pydantic_config__" not in cls.__dict__:
+            cls.__pydantic_config__ = ConfigDict(extra="forbid")
+        found = _ADAPTERS[cls] = TypeAdapter(cls)
+    return found
+
+
+def issubclass_base_model(cls: type[Any]) -> bool:
+    """Whether the class brings its own pydantic configuration."""
+    return hasattr(cls, "model_config")
+
+
+def names_of(cls: type[Any]) -> tuple[str, ...]:
+    """The field names of a value or model class."""
+    if issubclass_base_model(cls):
+        return tuple(cls.model_fields)
+    return tuple(field.name for field in fields(cls))
+
+
+def decode(cls: type[T], data: object, *, where: str) -> T:
+    """Check outside data (parsed JSON, TOML) and make the value. Raises Invalid with one clear line."""
+    try:
+        value: T = _adapter(cls).validate_python(data)
+    except ValidationError as error:
+        raise explain(error, cls, where) from None
+    return value
+
+
+def encode(value: object) -> Any:
+    """The JSON-ready form of a value (dataclass or pydantic model)."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def schema(cls: type[Any]) -> dict[str, Any]:
+    """JSON schema of a value class, for interfaces that list actions and parameters."""
+    return _adapter(cls).json_schema()
+
+
+def explain(error: ValidationError, cls: type[Any], where: str) -> Invalid:
+    """The first complaint of a validation as one line: place, value, limit, nearest valid name."""
+    first = error.errors()[0]
+    place = ".".join([where, *(str(part) for part in first["loc"])])
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        name = str(first["loc"][-1])
+        siblings = names_of(cls) if len(first["loc"]) == 1 else ()
+        return Invalid(place, f"unknown name {name!r}{nearest(name, siblings)}")
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if first["type"] in ("missing", "missing_argument"):
+        return Invalid(place, "is missing")
+    shown = repr(first["input"])
+    if len(shown) > 60:
+        shown = shown[:57] + "..."
+    return Invalid(place, f"{message[0].lower()}{message[1:]} (got {shown})")

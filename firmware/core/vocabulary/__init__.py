@@ -1,0 +1,8 @@
+"""The words rooms share: each module holds one room's events, states, and action and parameter types.
+
+Importing this package registers every topic, so that the link can read any event of any role.
+"""
+
+from firmware.core.vocabulary import access, device, io, security, station
+
+__all__ = ["access", "device", "io", "security", "station"]

@@ -1,0 +1,100 @@
+"""Words of the device room: identity, phase, buttons, lights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from firmware.core.events import Pulse, State, topic
+
+
+@topic("device/info")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceInfo(State):
+    """What this device is; `serial` is 12 upper-case hex digits."""
+
+    product: str
+    model: str
+    board: str
+    version: str
+    slot: str
+    serial: str
+    chip_id: str
+    simulated: bool
+    capabilities: tuple[str, ...]
+
+
+class Phase(StrEnum):
+    """What the device as a whole is doing; upgrade and reset phases are set by their services."""
+
+    STARTING = "starting"
+    NORMAL = "normal"
+    RESTORING = "restoring"
+    UPGRADING = "upgrading"
+    UPGRADE_FAILED = "upgrade_failed"
+
+
+@topic("device/phase")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicePhase(State):
+    """The phase of the device and, in words, of what."""
+
+    phase: Phase
+    detail: str = ""
+
+
+@topic("device/network")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkState(State):
+    """Whether the network is there; published by the network role, unknown when it is away."""
+
+    up: bool
+    detail: str = ""
+
+
+@topic("device/identify")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifyState(State):
+    """Somebody asked the device to show which one it is."""
+
+    active: bool
+
+
+class GestureKind(StrEnum):
+    """What a finger did."""
+
+    SHORT = "short"
+    LONG = "long"
+    STUCK = "stuck"
+
+
+@topic("device/button")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonState(State):
+    """A button, held down or not."""
+
+    keys: ClassVar[tuple[str, ...]] = ("button",)
+    button: str
+    pressed: bool
+
+
+@topic("device/button/gesture")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonGesture(Pulse):
+    """A finished gesture, decided on release (STUCK while still held); `held_s` is exact."""
+
+    button: str
+    gesture: GestureKind
+    held_s: float
+
+
+@topic("device/light")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightState(State):
+    """What a light of the product shows and which line of its table decided it."""
+
+    keys: ClassVar[tuple[str, ...]] = ("light",)
+    light: str
+    pattern: str
+    reason: str

@@ -1,0 +1,97 @@
+"""Words of the core itself: services, storage, parameters, roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from firmware.core.events import Pulse, State, topic
+
+
+class ServicePhase(StrEnum):
+    """Where a service is in its life."""
+
+    OFF = "off"
+    STARTING = "starting"
+    RUNNING = "running"
+    FAILED = "failed"
+
+
+@topic("station/service")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceState(State):
+    """One service of one role; `reason` says why it is off or what it failed with."""
+
+    keys: ClassVar[tuple[str, ...]] = ("service",)
+    service: str
+    role: str
+    phase: ServicePhase
+    reason: str = ""
+    restarts: int = 0
+
+
+@topic("station/service/failed")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceFailed(Pulse):
+    """A restartable service crashed and starts again in `retry_s` seconds."""
+
+    service: str
+    role: str
+    reason: str
+    retry_s: float
+
+
+class StorageProblem(StrEnum):
+    """What is wrong with the storage."""
+
+    FULL = "full"
+    READ_ONLY = "read_only"
+    IO = "io"
+    SLOW = "slow"
+    DAMAGED = "damaged"
+
+
+@topic("station/storage")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageAlarm(State):
+    """Storage trouble of a role (hardening rows 18 to 21); withdrawn when writes succeed again.
+
+    `what` is the file or database, `problem` the kind; DAMAGED stays until the role restarts.
+    """
+
+    keys: ClassVar[tuple[str, ...]] = ("role", "what")
+    role: str
+    what: str
+    problem: StorageProblem
+    detail: str
+
+
+@topic("station/params")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParamsChanged(Pulse):
+    """Parameters of a group were changed by `by`; secret values are never named."""
+
+    group: str
+    names: tuple[str, ...]
+    by: str
+
+
+@topic("station/role")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleState(State):
+    """A process of the device: joined to the link or not."""
+
+    keys: ClassVar[tuple[str, ...]] = ("role",)
+    role: str
+    joined: bool
+    pid: int
+    ready: bool = False
+
+
+@topic("station/journal/lost")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalLost(Pulse):
+    """Journal lines that could not be written while storage failed."""
+
+    lines: int

@@ -1,0 +1,137 @@
+"""What a driver sees below it: line groups, I2C, UART, analogue inputs.
+
+Each Protocol has three implementations: `hal.buses` (real libraries), `hal.sim` (in one process)
+and `hal.sim.remote` (the simulated world in the board process). Handlers are called on the event
+loop, in order; opening is asynchronous, driving a line is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from hal.types import ChipIdentity, Drive, Edge, EdgeKind, Pull
+
+EdgeHandler = Callable[[Edge], None]
+ByteHandler = Callable[[int, bytes], None]
+
+
+class InputLines(Protocol):
+    """A group of 1 to n input lines requested at once: one order of edges for all of them."""
+
+    def levels(self) -> tuple[bool, ...]:
+        """The level of every line now, in the order of the request."""
+
+    def watch(self, handler: EdgeHandler | None) -> None:
+        """Call `handler` for every edge from now on; None stops it. One handler at a time."""
+
+    def close(self) -> None:
+        """Give the lines back; closing twice is harmless."""
+
+
+class OutputLines(Protocol):
+    """A group of 1 to n output lines, driven together."""
+
+    def set(self, *levels: bool) -> None:
+        """Drive all lines, in the order of the request, in one call. Raises BusError."""
+
+    def levels(self) -> tuple[bool, ...]:
+        """The levels last driven."""
+
+    def close(self) -> None:
+        """Give the lines back without moving them; closing twice is harmless."""
+
+
+class Gpio(Protocol):
+    """A chip that offers lines by offset: the processor's own, or a port expander."""
+
+    async def inputs(
+        self,
+        owner: str,
+        offsets: Sequence[int],
+        *,
+        pull: Pull = Pull.NONE,
+        edges: EdgeKind = EdgeKind.BOTH,
+        debounce_us: int = 0,
+    ) -> InputLines:
+        """Request lines as inputs for `owner`. Raises LineInUse, BusError."""
+
+    async def outputs(
+        self,
+        owner: str,
+        offsets: Sequence[int],
+        *,
+        initial: Sequence[bool],
+        drive: Drive = Drive.PUSH_PULL,
+    ) -> OutputLines:
+        """Request lines as outputs, with their first level set in the same step (hardening row 14)."""
+
+
+class I2c(Protocol):
+    """An SMBus controller. Registers are 0-255, words little-endian as on the wire, blocks 1-32 bytes.
+
+    Every call raises NoReply when the chip does not acknowledge, BusError otherwise.
+    """
+
+    async def read_byte(self, address: int, register: int) -> int:
+        """One byte of a register."""
+
+    async def write_byte(self, address: int, register: int, value: int) -> None:
+        """Write one byte."""
+
+    async def read_word(self, address: int, register: int) -> int:
+        """Two bytes, the first on the wire is the low one."""
+
+    async def write_word(self, address: int, register: int, value: int) -> None:
+        """Write two bytes, low one first."""
+
+    async def read_block(self, address: int, register: int, length: int) -> bytes:
+        """`length` bytes from consecutive registers."""
+
+    async def write_block(self, address: int, register: int, data: bytes) -> None:
+        """Write consecutive registers."""
+
+    def close(self) -> None:
+        """Give the bus back."""
+
+
+class Uart(Protocol):
+    """A serial port, raw bytes, 8N1."""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for sending; never blocks. Raises BusError when the port is gone."""
+
+    def receive(self, handler: ByteHandler | None) -> None:
+        """Call `handler(t_ns, data)` for arriving bytes; None stops it."""
+
+    def set_baud(self, baud: int) -> None:
+        """Change the line rate. Raises BusError for a rate the port cannot do."""
+
+    def close(self) -> None:
+        """Give the port back."""
+
+
+class AnalogIn(Protocol):
+    """A converter with numbered channels, offered by a driver to other drivers."""
+
+    async def read_v(self, channel: int) -> float:
+        """The voltage of a channel in volts. Raises BusError."""
+
+
+class Wires(Protocol):
+    """All wires of one board, real or simulated: what `assemble` is handed."""
+
+    async def gpio(self, bus: str) -> Gpio:
+        """The GPIO chip of that bus name. Raises BoardError for an unknown name."""
+
+    async def i2c(self, bus: str) -> I2c:
+        """The I2C controller of that bus name."""
+
+    async def uart(self, bus: str, *, baud: int) -> Uart:
+        """The serial port of that bus name, opened at `baud`."""
+
+    async def identity(self) -> ChipIdentity:
+        """Serial number and chip id burnt into the hardware."""
+
+    async def close(self) -> None:
+        """Give every bus back."""
