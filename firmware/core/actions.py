@@ -6,6 +6,7 @@ calls the owner, who answers a value or raises one of `firmware.core.errors`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -86,6 +87,13 @@ class ActionTable:
 
     def __init__(self) -> None:
         self._actions: dict[str, Action] = {}
+        self._watchers: list[Callable[[Action], None]] = []
+
+    def watch(self, watcher: Callable[[Action], None]) -> None:
+        """Call `watcher` for every action there is, and at once for every one that is added."""
+        for action in self._actions.values():
+            watcher(action)
+        self._watchers.append(watcher)
 
     def register(
         self,
@@ -98,10 +106,11 @@ class ActionTable:
         answer: type[Any] = Nothing,
         private: bool = False,
     ) -> None:
-        """Add a command. Raises ValueError when the name is taken."""
-        if name in self._actions:
+        """Add a command; a service that starts again adds its own once more. Raises ValueError for a taken name."""
+        before = self._actions.get(name)
+        if before is not None and not _same_place(before.owner, owner):
             raise ValueError(f"action {name!r} is registered twice")
-        self._actions[name] = Action(
+        action = self._actions[name] = Action(
             name=name,
             summary=summary,
             params=params,
@@ -110,6 +119,8 @@ class ActionTable:
             private=private,
             owner=owner,
         )
+        for watcher in self._watchers:
+            watcher(action)
 
     def find(self, name: str) -> Action:
         """The action of that name. Raises NotFound with the nearest valid name."""
@@ -141,3 +152,9 @@ class ActionTable:
                 f"parameters are {type(invocation.params).__name__}, not {action.params.__name__}",
             )
         return await action.owner(invocation)
+
+
+def _same_place(one: Handler, other: Handler) -> bool:
+    """Whether two owners are the same function of the code, perhaps of another instance."""
+    first, second = (inspect.unwrap(getattr(owner, "__func__", owner)) for owner in (one, other))
+    return getattr(first, "__code__", first) is getattr(second, "__code__", second)

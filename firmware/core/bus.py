@@ -8,12 +8,12 @@ journal and the link, which must see everything in order and may not wait either
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import TypeVar
 
 from firmware.core.events import Event, Notice, Operation, State
+from firmware.core.queue import NoticeQueue
 from hal.clock import Clock
 
 E = TypeVar("E", bound=Event)
@@ -29,11 +29,14 @@ class Subscription:
     def __init__(self, bus: Bus, classes: tuple[type[Event], ...], depth: int) -> None:
         self._bus = bus
         self._classes = classes
-        self._depth = depth
-        self._queue: OrderedDict[object, Notice] = OrderedDict()
+        self._queue = NoticeQueue(depth)
         self._wake = asyncio.Event()
         self._open = True
-        self.lost = 0
+
+    @property
+    def lost(self) -> int:
+        """How many pulses were dropped because the subscriber fell behind."""
+        return self._queue.lost
 
     def wants(self, cls: type[Event]) -> bool:
         """Whether events of that class belong here."""
@@ -41,36 +44,17 @@ class Subscription:
 
     def put(self, notice: Notice) -> None:
         """Take a notice; called by the bus."""
-        event = notice.event
-        if isinstance(event, State):
-            slot: object = (event.topic, event.key())
-            pending = self._queue.pop(slot, None)
-            if pending is not None and pending.operation is Operation.INITIALISED:
-                notice = Notice(Operation.INITIALISED, event) if notice.operation is Operation.CHANGED else notice
-        else:
-            slot = event.id
-        self._queue[slot] = notice
-        if len(self._queue) > self._depth:
-            self._drop_one()
+        self._queue.put(notice)
         self._wake.set()
-
-    def _drop_one(self) -> None:
-        for slot, notice in self._queue.items():
-            if not isinstance(notice.event, State):
-                del self._queue[slot]
-                self.lost += 1
-                return
-        self._queue.popitem(last=False)
-        self.lost += 1
 
     async def get(self) -> Notice:
         """The next notice; waits for one. Raises StopAsyncIteration once closed and empty."""
-        while not self._queue:
+        while (notice := self._queue.take()) is None:
             if not self._open:
                 raise StopAsyncIteration
             self._wake.clear()
             await self._wake.wait()
-        return self._queue.popitem(last=False)[1]
+        return notice
 
     def pending(self) -> int:
         """How many notices wait."""

@@ -57,6 +57,12 @@ class SetupCodeRequired(Refused):
     code = "setup_code_required"
 
 
+class SetupDone(Refused):
+    """There is an administrator already; only a factory reset goes back."""
+
+    code = "setup_done"
+
+
 class Busy(StationError):
     """Somebody else is at it."""
 
@@ -89,6 +95,7 @@ ERRORS: dict[str, type[StationError]] = {
         Refused,
         Forbidden,
         SetupCodeRequired,
+        SetupDone,
         Busy,
         Unsupported,
         Exhausted,

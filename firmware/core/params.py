@@ -7,6 +7,7 @@ device: it falls back to the default, with an alarm.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pydantic.config import JsonDict
 
 from firmware.core.actions import Caller, Level
 from firmware.core.bus import Bus
-from firmware.core.errors import Forbidden, Invalid, NotFound
+from firmware.core.errors import Forbidden, Invalid, NotFound, Unavailable
 from firmware.core.values import explain
 from firmware.core.vocabulary.station import ParamsChanged
 from hal.errors import nearest
@@ -60,7 +61,7 @@ def param(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParamInfo:
-    """One declared parameter, for lists and forms."""
+    """One declared parameter, for lists and forms; `default` is JSON-ready, and masked when secret."""
 
     group: str
     name: str
@@ -93,25 +94,66 @@ class Params:
         self._bus = bus
         self._complain = complain
         self._groups: dict[str, Group] = {}
+        self._defaults: dict[str, Group] = {}
+        self._changing = asyncio.Lock()
+        self._watchers: list[Callable[[str], None]] = []
+
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """Call `watcher` with the name of every group there is, and at once for every one that is declared."""
+        for group in self._groups:
+            watcher(group)
+        self._watchers.append(watcher)
 
     def declare(self, model: type[Group], default: Group | None = None) -> None:
-        """Add a group with its defaults (`default` where the product has its own)."""
-        if model.group in self._groups:
+        """Add a group with its defaults (`default` where the product has its own).
+
+        A service that starts again declares its own once more; its values stay. Raises ValueError for a taken name.
+        """
+        before = self._groups.get(model.group)
+        if before is not None and type(before) is not model:
             raise ValueError(f"parameter group {model.group!r} is declared twice")
-        self._groups[model.group] = default if default is not None else model()
+        self._defaults[model.group] = default if default is not None else model()
+        if before is None:
+            self._groups[model.group] = self._defaults[model.group]
+            for watcher in self._watchers:
+                watcher(model.group)
 
     async def load(self, model: type[Group]) -> None:
-        """Read a declared group's saved values over its defaults."""
-        current = self._groups[model.group]
-        saved = await self._keeper.load(f"params-{model.group}")
+        """Read a declared group's saved values over its defaults; what cannot be used is complained of, not raised."""
+        file = f"params-{model.group}"
+        try:
+            saved = await self._keeper.load(file)
+        except Unavailable as error:
+            self._complain(file, f"{error.message}; the defaults are used")
+            return
         if saved is None:
             return
         try:
             values = json.loads(saved)
-            self._groups[model.group] = model.model_validate({**current.model_dump(mode="json"), **values})
-        except (ValueError, TypeError) as error:
-            why = explain(error, model, model.group).message if isinstance(error, ValidationError) else str(error)
-            self._complain(f"params-{model.group}", why)
+        except ValueError as error:
+            self._complain(file, f"{error}; the defaults are used")
+            return
+        if not isinstance(values, dict):
+            self._complain(file, f"is {type(values).__name__}, not a table; the defaults are used")
+            return
+        self._groups[model.group] = self._usable(model, values)
+
+    def _usable(self, model: type[Group], values: dict[str, Any]) -> Group:
+        """The defaults with every saved value that is still valid: one that is not takes no other with it."""
+        default = self._defaults[model.group]
+        merged = {**default.model_dump(mode="json"), **values}
+        while True:
+            try:
+                return model.model_validate(merged)
+            except ValidationError as error:
+                complaint = explain(error, model, model.group)
+                named = {str(each["loc"][0]) for each in error.errors() if each["loc"]} & values.keys()
+                self._complain(f"params-{model.group}", f"{complaint}; the default is used")
+                if not named:
+                    return default
+            for name in named:
+                del values[name]
+            merged = {**default.model_dump(mode="json"), **values}
 
     def get(self, model: type[G]) -> G:
         """The group now."""
@@ -135,10 +177,12 @@ class Params:
     def infos(self, group: str) -> tuple[ParamInfo, ...]:
         """The declarations of a group. Raises NotFound."""
         model = type(self.find(group))
+        defaults = self._defaults[group].model_dump(mode="json")
         found = []
         for name, field in model.model_fields.items():
             extra = field.json_schema_extra
             meta: Mapping[str, Any] = extra if isinstance(extra, dict) else {}
+            secret = bool(meta.get("secret", False))
             found.append(
                 ParamInfo(
                     group=group,
@@ -146,8 +190,8 @@ class Params:
                     summary=field.description or "",
                     level=Level(meta.get("level", Level.ADMIN)),
                     scope=Scope(meta.get("scope", Scope.RESET)),
-                    secret=bool(meta.get("secret", False)),
-                    default=field.get_default(call_default_factory=True),
+                    secret=secret,
+                    default=MASK if secret and defaults[name] else defaults[name],
                 )
             )
         return tuple(found)
@@ -170,19 +214,25 @@ class Params:
 
         Raises NotFound, Invalid (place, value, nearest name), Forbidden, Unavailable.
         """
+        async with self._changing:  # or two changes at once would each undo the other's
+            return await self._change(group, patch, caller, cause)
+
+    async def _change(self, group: str, patch: Mapping[str, Any], caller: Caller, cause: str | None) -> dict[str, Any]:
         current = self.find(group)
         model = type(current)
-        levels = {info.name: info.level for info in self.infos(group)}
+        infos = {info.name: info for info in self.infos(group)}
         for name in patch:
-            if name not in levels:
-                raise Invalid(f"{group}.{name}", f"unknown parameter {name!r}{nearest(name, levels)}")
-            if caller.level < levels[name]:
-                raise Forbidden(f"{group}.{name}", f"needs {levels[name].name.lower()}")
+            if name not in infos:
+                raise Invalid(f"{group}.{name}", f"unknown parameter {name!r}{nearest(name, infos)}")
+            if caller.level < infos[name].level:
+                raise Forbidden(f"{group}.{name}", f"needs {infos[name].level.name.lower()}")
+        # A form sends a masked secret back as it was shown: that is not a new secret.
+        wishes = {name: value for name, value in patch.items() if not (infos[name].secret and value == MASK)}
         try:
-            wanted = model.model_validate({**current.model_dump(mode="json"), **patch})
+            wanted = model.model_validate({**current.model_dump(mode="json"), **wishes})
         except ValidationError as error:
             raise explain(error, model, group) from None
-        changed = tuple(name for name in patch if getattr(wanted, name) != getattr(current, name))
+        changed = tuple(name for name in wishes if getattr(wanted, name) != getattr(current, name))
         if changed:
             await self._keeper.save(f"params-{group}", json.dumps(wanted.model_dump(mode="json")).encode())
             self._groups[group] = wanted

@@ -6,7 +6,7 @@ error that suggests the nearest valid one.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -16,6 +16,8 @@ from hal.errors import nearest
 
 T = TypeVar("T")
 
+# What pydantic calls a name that the class does not have.
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
@@ -23,8 +25,9 @@ _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
     found = _ADAPTERS.get(cls)
     if found is None:
-        if not issubclass_base_model(cls) and "__pydantic_config__" not in cls.__dict__:
-            cls.__pydantic_config__ = ConfigDict(extra="forbid")
+        if is_dataclass(cls) and not issubclass_base_model(cls) and "__pydantic_config__" not in cls.__dict__:
+            # setattr: the attribute is pydantic's, not declared on a plain dataclass
+            setattr(cls, "__pydantic_config__", ConfigDict(extra="forbid", allow_inf_nan=False))  # noqa: B010
         found = _ADAPTERS[cls] = TypeAdapter(cls)
     return found
 
@@ -61,17 +64,35 @@ def schema(cls: type[Any]) -> dict[str, Any]:
 
 
 def explain(error: ValidationError, cls: type[Any], where: str) -> Invalid:
-    """The first complaint of a validation as one line: place, value, limit, nearest valid name."""
-    first = error.errors()[0]
+    """One complaint of a validation as one line: place, value, limit, nearest valid name.
+
+    An unknown name goes before a missing one, because it is usually its misspelling.
+    """
+    complaints = error.errors()
+    first = next((each for each in complaints if each["type"] in UNKNOWN), complaints[0])
     place = ".".join([where, *(str(part) for part in first["loc"])])
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if first["type"] in UNKNOWN:
         name = str(first["loc"][-1])
         siblings = names_of(cls) if len(first["loc"]) == 1 else ()
         return Invalid(place, f"unknown name {name!r}{nearest(name, siblings)}")
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if first["type"] in ("missing", "missing_argument"):
         return Invalid(place, "is missing")
-    shown = repr(first["input"])
-    if len(shown) > 60:
-        shown = shown[:57] + "..."
-    return Invalid(place, f"{message[0].lower()}{message[1:]} (got {shown})")
+    hidden = hidden_in(cls)
+    secret = str(first["loc"][0]) in hidden if first["loc"] else bool(hidden)
+    got = "" if secret else f" (got {shown(first['input'])})"
+    return Invalid(place, f"{message[0].lower()}{message[1:]}{got}")
+
+
+def hidden_in(cls: type[Any]) -> frozenset[str]:
+    """The fields of a class whose values are never repeated: `repr=False`, or declared secret."""
+    if issubclass_base_model(cls):
+        extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
+        return frozenset(name for name, extra in extras.items() if isinstance(extra, dict) and extra.get("secret"))
+    return frozenset(field.name for field in fields(cls) if not field.repr)
+
+
+def shown(value: object) -> str:
+    """A value as an error repeats it."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

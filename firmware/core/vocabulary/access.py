@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -223,8 +223,8 @@ class EntryAdd:
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     card: Annotated[str, Field(max_length=600)] | None = None
-    pin: Annotated[str, Field(pattern=r"^[0-9]{1,32}$")] | None = None
-    qr: Annotated[str, Field(max_length=600)] | None = None
+    pin: Annotated[str, Field(pattern=r"^[0-9]{1,32}$")] | None = field(default=None, repr=False)
+    qr: Annotated[str, Field(max_length=600)] | None = field(default=None, repr=False)
     uses: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     valid_from: datetime | None = None
     valid_to: datetime | None = None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from firmware.core.events import Pulse, State, topic
 
@@ -98,3 +100,11 @@ class LightState(State):
     light: str
     pattern: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifyParams:
+    """Show (or stop showing) which device this is; with `for_s` it stops by itself."""
+
+    active: bool
+    for_s: Annotated[float, Field(gt=0, le=86_400)] | None = None

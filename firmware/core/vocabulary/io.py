@@ -33,7 +33,7 @@ class PortState(State):
 @topic("io/relay")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayChanged(State):
-    """A relay was switched; `why` is `command`, `longest on-time` or `closing`."""
+    """A relay was switched; `why` is `start` (its first state), `command`, `longest on-time` or `closing`."""
 
     keys: ClassVar[tuple[str, ...]] = ("relay",)
     relay: str

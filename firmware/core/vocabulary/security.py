@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
+from firmware.core.actions import Level
 from firmware.core.events import Pulse, State, topic
 
 
@@ -49,5 +51,118 @@ class SetupParams:
     """The first administrator; `code` once the open window has passed."""
 
     name: AccountName
-    password: Password
-    code: Annotated[str, Field(max_length=64)] | None = None
+    password: Password = field(repr=False)
+    code: Annotated[str, Field(max_length=64)] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupCode:
+    """The code that the first administrator is asked for, for the console; empty when set-up is done."""
+
+    code: str = field(repr=False)
+
+
+class AccountLevel(StrEnum):
+    """What an account may do: watch; work doors and entries; everything."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountAdd:
+    """A new account."""
+
+    name: AccountName
+    password: Password = field(repr=False)
+    level: AccountLevel = AccountLevel.VIEWER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """What changes of an account; None stays."""
+
+    name: AccountName
+    password: Password | None = field(default=None, repr=False)
+    level: AccountLevel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRef:
+    """One account by name."""
+
+    name: AccountName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """An account as shown."""
+
+    name: str
+    level: AccountLevel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountList:
+    """All accounts, by name."""
+
+    accounts: tuple[AccountView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyBasic:
+    """A name and a password as an interface received them, from `address`, over the interface `via`."""
+
+    name: str
+    password: str = field(repr=False)
+    address: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyDigest:
+    """The fields of a Digest header as received, with the request they came on (RFC 7616).
+
+    `target` is the request target as sent: path and query, still encoded.
+    """
+
+    method: str
+    target: str
+    fields: str = field(repr=False)
+    address: str
+    via: str
+
+
+class Login(StrEnum):
+    """How a log-in went. STALE: the secret was right, the nonce is spent; ask again with a new one."""
+
+    GRANTED = "granted"
+    REFUSED = "refused"
+    STALE = "stale"
+    THROTTLED = "throttled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Who it is, when `login` is GRANTED; when THROTTLED, after how many seconds to try again."""
+
+    login: Login
+    name: str = ""
+    level: Level = Level.ANONYMOUS
+    retry_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengeParams:
+    """What a Digest challenge says besides its nonce."""
+
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenges:
+    """Values of WWW-Authenticate in order of preference; `realm` for the interface's own schemes."""
+
+    digest: tuple[str, ...]
+    realm: str

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
-from firmware.core.events import Pulse, State, topic
+from pydantic import Field
+
+from firmware.core.events import Operation, Pulse, State, topic
 
 
 class ServicePhase(StrEnum):
@@ -95,3 +99,46 @@ class JournalLost(Pulse):
     """Journal lines that could not be written while storage failed."""
 
     lines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalLine:
+    """A fact as the journal keeps it; `fields` are the event's own, JSON-ready, by name.
+
+    `id` is `BOOT-ROLE-NUMBER`, so the order of a boot is known even while the clock was not (hardening row 16).
+    """
+
+    id: str
+    at: datetime
+    topic: str
+    operation: Operation
+    cause: str | None
+    fields: dict[str, Any]
+
+    def text(self) -> str:
+        """One line for people; values are JSON, so none can break the line or colour a terminal."""
+        at = self.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        words = [at, self.topic]
+        if self.operation is Operation.DELETED:
+            words.append("(gone)")
+        words += [f"{name}={json.dumps(value, separators=(',', ':'))}" for name, value in self.fields.items()]
+        words.append(f"id={self.id}")
+        if self.cause is not None:
+            words.append(f"cause={self.cause}")
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalQuery:
+    """The newest lines; with `before` those older than the line of that id."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    before: Annotated[str, Field(max_length=100)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalPage:
+    """Lines in order, oldest first; `more` when there are older ones."""
+
+    lines: tuple[JournalLine, ...]
+    more: bool

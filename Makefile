@@ -1,0 +1,51 @@
+# Lintel: everything a fresh Debian machine needs, in one file. `make run`, `make test`, `make bench`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: run test lint unit bench fuzz crash lock clean
+
+run: $(READY)
+	@exec $(BIN)/lintel run $(ARGS)
+
+test: $(READY) lint unit
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(READY)
+	$(BIN)/pytest $(ARGS)
+
+# Benchmarks stand apart from the tests: they print figures with their peers and assert nothing.
+bench: $(READY)
+	$(BIN)/python bench/run.py $(ARGS)
+
+# The property tests again, with two hundred times the effort.
+fuzz: $(READY)
+	LINTEL_FUZZ=200 $(BIN)/pytest tests/unit $(ARGS)
+
+# Kills and restarts of the whole simulated device, many times.
+crash: $(READY)
+	LINTEL_CRASH=200 $(BIN)/pytest tests/live/test_crash.py $(ARGS)
+
+$(READY): requirements/dev.txt pyproject.toml tools/system-packages.sh
+	sh tools/system-packages.sh
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lintel needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+# Needs uv; writes both locks for all supported Python versions, without index addresses.
+lock:
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		--extra dev --extra lgpio pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		pyproject.toml -o requirements/base.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,168 @@
+"""`lintel run`: world, power switch, roles and bench of one simulated device; or only the roles of a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from firmware import VERSION
+from firmware.board_process.supervisor import Child, Supervisor
+from firmware.core.errors import Busy, StationError
+from firmware.options import ROLES, RunOptions
+from firmware.paths import RuntimeDir, StateDir
+from hal.board import Board, load_board
+from hal.clock import SystemClock
+from hal.errors import HalError
+
+
+def run_board(options: RunOptions) -> int:
+    """Run the whole device until told to stop. Raises BoardError, Invalid, Busy before anything is written."""
+    board = load_board(options.board)
+    state = StateDir(options.state)
+    state.prepare()
+    with locked(state.root), runtime_of(state) as runtime:
+        try:
+            return asyncio.run(BoardProcess(options, board, state, runtime).run())
+        except ExceptionGroup as group:
+            known, other = group.split((StationError, HalError))
+            if other is not None or known is None:
+                raise
+            raise first_of(known) from None
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error inside nested groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold a state directory for one device. Raises Busy with the process that has it."""
+    handle = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(handle, 20).decode(errors="replace").strip() or "another process"
+            raise Busy("--state", f"{root} belongs to a running device (process {owner})") from None
+        os.ftruncate(handle, 0)
+        os.write(handle, str(os.getpid()).encode())
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def runtime_of(state: StateDir) -> Iterator[RuntimeDir]:
+    """A fresh runtime directory, announced in the state directory and removed at the end."""
+    runtime = RuntimeDir.fresh()
+    try:
+        state.bench_address.write_text(f"{runtime.bench}\n")
+        yield runtime
+    finally:
+        state.bench_address.unlink(missing_ok=True)
+        shutil.rmtree(runtime.root, ignore_errors=True)
+
+
+class BoardProcess:
+    """One device: its world (in simulation), its roles, its bench."""
+
+    def __init__(self, options: RunOptions, board: Board, state: StateDir, runtime: RuntimeDir) -> None:
+        self._options = options
+        self._board = board
+        self._state = state
+        self._runtime = runtime
+        self._clock = SystemClock()
+        self._greeted = False
+
+    async def run(self) -> int:
+        """Serve until SIGINT or SIGTERM; returns 0."""
+        from firmware.app import roles_for
+
+        roles = ("all",) if self._options.role == "all" else roles_for(self._board)
+        supervisor = Supervisor(self._options, self._runtime, self._clock, roles, self._said)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(supervisor.run(), name="supervisor")]
+            if self._options.hal == "sim":
+                tasks.append(group.create_task(self._simulate(supervisor), name="world"))
+            else:
+                supervisor.power(on=True)
+            tasks.append(group.create_task(self._wait(stop, tasks), name="stop"))
+        return 0
+
+    @staticmethod
+    async def _wait(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+
+    async def _simulate(self, supervisor: Supervisor) -> None:
+        # The roles start while this process imports and builds the world: they wait for its socket.
+        supervisor.power(on=True)
+        from firmware.board_process.bench import BenchServer
+        from firmware.board_process.scene import furnish
+        from firmware.core.identity import load_or_draw
+        from hal.sim.remote import WorldServer
+        from hal.sim.world import World
+
+        identity = load_or_draw(self._state.identity)
+        world = World(self._clock, self._board, identity=identity)
+        furnish(world)
+        server = WorldServer(world, self._runtime.world)
+        bench = BenchServer(world, supervisor, self._runtime.bench, self._options, self._clock)
+        try:
+            await server.start()
+            await bench.start()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await bench.close()
+            await server.close()
+
+    def _said(self, child: Child) -> None:
+        if child.said.get("READY") == "1" and "HTTP" in child.said and not self._greeted:
+            self._greeted = True
+            print(greeting(self._options, self._board, child.said), flush=True)
+
+
+def greeting(options: RunOptions, board: Board, said: object) -> str:
+    """What a person reads first: where the page is, how to set up, how to swipe a card."""
+    assert isinstance(said, dict)
+    url = f"http://{said['HTTP']}"
+    command = os.path.relpath(sys.argv[0]) if sys.argv[0].endswith("lintel") else f"{sys.executable} -m firmware"
+    where = "" if options.state == Path("state").absolute() else f" --state {os.path.relpath(options.state)}"
+    lines = [f"Lintel {VERSION}: {board.product.name} ({board.product.model}), {options.hal}", ""]
+    if options.web:
+        lines.append(f"  page     {url}/")
+    lines.append(f"  API      {url}/api/v1  (OpenAPI at {url}/api/v1/openapi.json)")
+    if said.get("SETUP") == "needed":
+        body = '{"name":"admin","password":"choose-one"}'
+        lines.append(f"  set up   curl --json '{body}' {url}/api/v1/setup")
+        lines.append(f"           (after the first 30 minutes add \"code\":\"{said['CODE']}\")")
+    if options.hal == "sim":
+        reader = next((node.alias or name for name, node in board.nodes.items() if node.kind == "reader"), None)
+        if reader is not None:
+            entry = '{"name":"Ada","card":"H10301:42:1234"}'
+            lines.append(f"  enrol    curl -u admin:choose-one --json '{entry}' {url}/api/v1/entries")
+            lines.append(f"  swipe    {command} bench{where} swipe {reader} H10301:42:1234")
+            lines.append(f"  watch    {command} bench{where} trace door")
+        else:
+            lines.append(f"  look     {command} bench{where} state")
+    lines += ["", "  Ctrl-C stops it."]
+    return "\n".join(lines)
+
+
+__all__ = ["ROLES", "run_board"]

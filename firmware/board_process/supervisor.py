@@ -1,0 +1,173 @@
+"""Children of the board process: one process a role, restarted within a second when it crashes.
+
+A role says that it is ready over the sd_notify protocol. Exit code 78 (sysexits.h, EX_CONFIG) means that
+starting again cannot help: the whole device stops with the line the role printed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from firmware.core.errors import Refused
+from firmware.notify import parse
+from firmware.options import RunOptions
+from firmware.paths import RuntimeDir, StateDir
+from hal.clock import Clock
+
+EX_CONFIG = 78
+RESTART_S = 0.1
+RESTART_LIMIT_S = 0.8
+STEADY_S = 10.0
+STOP_S = 5.0
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent dies (prctl(2)); leave at once if it already has."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+@dataclass(slots=True)
+class Child:
+    """One role as a process: the running one, and how often it was restarted."""
+
+    role: str
+    process: asyncio.subprocess.Process | None = None
+    restarts: int = 0
+    started_ns: int = 0
+    said: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self.process.pid if self.process is not None and self.process.returncode is None else None
+
+
+class Supervisor:
+    """Keeps the roles of one device running while the power is on."""
+
+    def __init__(
+        self,
+        options: RunOptions,
+        runtime: RuntimeDir,
+        clock: Clock,
+        roles: tuple[str, ...],
+        said: Callable[[Child], None],
+    ) -> None:
+        """`said(child)` is called whenever a role reports something."""
+        self._options = options
+        self._runtime = runtime
+        self._clock = clock
+        self._said = said
+        self._power = asyncio.Event()
+        self._stopping = False
+        self.children = {role: Child(role) for role in roles}
+
+    async def run(self) -> None:
+        """Start and restart the roles until cancelled; on the way out they are stopped. Raises Refused on EX_CONFIG."""
+        loop = asyncio.get_running_loop()
+        listener, _ = await loop.create_datagram_endpoint(
+            lambda: _Reports(self._heard), local_addr=str(self._runtime.notify), family=1
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                for child in self.children.values():
+                    group.create_task(self._keep(child), name=f"keep {child.role}")
+        finally:
+            listener.close()
+            await self.stop()
+
+    def power(self, on: bool) -> None:
+        """Let the roles run, or kill them all at once as a power cut does."""
+        if on:
+            self._power.set()
+            return
+        self._power.clear()
+        for child in self.children.values():
+            if child.pid is not None and child.process is not None:
+                child.process.kill()
+
+    async def off(self) -> None:
+        """Power off, and wait until every role is gone."""
+        self.power(on=False)
+        for child in self.children.values():
+            if child.process is not None:
+                await child.process.wait()
+
+    async def stop(self) -> None:
+        """End every role properly: asked first, killed after `STOP_S`."""
+        self._stopping = True
+        self._power.clear()
+        running = [child.process for child in self.children.values() if child.pid is not None and child.process]
+        for process in running:
+            process.terminate()
+        try:
+            async with asyncio.timeout(STOP_S):
+                for process in running:
+                    await process.wait()
+        except TimeoutError:
+            for process in running:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+
+    async def _keep(self, child: Child) -> None:
+        delay_s = RESTART_S
+        while not self._stopping:
+            await self._power.wait()
+            child.started_ns = self._clock.now_ns()
+            child.said = {}
+            child.process = await self._start(child.role)
+            code = await child.process.wait()
+            if self._stopping:
+                return
+            if code == EX_CONFIG:
+                raise Refused(child.role, "cannot run with these settings; see the line above")
+            if not self._power.is_set():
+                continue
+            child.restarts += 1
+            lived_s = (self._clock.now_ns() - child.started_ns) / 1e9
+            delay_s = RESTART_S if lived_s > STEADY_S else min(RESTART_LIMIT_S, delay_s * 2)
+            await self._clock.sleep(delay_s)
+
+    async def _start(self, role: str) -> asyncio.subprocess.Process:
+        slot = StateDir(self._options.state).slot_a.resolve()
+        environment = os.environ | {
+            "PYTHONPATH": str(slot),
+            "LINTEL_RUNTIME": str(self._runtime.root),
+            "LINTEL_PARENT": str(os.getpid()),
+            "NOTIFY_SOCKET": str(self._runtime.notify),
+        }
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "firmware",
+            *self._options.words(role),
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            # A terminal's Ctrl-C goes to the board process alone, which stops its children in order.
+            start_new_session=True,
+        )
+
+    def _heard(self, fields: Mapping[str, str]) -> None:
+        child = self.children.get(fields.get("LINTEL_ROLE", ""))
+        if child is None or str(child.pid) != fields.get("MAINPID"):
+            return
+        child.said = {**child.said, **fields}
+        self._said(child)
+
+
+class _Reports(asyncio.DatagramProtocol):
+    def __init__(self, heard: Callable[[Mapping[str, str]], None]) -> None:
+        self._heard = heard
+
+    def datagram_received(self, data: bytes, _addr: object) -> None:
+        self._heard(parse(data))

@@ -1,0 +1,72 @@
+"""The front door of the command line: finds the command, prints errors as one line, sets the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from firmware import VERSION
+from firmware.core.errors import StationError
+from hal.errors import HalError, nearest
+
+USAGE = """\
+lintel: open firmware for a network door station, simulated or real
+
+  lintel run      [--board NAME|FILE] [--hal sim|real] [--state DIR] [--http HOST:PORT]
+                  [--role all|control|media|network] [--no-web]
+  lintel explain  [--board NAME|FILE]
+  lintel bench    [--state DIR] VERB ...     (lintel bench --help lists the verbs)
+  lintel --version
+
+To try it: 'lintel run' in one terminal, the lines it prints in another.
+"""
+
+
+def _run(words: list[str]) -> int:
+    from firmware.cli.run import command
+
+    return command(words)
+
+
+def _explain(words: list[str]) -> int:
+    from firmware.cli.explain import command
+
+    return command(words)
+
+
+def _bench(words: list[str]) -> int:
+    from firmware.cli.bench import command
+
+    return command(words)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"run": _run, "explain": _explain, "bench": _bench}
+LATER = {"bundle": "bundles come with the signed upgrade, which this version does not have yet"}
+
+
+def run(words: list[str]) -> int:
+    """Run one command; returns the exit code: 0 well, 1 refused, 2 misunderstood."""
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(USAGE, end="")
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(f"lintel {VERSION}")
+        return 0
+    name, rest = words[0], words[1:]
+    if name in LATER:
+        return complain(f"{name}: {LATER[name]}", 1)
+    if name not in COMMANDS:
+        return complain(f"unknown command {name!r}{nearest(name, COMMANDS)}", 2)
+    try:
+        return COMMANDS[name](rest)
+    except (StationError, HalError) as error:
+        return complain(str(error), 1)
+    except KeyboardInterrupt:
+        return 130
+
+
+def complain(line: str, code: int) -> int:
+    """One line on standard error."""
+    text = " ".join(line.split())
+    print(text if text.startswith("lintel") else f"lintel: {text}", file=sys.stderr)
+    return code

@@ -1,0 +1,60 @@
+"""`lintel run`: the board process with its roles, or one role of a device that already has one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from firmware.cli.parser import Parser, address
+from firmware.core.errors import Unsupported
+from firmware.options import RunOptions
+
+LATER = {
+    "--https": "HTTPS comes with the certificates, which this version does not have yet",
+    "--rtsp": "RTSP comes with the video services, which this version does not have yet",
+}
+
+
+def parse(words: list[str]) -> RunOptions:
+    """The options of `lintel run`. Raises Invalid, Unsupported."""
+    for word in words:
+        if (option := word.split("=")[0]) in LATER:
+            raise Unsupported(f"lintel run {option}", LATER[option])
+    parser = Parser(prog="lintel run")
+    parser.add_argument("--board", default="door_station", help="a board's name or file")
+    parser.add_argument("--hal", choices=("sim", "real"), default=None, help="simulated or real hardware")
+    parser.add_argument("--state", type=Path, default=Path("./state"), help="where the device keeps things")
+    parser.add_argument("--http", type=str, default="127.0.0.1:8080", metavar="HOST:PORT")
+    parser.add_argument("--role", choices=("all", "control", "media", "network"), default=None)
+    parser.add_argument("--no-web", action="store_true", help="leave the status page out")
+    found = parser.parse_all(words)
+    return RunOptions(
+        board=found.board,
+        hal=found.hal or ("real" if is_board_computer() else "sim"),
+        state=found.state.absolute(),
+        http=address(found.http),
+        role=found.role,
+        web=not found.no_web,
+    )
+
+
+def is_board_computer() -> bool:
+    """Whether this machine is a Raspberry Pi or another device-tree board with GPIO."""
+    try:
+        model = Path("/proc/device-tree/model").read_text()
+    except OSError:
+        return False
+    return "Raspberry Pi" in model
+
+
+def command(words: list[str]) -> int:
+    """Run until told to stop. Raises Invalid, BoardError, Unavailable."""
+    options = parse(words)
+    child = "LINTEL_RUNTIME" in os.environ or "RUNTIME_DIRECTORY" in os.environ
+    if options.role in ("control", "media", "network") or (options.role == "all" and child):
+        from firmware.app import run_role
+
+        return run_role(options)
+    from firmware.board_process.process import run_board
+
+    return run_board(options)

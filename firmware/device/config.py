@@ -1,0 +1,99 @@
+"""What a product says of its lights and buttons: `[rooms.device]` of the board file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from firmware.device.show import parse_show
+from hal.errors import nearest
+from hal.types import Pattern
+
+
+class Condition(StrEnum):
+    """What a line of a light table can wait for; each comes from a retained state."""
+
+    STARTING = "starting"
+    NORMAL = "normal"
+    RESTORING = "restoring"
+    UPGRADING = "upgrading"
+    UPGRADE_FAILED = "upgrade_failed"
+    NETWORK_DOWN = "network_down"
+    IDENTIFY = "identify"
+    DOOR_OPEN = "door_open"
+    DOOR_RELEASED = "door_released"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    what: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_names(cls, data: Any) -> Any:
+        for name in data if isinstance(data, Mapping) else ():
+            if name not in cls.model_fields:
+                raise ValueError(f"{cls.what} has no {name!r}{nearest(str(name), cls.model_fields)}")
+        return data
+
+
+def _condition(word: object) -> object:
+    names = [condition.value for condition in Condition]
+    if isinstance(word, str) and word not in names:
+        raise ValueError(f"unknown condition {word!r}{nearest(word, names)}")
+    return word
+
+
+def _show(text: object) -> Pattern:
+    if isinstance(text, Pattern):
+        return text
+    if not isinstance(text, str):
+        raise ValueError("show is text, such as 'green' or 'red slow'")
+    return parse_show(text)
+
+
+class LightLine(_Strict):
+    """One line of a table: while `when` holds, at most `for_s` seconds from its beginning, show this."""
+
+    what: ClassVar[str] = "a line of a light table"
+
+    when: Annotated[Condition, BeforeValidator(_condition)]
+    show: Annotated[Pattern, BeforeValidator(_show)]
+    for_s: float | None = Field(default=None, gt=0, le=86_400)
+
+
+class LightConfig(_Strict):
+    """A light of the product: its LED node and its table, the first true line wins."""
+
+    what: ClassVar[str] = "a light"
+
+    node: str
+    table: tuple[LightLine, ...] = Field(min_length=1)
+
+
+class ButtonConfig(_Strict):
+    """A button of the product: its node, the time from which a press is long, and when it counts as stuck."""
+
+    what: ClassVar[str] = "a button"
+
+    node: str
+    long_s: float = Field(default=3.0, gt=0, le=60)
+    stuck_s: float = Field(default=60.0, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ButtonConfig:
+        if self.stuck_s <= self.long_s:
+            raise ValueError(f"stuck_s ({self.stuck_s:g}) must be above long_s ({self.long_s:g})")
+        return self
+
+
+class DeviceConfig(_Strict):
+    """Lights and buttons by the names people and rules use."""
+
+    what: ClassVar[str] = "rooms.device"
+
+    lights: Mapping[str, LightConfig] = Field(default_factory=dict)
+    buttons: Mapping[str, ButtonConfig] = Field(default_factory=dict)

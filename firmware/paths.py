@@ -1,0 +1,104 @@
+"""Where a device keeps things: the state directory, its rooms, and the runtime directory of sockets.
+
+settings/<slot>/<role>/ goes with the firmware slot, shared/<role>/ stays, identity/ and boot/ belong
+to the hardware. Sockets lie in a short-lived runtime directory, because Unix socket paths are short.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware.core.errors import Invalid, Unavailable
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SLOT = "A"
+
+
+@dataclass(frozen=True, slots=True)
+class StateDir:
+    """The state directory of one device."""
+
+    root: Path
+
+    def settings(self, slot: str, role: str) -> Path:
+        """Parameters, entries, accounts of a role, per slot."""
+        return self.root / "settings" / slot / role
+
+    def shared(self, role: str) -> Path:
+        """Journal and logs of a role, the same for both slots."""
+        return self.root / "shared" / role
+
+    @property
+    def identity(self) -> Path:
+        """Serial number and chip id of the simulated hardware."""
+        return self.root / "identity"
+
+    @property
+    def slot_a(self) -> Path:
+        """The firmware in slot A: a link to a checkout, or an unpacked image."""
+        return self.root / "boot" / "slots" / "A"
+
+    @property
+    def bench_address(self) -> Path:
+        """The file that holds the address of the bench socket."""
+        return self.root / "bench.addr"
+
+    def prepare(self) -> None:
+        """Make the directories, private to this user. Raises Invalid when the place cannot be used."""
+        try:
+            for directory in (self.root, self.identity, self.slot_a.parent):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.slot_a.exists() and not self.slot_a.is_symlink():
+                self.slot_a.symlink_to(CHECKOUT, target_is_directory=True)
+        except OSError as error:
+            raise Invalid("--state", f"{self.root} cannot be used: {error.strerror}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeDir:
+    """The sockets by which the processes of one device meet."""
+
+    root: Path
+
+    @property
+    def world(self) -> Path:
+        """The simulated world's wires."""
+        return self.root / "world"
+
+    @property
+    def link(self) -> Path:
+        """The link's hub in the control role."""
+        return self.root / "link"
+
+    @property
+    def bench(self) -> Path:
+        """The bench's verbs."""
+        return self.root / "bench"
+
+    @property
+    def notify(self) -> Path:
+        """Where children say that they are ready (the sd_notify protocol)."""
+        return self.root / "notify"
+
+    @classmethod
+    def fresh(cls) -> RuntimeDir:
+        """A new private directory, under the user's runtime directory where there is one."""
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        return cls(Path(tempfile.mkdtemp(prefix="lintel-", dir=base if base and Path(base).is_dir() else None)))
+
+    @classmethod
+    def of(cls, state: StateDir) -> RuntimeDir:
+        """The runtime directory of a device that runs: given by systemd, by its board process, or found by state.
+
+        Raises Unavailable when nothing runs there.
+        """
+        for variable in ("LINTEL_RUNTIME", "RUNTIME_DIRECTORY"):
+            if value := os.environ.get(variable):
+                return cls(Path(value))
+        try:
+            return cls(Path(state.bench_address.read_text().strip()).parent)
+        except OSError:
+            raise Unavailable("--state", f"no device runs in {state.root}; start one with 'lintel run'") from None

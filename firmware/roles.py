@@ -1,0 +1,88 @@
+"""Which services exist, in which role each runs, and why a board has it on or off.
+
+A service names the node kinds it `needs`; the board's capabilities decide. `require` in the board file turns
+a missing one into an error instead of silent absence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hal.board import Board
+from hal.errors import BoardError, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """One service as data: its role, what it needs of the board, and one sentence of what it does."""
+
+    name: str
+    role: str
+    summary: str
+    needs: frozenset[str] = frozenset()
+    wants: Callable[[Board], str | None] = lambda board: None  # why the product data leaves it off
+
+
+def _no_doors(board: Board) -> str | None:
+    return None if board.rooms.get("access", {}).get("doors") else "the product has no door"
+
+
+def _no_lights(board: Board) -> str | None:
+    return None if board.rooms.get("device", {}).get("lights") else "the product has no light table"
+
+
+DUTIES = (
+    Duty(name="device", role="control", summary="identity and phase of the device"),
+    Duty(name="journal", role="control", summary="every fact with its cause, kept on disk"),
+    Duty(name="lights", role="control", summary="status LED and indicators", needs=frozenset({"led"}), wants=_no_lights),
+    Duty(name="buttons", role="control", summary="gestures of the buttons", needs=frozenset({"button"})),
+    Duty(name="io", role="control", summary="configurable terminals", needs=frozenset({"port"})),
+    Duty(name="relays", role="control", summary="relays that move no door", needs=frozenset({"relay"})),
+    Duty(name="virtual_inputs", role="control", summary="inputs that programs set"),
+    Duty(name="doors", role="control", summary="release, contact, alarms", needs=frozenset({"relay"}), wants=_no_doors),
+    Duty(name="access", role="control", summary="readers, entries, decisions", needs=frozenset({"reader"}), wants=_no_doors),
+    Duty(name="rules", role="control", summary="what follows from what"),
+    Duty(name="accounts", role="network", summary="who may do what"),
+    Duty(name="api", role="network", summary="native API and status page over HTTP"),
+)
+
+
+def why_off(duty: Duty, board: Board) -> str | None:
+    """Why a service does not run on this board; None when it does."""
+    missing = sorted(duty.needs - board.capabilities)
+    if missing:
+        return f"the board has no {', no '.join(missing)}"
+    return duty.wants(board)
+
+
+def duties_on(board: Board, role: str) -> frozenset[str]:
+    """The services of a role that run on this board. Raises BoardError when a required one cannot."""
+    names = {duty.name: duty for duty in DUTIES}
+    for required in board.product.require:
+        if required not in names:
+            hint = nearest(required, names)
+            raise BoardError(board.name, f"product.require: no service {required!r}{hint}")
+        if (reason := why_off(names[required], board)) is not None:
+            raise BoardError(board.name, f"product.require: {required!r} cannot run: {reason}")
+    return frozenset(duty.name for duty in DUTIES if duty.role == role and why_off(duty, board) is None)
+
+
+def roles_for(board: Board) -> tuple[str, ...]:
+    """The processes a board needs: control and network always, media when it has services for it."""
+    return tuple(
+        role for role in ("control", "media", "network") if role != "media" or duties_on(board, "media")
+    )
+
+
+def explain_services(board: Board) -> str:
+    """Each service, on or off and why, as stable text."""
+    duties_on(board, "control")
+    lines = ["services"]
+    for duty in DUTIES:
+        reason = why_off(duty, board)
+        needs = f" (has {', '.join(sorted(duty.needs))})" if duty.needs else ""
+        state = f"on{needs}" if reason is None else f"off: {reason}"
+        lines.append(f"  {duty.name:<15}{duty.role:<9}{state}")
+    lines.append(f"roles: {', '.join(roles_for(board))}")
+    return "\n".join(lines) + "\n"

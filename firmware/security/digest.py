@@ -1,0 +1,187 @@
+"""Digest access authentication, the server's half (RFC 7616): fields, responses, nonces. No I/O.
+
+A nonce is its own time and a keyed code, so only used ones take memory. A count (`nc`) may jump or come
+late, but a value seen once for its nonce is never taken again (docs: hardening row 31).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+WINDOW = 1024
+LIFETIME_S = 300.0
+NONCES = 1024
+MAX_FIELDS_CHARS = 2048
+
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_FIELD = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*(?:,|$)')
+_HEX = re.compile(r"[0-9a-f]+")
+
+
+class Algorithm(StrEnum):
+    """Hashes offered, the preferred one first."""
+
+    SHA256 = "SHA-256"
+    MD5 = "MD5"
+
+
+def digest(algorithm: Algorithm, text: str) -> str:
+    """H(text) as lower-case hex."""
+    if algorithm is Algorithm.SHA256:
+        return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def ha1(algorithm: Algorithm, name: str, realm: str, password: str) -> str:
+    """H(name:realm:password): all that a server needs to keep, and as good as the password to whoever reads it."""
+    return digest(algorithm, f"{name}:{realm}:{password}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The fields of an Authorization header of scheme Digest, with `qop=auth`."""
+
+    name: str
+    realm: str
+    nonce: str
+    uri: str
+    response: str = field(repr=False)
+    algorithm: Algorithm
+    cnonce: str
+    nc: str
+
+    def expected(self, secret: str, method: str) -> str:
+        """The response that the right `secret` (HA1) gives for this request."""
+        ha2 = digest(self.algorithm, f"{method}:{self.uri}")
+        return digest(self.algorithm, f"{secret}:{self.nonce}:{self.nc}:{self.cnonce}:auth:{ha2}")
+
+
+def read_fields(text: str) -> dict[str, str] | None:
+    """`name=value` pairs after the scheme's name, names in lower case; None when they are not that."""
+    if len(text) > MAX_FIELDS_CHARS:
+        return None
+    found: dict[str, str] = {}
+    place = 0
+    while place < len(text):
+        match = _FIELD.match(text, place)
+        if match is None or match[1].lower() in found:
+            return None
+        quoted, token = match[2], match[3]
+        found[match[1].lower()] = token if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        place = match.end()
+    return found
+
+
+def read_answer(text: str) -> Answer | None:
+    """The answer to a challenge of ours; None when a field is missing, unknown or not what was offered."""
+    fields = read_fields(text)
+    if fields is None or not {"username", "realm", "nonce", "uri", "response", "cnonce", "nc", "qop"} <= set(fields):
+        return None
+    algorithm = read_algorithm(fields)
+    well_formed = fields["qop"] == "auth" and len(fields["nc"]) == 8 and _HEX.fullmatch(fields["nc"].lower())
+    if algorithm is None or not well_formed or fields.get("userhash", "false").lower() != "false":
+        return None
+    return Answer(
+        name=fields["username"],
+        realm=fields["realm"],
+        nonce=fields["nonce"],
+        uri=fields["uri"],
+        response=fields["response"].lower(),
+        algorithm=algorithm,
+        cnonce=fields["cnonce"],
+        nc=fields["nc"],
+    )
+
+
+def read_algorithm(fields: Mapping[str, str]) -> Algorithm | None:
+    """The hash an answer uses; MD5 when it says nothing (RFC 7616, 3.4)."""
+    wanted = fields.get("algorithm", Algorithm.MD5).upper()
+    return next((algorithm for algorithm in Algorithm if algorithm.value == wanted), None)
+
+
+def challenge(realm: str, nonce: str, algorithm: Algorithm, *, stale: bool) -> str:
+    """One WWW-Authenticate value."""
+    text = f'Digest realm="{realm}", qop="auth", algorithm={algorithm.value}, nonce="{nonce}"'
+    return f"{text}, stale=true" if stale else text
+
+
+class Spent:
+    """Counts seen for one nonce: the highest, and a bit for each of the `WINDOW` values up to it."""
+
+    __slots__ = ("_bits", "_highest")
+
+    def __init__(self) -> None:
+        self._highest = 0
+        self._bits = 0
+
+    def take(self, count: int) -> bool:
+        """Whether `count` is new; from now on it is not."""
+        if count < 1 or count <= self._highest - WINDOW:
+            return False
+        if count > self._highest:
+            shift = count - self._highest
+            self._bits = (self._bits << shift) & ((1 << WINDOW) - 1) if shift < WINDOW else 0
+            self._highest = count
+        bit = 1 << (self._highest - count)
+        if self._bits & bit:
+            return False
+        self._bits |= bit
+        return True
+
+
+class Nonces:
+    """Nonces of one boot: made from the time and a key, remembered only once used.
+
+    At most `NONCES` are remembered; when one has to be forgotten, all as old as it are spent with it.
+    """
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = key if key is not None else secrets.token_bytes(32)
+        self._used: OrderedDict[str, Spent] = OrderedDict()
+        self._spent_before_ns = 0
+
+    def fresh(self, now_ns: int) -> str:
+        """A new nonce."""
+        head = now_ns.to_bytes(8, "big") + secrets.token_bytes(8)
+        return urlsafe_b64encode(head + self._code(head)).decode()
+
+    def _code(self, head: bytes) -> bytes:
+        return hmac.digest(self._key, head, "sha256")[:17]
+
+    def _time_ns(self, nonce: str) -> int | None:
+        try:
+            raw = urlsafe_b64decode(nonce.encode("ascii"))
+        except ValueError:
+            return None
+        # One text per nonce: a decoder that forgives would give a replay a second name.
+        if len(raw) != 33 or urlsafe_b64encode(raw).decode() != nonce:
+            return None
+        if not hmac.compare_digest(raw[16:], self._code(raw[:16])):
+            return None
+        return int.from_bytes(raw[:8], "big")
+
+    def take(self, nonce: str, count: int, now_ns: int) -> bool:
+        """Whether this use of a nonce is the first; False for foreign, expired, forgotten and repeated ones."""
+        born_ns = self._time_ns(nonce)
+        if born_ns is None or now_ns - born_ns > LIFETIME_S * 1e9:
+            return False
+        spent = self._used.get(nonce)
+        if spent is None:
+            if born_ns <= self._spent_before_ns:
+                return False
+            spent = self._used[nonce] = Spent()
+            self._forget(now_ns)
+        return spent.take(count)
+
+    def _forget(self, now_ns: int) -> None:
+        while len(self._used) > NONCES:
+            oldest, _ = self._used.popitem(last=False)
+            self._spent_before_ns = max(self._spent_before_ns, self._time_ns(oldest) or now_ns)

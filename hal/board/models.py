@@ -1,0 +1,350 @@
+"""What can be soldered to a board: one frozen model per kind of bus and per `compatible`.
+
+Limits stand at the declaration, units in the names. `active` is the level at which a thing is on;
+lines are written `BUS:NUMBER`, where the bus is a GPIO chip or a port expander of the same board.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from hal.board.fields import (
+    Channel,
+    Debounce,
+    Device,
+    LampColour,
+    Level,
+    Line,
+    Milliseconds,
+    ModelName,
+    Name,
+    Ohm,
+    PullName,
+    Volt,
+    Words,
+    read_between,
+    read_list,
+)
+from hal.types import Colour, LineRef, Pull
+
+
+class Frozen(BaseModel):
+    """Strict, frozen, and deaf to nothing: an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+
+
+class Product(Frozen):
+    """What the board is sold as; `require` names the services without which it must not start."""
+
+    name: Words
+    model: ModelName
+    require: Annotated[tuple[Name, ...], BeforeValidator(read_list)] = ()
+
+
+class GpioBus(Frozen):
+    """A GPIO chip by its device file; `size` lines, numbered from 0, are led out to the board."""
+
+    kind: Literal["gpio"]
+    chip: Device
+    size: int = Field(28, ge=1, le=512)
+
+    @property
+    def lines(self) -> tuple[LineRef, ...]:
+        """A chip offers lines and takes none."""
+        return ()
+
+    @property
+    def path(self) -> str:
+        """The device file."""
+        return self.chip
+
+
+class I2cBus(Frozen):
+    """An I2C controller; `lines` are the GPIO lines it takes for itself."""
+
+    kind: Literal["i2c"]
+    device: Device
+    lines: Annotated[tuple[Line, ...], BeforeValidator(read_list)] = ()
+
+    @property
+    def path(self) -> str:
+        """The device file."""
+        return self.device
+
+
+class UartBus(Frozen):
+    """A serial port, as RS-485 where a transceiver follows it; `lines` are the GPIO lines it takes for itself."""
+
+    kind: Literal["uart"]
+    device: Device
+    rs485: bool = False
+    lines: Annotated[tuple[Line, ...], BeforeValidator(read_list)] = ()
+
+    @property
+    def path(self) -> str:
+        """The device file."""
+        return self.device
+
+
+class Soldered(Frozen):
+    """Anything on a board: `kind` is what it is to a service, `line_fields` take lines.
+
+    The lines of each of `group_fields` are requested together, and so lie on one chip.
+    """
+
+    kind: ClassVar[str]
+    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    line_fields: ClassVar[tuple[str, ...]] = ()
+    channel_fields: ClassVar[tuple[str, ...]] = ()
+
+    alias: Name | None = None
+
+    def lines(self) -> Iterator[tuple[str, LineRef]]:
+        """Every line this node takes, with the field that says so."""
+        return self._places(self.line_fields)
+
+    def channels(self) -> Iterator[tuple[str, LineRef]]:
+        """Every converter channel this node takes, with the field that says so."""
+        return self._places(self.channel_fields)
+
+    @model_validator(mode="after")
+    def _groups_are_on_one_chip(self) -> Self:
+        for group in self.group_fields:
+            places = dict(self._places(group))
+            if len({place.bus for place in places.values()}) > 1:
+                raise ValueError(f"{' and '.join(places)} must be lines of one chip: they are one request")
+        return self
+
+    def _places(self, names: tuple[str, ...]) -> Iterator[tuple[str, LineRef]]:
+        for name in names:
+            place = getattr(self, name)
+            if place is not None:
+                yield name, place
+
+
+class ButtonNode(Soldered):
+    """A push button to ground or to supply."""
+
+    kind: ClassVar[str] = "button"
+    line_fields: ClassVar[tuple[str, ...]] = ("line",)
+
+    compatible: Literal["button"]
+    line: Line
+    active: Level = "low"
+    pull: PullName = Pull.UP
+    debounce_ms: Debounce = 20
+
+
+class LedNode(Soldered):
+    """A lamp of one colour."""
+
+    kind: ClassVar[str] = "led"
+    line_fields: ClassVar[tuple[str, ...]] = ("line",)
+
+    compatible: Literal["led"]
+    line: Line
+    colour: LampColour = Colour.GREEN
+    active: Level = "high"
+
+
+class BicolourLedNode(Soldered):
+    """A lamp of red and green; both together are amber."""
+
+    kind: ClassVar[str] = "led"
+    line_fields: ClassVar[tuple[str, ...]] = ("red", "green")
+    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = (("red", "green"),)
+
+    compatible: Literal["bicolour-led"]
+    red: Line
+    green: Line
+    active: Level = "high"
+
+
+class RgbLedNode(Soldered):
+    """A lamp of red, green and blue."""
+
+    kind: ClassVar[str] = "led"
+    line_fields: ClassVar[tuple[str, ...]] = ("red", "green", "blue")
+    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = (("red", "green", "blue"),)
+
+    compatible: Literal["rgb-led"]
+    red: Line
+    green: Line
+    blue: Line
+    active: Level = "high"
+
+
+class RelayNode(Soldered):
+    """A relay that moves a strike: off by itself after `max_on_s`; `readback` watches its contact."""
+
+    kind: ClassVar[str] = "relay"
+    line_fields: ClassVar[tuple[str, ...]] = ("line", "readback")
+
+    compatible: Literal["relay"]
+    line: Line
+    active: Level = "high"
+    max_on_s: float = Field(60.0, ge=0.1, le=3600)
+    readback: Line | None = None
+    readback_active: Level = "high"
+
+
+class DigitalOutputNode(Soldered):
+    """A plain output."""
+
+    kind: ClassVar[str] = "output"
+    line_fields: ClassVar[tuple[str, ...]] = ("line",)
+
+    compatible: Literal["digital-output"]
+    line: Line
+    active: Level = "high"
+
+
+class DigitalInputNode(Soldered):
+    """A plain contact; `active` is the level of a closed circuit."""
+
+    kind: ClassVar[str] = "input"
+    line_fields: ClassVar[tuple[str, ...]] = ("line",)
+
+    compatible: Literal["digital-input"]
+    line: Line
+    active: Level = "low"
+    pull: PullName = Pull.UP
+    debounce_ms: Debounce = 10
+
+
+class Supervised(Soldered):
+    """The measuring side of a loop with end-of-line resistors.
+
+    One `eol_ohm` in series and one parallel to the contact: closed reads `eol_ohm`, open twice that,
+    cut infinite, short 0. The converter sees `supply_v` through `pullup_ohm`, divided by the loop.
+    """
+
+    eol_ohm: Ohm = 4700
+    pullup_ohm: Ohm = 10_000
+    supply_v: Volt = 3.3
+    poll_ms: Milliseconds = 20
+
+
+class SupervisedInputNode(Supervised):
+    """A contact behind end-of-line resistors."""
+
+    kind: ClassVar[str] = "input"
+    channel_fields: ClassVar[tuple[str, ...]] = ("adc",)
+
+    compatible: Literal["supervised-input"]
+    adc: Channel
+
+
+class IoPortNode(Supervised):
+    """A terminal: `output` drives an open-drain transistor (high closes the circuit to ground), `adc` or `input` reads.
+
+    Configurable where it has both directions; supervised where it reads through a converter.
+    """
+
+    kind: ClassVar[str] = "port"
+    line_fields: ClassVar[tuple[str, ...]] = ("output", "input")
+    channel_fields: ClassVar[tuple[str, ...]] = ("adc",)
+
+    compatible: Literal["io-port"]
+    output: Line | None = None
+    input: Line | None = None
+    adc: Channel | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_read(self) -> Self:
+        if self.adc is not None and self.input is not None:
+            raise ValueError("a terminal reads through adc or through input, not both")
+        if self.output is None and self.adc is None and self.input is None:
+            raise ValueError("a terminal needs output, input or adc")
+        return self
+
+
+class Ads1115Node(Soldered):
+    """A four-channel analogue converter on I2C."""
+
+    kind: ClassVar[str] = "adc"
+    offers: ClassVar[int] = 4
+
+    compatible: Literal["ads1115"]
+    bus: Name
+    address: Annotated[int, read_between(0x48, 0x4B)] = 0x48
+
+
+class Mcp23017Node(Soldered):
+    """A port expander of sixteen lines on I2C; without `interrupt` its inputs are polled."""
+
+    kind: ClassVar[str] = "expander"
+    line_fields: ClassVar[tuple[str, ...]] = ("interrupt",)
+    offers: ClassVar[int] = 16
+
+    compatible: Literal["mcp23017"]
+    bus: Name
+    address: Annotated[int, read_between(0x20, 0x27)] = 0x20
+    interrupt: Line | None = None
+    poll_ms: Milliseconds = 10
+
+
+class WiegandReaderNode(Soldered):
+    """A card reader on two data lines, with its lamp and beeper; a frame ends after `idle_ms` of silence.
+
+    Card frames have `min_bits` to `max_bits` bits; frames of 4 and 8 bits are keys where there is a keypad.
+    """
+
+    kind: ClassVar[str] = "reader"
+    line_fields: ClassVar[tuple[str, ...]] = ("d0", "d1", "led_red", "led_green", "beeper")
+    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = (("d0", "d1"), ("led_red", "led_green"))
+
+    compatible: Literal["wiegand-reader"]
+    d0: Line
+    d1: Line
+    led_red: Line | None = None
+    led_green: Line | None = None
+    beeper: Line | None = None
+    led_active: Level = "low"
+    idle_ms: int = Field(25, ge=20, le=100)
+    keypad: bool = True
+    min_bits: int = Field(24, ge=9, le=256)
+    max_bits: int = Field(256, ge=9, le=256)
+
+    @model_validator(mode="after")
+    def _bits_are_a_range(self) -> Self:
+        if self.min_bits > self.max_bits:
+            raise ValueError(f"min_bits {self.min_bits} is above max_bits {self.max_bits}")
+        return self
+
+
+Bus = GpioBus | I2cBus | UartBus
+Node = (
+    ButtonNode
+    | LedNode
+    | BicolourLedNode
+    | RgbLedNode
+    | RelayNode
+    | DigitalOutputNode
+    | DigitalInputNode
+    | SupervisedInputNode
+    | IoPortNode
+    | Ads1115Node
+    | Mcp23017Node
+    | WiegandReaderNode
+)
+
+BUSES: dict[str, type[Bus]] = {"gpio": GpioBus, "i2c": I2cBus, "uart": UartBus}
+NODES: dict[str, type[Node]] = {
+    "ads1115": Ads1115Node,
+    "bicolour-led": BicolourLedNode,
+    "button": ButtonNode,
+    "digital-input": DigitalInputNode,
+    "digital-output": DigitalOutputNode,
+    "io-port": IoPortNode,
+    "led": LedNode,
+    "mcp23017": Mcp23017Node,
+    "relay": RelayNode,
+    "rgb-led": RgbLedNode,
+    "supervised-input": SupervisedInputNode,
+    "wiegand-reader": WiegandReaderNode,
+}

@@ -1,0 +1,63 @@
+"""A lamp: its value is the colour the eye sees, from the levels of its lines and their polarity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hal.sim.nets import Net
+from hal.sim.peers.base import Peer, Place
+from hal.sim.traces import Trace
+from hal.types import Colour
+
+# What an eye sees of red, green and blue together; there is no name for every mixture of a lamp's three.
+MIXTURES: dict[frozenset[Colour], str] = {
+    frozenset(): Colour.OFF,
+    frozenset({Colour.RED, Colour.GREEN}): Colour.AMBER,
+    frozenset({Colour.RED, Colour.GREEN, Colour.BLUE}): Colour.WHITE,
+    frozenset({Colour.RED, Colour.BLUE}): "magenta",
+    frozenset({Colour.GREEN, Colour.BLUE}): "cyan",
+}
+
+
+class LightPeer(Peer):
+    """One lamp with a line for each of its primary colours. Fault `dead`: it stays dark."""
+
+    kind = "led"
+    kinds_of_fault = frozenset({"dead"})
+
+    def __init__(
+        self, place: Place, name: str, lines: Mapping[Colour, Net], *, active_high: bool, alias: str | None = None
+    ) -> None:
+        super().__init__(place, name, alias=alias)
+        self._lines = dict(lines)
+        self._active = active_high
+        self.connected = True
+        self.trace: Trace[str] = self.new_trace(str(Colour.OFF))
+        for net in self._lines.values():
+            net.listen(lambda t_ns, _: self._look(t_ns))
+
+    @property
+    def traces(self) -> Mapping[str, Trace[str]]:
+        return {"": self.trace}
+
+    @property
+    def colour(self) -> str:
+        """What it shows now."""
+        return self.trace.value
+
+    def faults_changed(self) -> None:
+        self._look()
+
+    def power_changed(self) -> None:
+        self._look()
+
+    def connect(self, connected: bool) -> None:
+        """Plug or unplug what the lamp belongs to."""
+        self.connected = connected
+        self._look()
+
+    def _look(self, t_ns: int | None = None) -> None:
+        dark = not self.place.powered or not self.connected or "dead" in self.faults
+        lit = frozenset() if dark else frozenset(c for c, net in self._lines.items() if net.level == self._active)
+        colour = next(iter(lit)) if len(lit) == 1 else MIXTURES[lit]
+        self.trace.put(str(colour), t_ns)

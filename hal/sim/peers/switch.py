@@ -1,0 +1,113 @@
+"""Things that an output line switches: a strike on a relay, a beeper, a lamp post: anything on or off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hal.clock import Timer
+from hal.sim.nets import Net
+from hal.sim.peers.base import Peer, Place
+from hal.sim.traces import Trace
+
+# How long the armature of a small relay takes to move and to fall back.
+PULL_IN_S = 0.008
+DROP_OUT_S = 0.004
+
+
+class SwitchPeer(Peer):
+    """A plain load on an output; its trace is whether it gets current. Fault `dead`: the load is broken."""
+
+    kind = "output"
+    kinds_of_fault = frozenset({"dead"})
+
+    def __init__(self, place: Place, name: str, net: Net, *, active_high: bool, alias: str | None = None) -> None:
+        super().__init__(place, name, alias=alias)
+        self._net = net
+        self._active = active_high
+        self.connected = True
+        self.trace: Trace[bool] = self.new_trace(False)
+        net.listen(lambda t_ns, _: self._look(t_ns))
+
+    @property
+    def traces(self) -> Mapping[str, Trace[bool]]:
+        return {"": self.trace}
+
+    def faults_changed(self) -> None:
+        self._look()
+
+    def power_changed(self) -> None:
+        self._look()
+
+    def connect(self, connected: bool) -> None:
+        """Plug or unplug what the load belongs to."""
+        self.connected = connected
+        self._look()
+
+    def _energised(self) -> bool:
+        return self.place.powered and self.connected and self._net.level == self._active
+
+    def _look(self, t_ns: int | None = None) -> None:
+        self.trace.put(self._energised() and "dead" not in self.faults, t_ns)
+
+
+class StrikePeer(SwitchPeer):
+    """A strike on a relay: `trace` is the coil, `contact` the relay's contact, which moves a little later.
+
+    The contact is what the strike gets and what `readback` shows. Fault `welded`: the contact stays on;
+    `dead`: it stays off. Neither can be seen at the coil.
+    """
+
+    kind = "relay"
+    kinds_of_fault = frozenset({"welded", "dead"})
+
+    def __init__(
+        self,
+        place: Place,
+        name: str,
+        net: Net,
+        *,
+        active_high: bool,
+        readback: Net | None = None,
+        readback_high: bool = True,
+        alias: str | None = None,
+    ) -> None:
+        super().__init__(place, name, net, active_high=active_high, alias=alias)
+        self._readback = readback
+        self._readback_high = readback_high
+        self._moving: Timer | None = None
+        self.contact: Trace[bool] = self.new_trace(False)
+        self._show()
+
+    @property
+    def traces(self) -> Mapping[str, Trace[bool]]:
+        return {"": self.trace, "contact": self.contact}
+
+    def _look(self, t_ns: int | None = None) -> None:
+        energised = self._energised()
+        self.trace.put(energised, t_ns)
+        stuck = "welded" in self.faults or "dead" in self.faults
+        wanted = "welded" in self.faults if stuck else energised
+        self.forget(self._moving)
+        self._moving = None
+        if wanted == self.contact.value:
+            return
+        if stuck:
+            self._move(wanted)
+            return
+        delay_s = PULL_IN_S if wanted else DROP_OUT_S
+        began_ns = self.place.clock.now_ns() if t_ns is None else t_ns
+        self._moving = self.at(began_ns + round(delay_s * 1e9), lambda: self._move(wanted))
+
+    def _move(self, on: bool) -> None:
+        self._moving = None
+        self.contact.put(on)
+        self._show()
+
+    def _show(self) -> None:
+        if self._readback is not None:
+            lit = self.place.powered and self.contact.value
+            self._readback.drive(self.name, lit == self._readback_high)
+
+    def power_changed(self) -> None:
+        super().power_changed()
+        self._show()

@@ -1,0 +1,64 @@
+"""How the two sides talk: one JSON object a line, in both directions, over a Unix stream.
+
+client -> world   {"id": 7, "op": "inputs", "bus": "gpio0", ...}     a question, answered once
+                  {"op": "set", "group": 3, "levels": [true]}        a command, never answered
+world -> client   {"id": 7, "answer": {...}} or {"id": 7, "error": {"kind", "where", "message"}}
+                  {"edge": [group, t_ns, line, level, seq]}          seq 0: a level nobody asked an edge for
+                  {"error": {...}}                                   a command failed
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hal import errors
+from hal.errors import BusError, HalError
+
+LONGEST_LINE = 64 * 1024
+# More than any burst makes; a side that does not read is cut off rather than fed for ever.
+MOST_UNSENT = 1 << 20
+
+Message = dict[str, Any]
+
+
+def packed(message: Message) -> bytes:
+    """A message as a line."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+class LineReader:
+    """Splits a stream into messages."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The messages that are complete now. Raises BusError for a line that is no message."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > LONGEST_LINE:
+            raise BusError("world", f"a line of more than {LONGEST_LINE} bytes")
+        return [self._message(line) for line in lines]
+
+    @staticmethod
+    def _message(line: bytes) -> Message:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            raise BusError("world", f"not a message: {line[:80]!r}")
+        return message
+
+
+def error_data(error: HalError) -> Message:
+    """An error as data."""
+    return {"kind": type(error).__name__, "where": error.where, "message": error.message}
+
+
+def error_of(data: Message) -> HalError:
+    """The error that was sent; a kind that is not in the tree is a BusError."""
+    kind = getattr(errors, str(data.get("kind")), BusError)
+    if not (isinstance(kind, type) and issubclass(kind, HalError)):
+        kind = BusError
+    return kind(str(data.get("where")), str(data.get("message")))

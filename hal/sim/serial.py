@@ -1,0 +1,283 @@
+"""A serial bus behind a pty: the firmware opens the slave with the ordinary wire, stations hang on the master.
+
+Bytes take their time at the line's rate, in the world's time. Bytes that are inside the kernel are
+counted, so that virtual time never jumps over them. Two that talk at once garble each other (RS-485).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import termios
+import tty
+from collections.abc import Callable
+from typing import Protocol
+
+from hal.clock import SystemClock
+from hal.errors import BusError
+from hal.sim.peers.base import Peer, Place
+from hal.sim.time import VirtualLoop
+from hal.sim.traces import Trace
+from hal.wires import ByteHandler, Uart
+
+BITS_PER_BYTE = 10
+READ_SIZE = 4096
+# In real time one burst is handed over at its end; more than this is handed over in parts.
+LONGEST_BURST = 1024
+# Bytes that the kernel was given and nobody saw again after this real time were flushed by their reader.
+LOST_AFTER_NS = 500_000_000
+NOISE_IN = 8
+DROP_IN = 8
+
+RATES = {getattr(termios, f"B{rate}"): rate for rate in (9600, 19200, 38400, 57600, 115200, 230400)}
+
+
+class Station(Protocol):
+    """Something on the bus: it hears every byte that it did not say itself."""
+
+    @property
+    def baud(self) -> int:
+        """The rate it listens and talks at."""
+
+    def hear(self, t_ns: int, data: bytes) -> None:
+        """Bytes have arrived; `t_ns` is the end of the last one."""
+
+
+class InFlight:
+    """Bytes given to the kernel and not seen on the other side yet."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._since_ns = 0
+        self._real = SystemClock()
+
+    def gave(self, count: int) -> None:
+        """Bytes went in."""
+        self._count += count
+        self._since_ns = self._real.now_ns()
+
+    def saw(self, count: int) -> None:
+        """Bytes came out."""
+        self._count = max(0, self._count - count)
+        self._since_ns = self._real.now_ns()
+
+    def forget(self) -> None:
+        """Whatever is inside is of no interest any more."""
+        self._count = 0
+
+    def none(self) -> bool:
+        """Whether nothing is under way."""
+        if self._count and self._real.now_ns() - self._since_ns > LOST_AFTER_NS:
+            self._count = 0
+        return not self._count
+
+
+class SerialBus(Peer):
+    """One bus. Its trace is who talks. Faults act on what the board hears: `noise` (flipped bits), `half` (the
+    second half of a message is missing), `drop` (bytes are missing), `garbage` (all bytes are wrong).
+    """
+
+    kind = "serial"
+    kinds_of_fault = frozenset({"noise", "half", "drop", "garbage"})
+
+    def __init__(self, place: Place, name: str) -> None:
+        super().__init__(place, name)
+        self.stations: list[Station] = []
+        self.to_board = InFlight()
+        self.from_board = InFlight()
+        self.board_listens = False
+        self.overruns = 0
+        self.trace: Trace[str] = self.new_trace("")
+        self._master = -1
+        self._slave = -1
+        self._path = ""
+        self._line_free_ns = 0
+        self._talkers: list[tuple[int, int, object]] = []
+        self._still: Callable[[], None] | None = None
+
+    @property
+    def traces(self) -> dict[str, Trace[str]]:
+        return {"": self.trace}
+
+    @property
+    def path(self) -> str:
+        """Where the firmware finds the port. Raises BusError without power."""
+        if not self.place.powered:
+            raise BusError(self.name, "the board has no power")
+        if self._master < 0:
+            self._open()
+        return self._path
+
+    @property
+    def baud(self) -> int:
+        """The rate the board has set. Raises BusError for one the simulation does not know."""
+        speed = termios.tcgetattr(self._slave)[5]
+        if speed not in RATES:
+            raise BusError(self.name, f"rate code {speed} is not one the simulation paces")
+        return RATES[speed]
+
+    def _open(self) -> None:
+        self._master, self._slave = os.openpty()  # our own slave keeps the line up while no firmware runs
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self._path = os.ttyname(self._slave)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._master, self._readable)
+        if isinstance(loop, VirtualLoop):
+            self._still = loop.add_quiet(lambda: self.from_board.none() and self.to_board.none())
+
+    def shut(self) -> None:
+        """Hang up: the port is gone for whoever has it open."""
+        if self._master < 0:
+            return
+        if self._still is not None:
+            self._still()
+            self._still = None
+        asyncio.get_running_loop().remove_reader(self._master)
+        os.close(self._master)
+        os.close(self._slave)
+        self._master = self._slave = -1
+        self.from_board.forget()
+        self.to_board.forget()
+        self._talkers.clear()
+        self._line_free_ns = 0
+
+    def close(self) -> None:
+        super().close()
+        self.shut()
+
+    def power_changed(self) -> None:
+        if not self.place.powered:
+            self.close()
+
+    # the board talks
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._master, READ_SIZE)
+        except BlockingIOError:
+            return
+        self.from_board.saw(len(data))
+        self._talk(data, self.baud, None, self._heard_by_stations)
+
+    def _heard_by_stations(self, t_ns: int, data: bytes, baud: int, said_by: object) -> None:
+        for station in tuple(self.stations):
+            if station is not said_by:
+                station.hear(t_ns, data if station.baud == baud else self._wrong(data))
+
+    # a station talks
+
+    def say(self, station: Station, data: bytes) -> int:
+        """A station sends bytes, after what it already sends; returns when the last one ends."""
+        return self._talk(data, station.baud, station, self._heard_by_all)
+
+    def _heard_by_all(self, t_ns: int, data: bytes, baud: int, said_by: object) -> None:
+        self._heard_by_stations(t_ns, data, baud, said_by)
+        self._heard_by_board(data if baud == self.baud else self._wrong(data))
+
+    def _heard_by_board(self, data: bytes) -> None:
+        if self._master < 0 or not data:
+            return
+        try:
+            written = os.write(self._master, data)
+        except BlockingIOError:
+            written = 0
+        self.overruns += len(data) - written  # as a real port whose buffer nobody empties
+        if self.board_listens:
+            self.to_board.gave(written)
+
+    # the line
+
+    def _talk(self, data: bytes, baud: int, said_by: object, heard: Callable[[int, bytes, int, object], None]) -> int:
+        """Put bytes on the line: each at its end in virtual time, in bursts in real time."""
+        byte_ns = BITS_PER_BYTE * 1_000_000_000 // baud
+        own_ends = [ends_ns for _, ends_ns, talker in self._talkers if talker is said_by]
+        begin_ns = max([self.place.clock.now_ns(), *own_ends])
+        self.trace.put("board" if said_by is None else type(said_by).__name__, begin_ns)
+        step = 1 if self.place.stepped else LONGEST_BURST
+        if said_by is not None:
+            data = self._faulty(data)
+        for index in range(0, len(data), step):
+            chunk = data[index : index + step]
+            chunk_begin_ns = begin_ns + index * byte_ns
+            ends_ns = chunk_begin_ns + len(chunk) * byte_ns
+            talk = (chunk_begin_ns, ends_ns, said_by)
+            self._talkers.append(talk)
+            self.at(ends_ns, self._delivery(talk, chunk, baud, heard))
+        return begin_ns + len(data) * byte_ns
+
+    def _delivery(
+        self, talk: tuple[int, int, object], chunk: bytes, baud: int, heard: Callable[[int, bytes, int, object], None]
+    ) -> Callable[[], None]:
+        def deliver() -> None:
+            begin_ns, ends_ns, said_by = talk
+            collided = any(
+                other is not said_by and begin_ns < other_ends and other_begin < ends_ns
+                for other_begin, other_ends, other in self._talkers
+            )
+            heard(ends_ns, self._wrong(chunk) if collided else chunk, baud, said_by)
+            self._tidy(ends_ns)
+
+        return deliver
+
+    def _tidy(self, now_ns: int) -> None:
+        """Forget talk that can no longer collide with anything."""
+        oldest_ns = min((begin for begin, ends, _ in self._talkers if ends > now_ns), default=now_ns)
+        self._talkers = [talk for talk in self._talkers if talk[1] > oldest_ns]
+        if not any(ends > now_ns for _, ends, _ in self._talkers):
+            self.trace.put("", now_ns)
+
+    def _faulty(self, data: bytes) -> bytes:
+        chance = self.place.chance
+        if "half" in self.faults:
+            data = data[: len(data) // 2]
+        if "drop" in self.faults:
+            data = bytes(byte for byte in data if chance.randrange(DROP_IN))
+        if "noise" in self.faults:
+            data = bytes(byte ^ (0 if chance.randrange(NOISE_IN) else 1 << chance.randrange(8)) for byte in data)
+        return self._wrong(data) if "garbage" in self.faults else data
+
+    def _wrong(self, data: bytes) -> bytes:
+        return bytes(byte ^ self.place.chance.randrange(1, 256) for byte in data)
+
+    def state(self) -> dict[str, object]:
+        """Whether the port exists, and how many hang on it."""
+        return {"path": self._path if self._master >= 0 else None, "stations": len(self.stations)}
+
+
+class CountedUart:
+    """The firmware's end of a bus in the same process: the ordinary wire, with its bytes counted."""
+
+    def __init__(self, uart: Uart, bus: SerialBus) -> None:
+        self._uart = uart
+        self._bus = bus
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for sending. Raises BusError."""
+        self._uart.write(data)
+        self._bus.from_board.gave(len(data))
+
+    def receive(self, handler: ByteHandler | None) -> None:
+        """Call `handler(t_ns, data)` for arriving bytes; None stops it."""
+        self._bus.board_listens = handler is not None
+        self._bus.to_board.forget()
+        if handler is None:
+            self._uart.receive(None)
+            return
+
+        def counted(t_ns: int, data: bytes) -> None:
+            self._bus.to_board.saw(len(data))
+            handler(t_ns, data)
+
+        self._uart.receive(counted)
+
+    def set_baud(self, baud: int) -> None:
+        """Change the line rate. Raises BusError."""
+        self._uart.set_baud(baud)
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._bus.board_listens = False
+        self._bus.to_board.forget()
+        self._bus.from_board.forget()
+        self._uart.close()

@@ -1,0 +1,34 @@
+"""What every test shares: bounded effort for properties, and tests that are coroutines run in virtual time."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+EFFORT = int(os.environ.get("LINTEL_FUZZ", "1"))
+settings.register_profile(
+    "lintel",
+    max_examples=100 * EFFORT,
+    deadline=None,
+    derandomize=EFFORT == 1,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("lintel")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run `async def test_...(bench)` on the bench's own loop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    bench: Any = pyfuncitem.funcargs.get("bench")
+    if bench is None:
+        pytest.fail("a coroutine test needs the bench fixture, or runs itself with virtual_run")
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: value for name, value in pyfuncitem.funcargs.items() if name in names}
+    bench.play(pyfuncitem.obj, arguments)
+    return True

@@ -1,0 +1,38 @@
+"""Crashes of the running firmware, seen from the strike: it keeps its trace while the firmware dies."""
+
+from __future__ import annotations
+
+import os
+
+from tests.live.device import Device, until
+
+CARD = "H10301:42:1234"
+RESTARTS = int(os.environ.get("LINTEL_CRASH", "8"))
+
+
+def test_row_23_a_killed_firmware_leaves_the_strike_safe_within_two_seconds_of_the_restart(device: Device) -> None:
+    device.enrol(CARD)
+    before = device.bench("trace", "door")["points"]
+    device.bench("swipe", "front", CARD)
+    until("the release", lambda: device.bench("trace", "door")["points"][-1][1] is True)
+    old = device.kill("control")
+    device.wait_ready("control", other_than=old)
+    points = until(
+        "the strike safe", lambda: (p := device.bench("trace", "door")["points"])[-1][1] is False and p
+    )
+    restarted_s = device.bench("state")["roles"]["control"]["started_s"]
+    assert points[-1][0] - restarted_s <= 2.0
+    # One edge for the release, one for the safe state, and nothing else.
+    assert len(points) == len(before) + 2
+    # The firmware works again: the same card opens the same door.
+    device.bench("swipe", "front", CARD)
+    until("released again", lambda: device.bench("trace", "door")["points"][-1][1] is True)
+
+
+def test_row_14_restarts_of_the_firmware_never_move_a_relay(device: Device) -> None:
+    before = {name: device.bench("trace", name)["points"] for name in ("relay:door", "relay:aux")}
+    for _ in range(RESTARTS):
+        old = device.kill("control")
+        device.wait_ready("control", other_than=old)
+    after = {name: device.bench("trace", name)["points"] for name in before}
+    assert after == before

@@ -1,0 +1,94 @@
+"""Mistakes of a person at the command line: one clear line, the nearest valid word, nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.live.device import Device, lintel
+
+MISTAKES = [
+    (["rum"], "did you mean 'run'?"),
+    (["run", "--bord", "door_station"], "did you mean '--board'?"),
+    (["run", "--board", "dor_station"], "did you mean 'door_station'?"),
+    (["run", "--hal", "simm"], "did you mean 'sim'?"),
+    (["run", "--http", "8080"], "HOST:PORT"),
+    (["run", "--https", "127.0.0.1:8443"], "HTTPS comes with"),
+    (["run", "--rtsp", "127.0.0.1:8554"], "RTSP comes with"),
+    (["run", "--role", "contrl"], "did you mean 'control'?"),
+    (["explain", "--board", "ptz_dom"], "did you mean 'ptz_dome'?"),
+    (["bundle", "build"], "does not have yet"),
+    (["bench", "swipe", "front", "H10301:42:1234"], "no device runs"),
+]
+
+
+@pytest.mark.parametrize(("words", "hint"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_a_mistake_gets_one_line_with_a_hint_and_writes_nothing(words: list[str], hint: str, tmp_path: Path) -> None:
+    done = lintel(*words, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert hint in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_board_file_gets_one_line_with_place_and_value_and_writes_nothing(tmp_path: Path) -> None:
+    board = tmp_path / "mine.toml"
+    board.write_text('base = "_rpi.toml"\n[product]\nname = "Mine"\nmodel = "M1"\n[nodes]\nr = { compatible = "rely", line = "gpio0:5" }\n')
+    done = lintel("run", "--board", str(board), cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "nodes.r" in done.stderr
+    assert "did you mean 'relay'?" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_two_devices_cannot_share_a_state_directory(device: Device) -> None:
+    done = lintel("run", "--state", str(device.state))
+    assert done.returncode == 1
+    assert "belongs to a running device" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["swip", "front", "H10301:42:1234"], "did you mean 'swipe'?"),
+        (["swipe", "frnt", "H10301:42:1234"], "did you mean 'front'?"),
+        (["swipe", "front", "H10302:x:1"], "H10302:x:1"),
+        (["input", "contact:door", "opn"], "did you mean 'open'?"),
+        (["power", "of"], "did you mean 'off'?"),
+        (["fault", "reader:front", "nose"], "did you mean 'noise'?"),
+        (["trace", "relay:dor"], "did you mean"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_wrong_bench_verb_gets_one_line(words: list[str], hint: str, shared_device: Device) -> None:
+    done = lintel("bench", "--state", str(shared_device.state), *words)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert hint in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "hint"),
+    [
+        ("POST", "/entries", {"name": "Ada", "crd": "H10301:42:1234"}, 400, "did you mean 'card'?"),
+        ("POST", "/entries", {"name": "Ada", "card": "H1030:42:1234"}, 400, "did you mean 'H10301'?"),
+        ("PATCH", "/params/doors", {"hold": 3}, 400, "did you mean"),
+        ("POST", "/actions/door.relase", {"door": "door"}, 404, "did you mean 'door.release'?"),
+        ("POST", "/actions/door.release", {"door": "dor"}, 404, "did you mean 'door'?"),
+        ("POST", "/actions/door.release", {"door": "door", "hold_s": "long"}, 400, "hold_s"),
+    ],
+)
+def test_a_wrong_body_gets_one_error_with_place_and_hint_and_changes_nothing(
+    method: str, path: str, body: dict[str, object], status: int, hint: str, shared_device: Device
+) -> None:
+    before = shared_device.bench("trace", "door")["points"]
+    answer = shared_device.api.request(method, path, json=body)
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert set(error) == {"code", "where", "message"}
+    assert hint in error["message"] or hint in error["where"]
+    assert shared_device.api.get("/entries").json()["entries"] == []
+    assert shared_device.bench("trace", "door")["points"] == before

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Installs the system packages the build needs, only where they are missing: headers of ALSA and Python and
+# a compiler (pyalsaaudio is built from source), and the module that makes virtual environments.
+set -eu
+missing=
+need() { # package, then a command that succeeds when the package's part is there
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+python=${PYTHON:-python3}
+need python3 command -v "$python"
+need python3-venv "$python" -c 'import ensurepip, venv'
+need gcc command -v cc
+need libc6-dev test -e /usr/include/stdlib.h
+need python3-dev "$python" -c 'import os, sysconfig, sys; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))'
+need libasound2-dev test -e /usr/include/alsa/asoundlib.h
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "please install:$missing" >&2
+    exit 1
+fi
+as_root=
+[ "$(id -u)" = 0 ] || as_root=sudo
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get -o DPkg::Lock::Timeout=300 update -q
+$as_root apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends $missing
