@@ -40,7 +40,8 @@ ROWS = [
     ("write, gpiozero pin", "us", 1, "write_pin", "peer_write_pin"),
     ("write, gpiozero OutputDevice", "us", 1, "write_device", "peer_write_device"),
     ("write, group, against gpiod alone", "us", 1, "write_group", "write_gpiod"),
-    ("idle cost of a watched input, group", "% of a core", 2, "idle_group", "peer_idle_button"),
+    ("idle cost of a watched input, group", "% of a core", 2, "idle_group", "peer_idle_pin"),
+    ("idle cost of a watched gpiozero pin", "% of a core", 2, "idle_pin", "peer_idle_pin"),
     ("idle cost of a gpiozero Button", "% of a core", 2, "idle_button", "peer_idle_button"),
 ]
 
@@ -114,6 +115,10 @@ def watch_thread(finger: Finger, edges: int, arm: Callable[[Callable[..., None]]
     return times
 
 
+def ignore(*_: Any) -> None:
+    """A handler for an input that is watched and does not move."""
+
+
 def idle_percent(seconds: float) -> float:
     """Processor time of this process over some seconds of sleep, in per cent of a core."""
     before, start = time.process_time(), time.perf_counter()
@@ -131,6 +136,9 @@ def measure_gpiozero(factory: Any, finger: Finger, args: argparse.Namespace) -> 
         found |= quantiles(
             "edge_pin", watch_thread(finger, args.edges, lambda handler: setattr(device.pin, "when_changed", handler))
         )
+        time.sleep(0.1)
+        device.pin.when_changed = ignore
+        found["idle_pin"] = idle_percent(args.idle_s)
         device.pin.when_changed = None
     finger.push(False)
     with gpiozero.Button(INPUT, pull_up=None, active_state=True, pin_factory=factory) as button:

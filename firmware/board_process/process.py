@@ -87,7 +87,7 @@ class BoardProcess:
 
     async def run(self) -> int:
         """Serve until SIGINT or SIGTERM; returns 0."""
-        from firmware.app import roles_for
+        from firmware.roles import roles_for
 
         roles = ("all",) if self._options.role == "all" else roles_for(self._board)
         supervisor = Supervisor(self._options, self._runtime, self._clock, roles, self._said)

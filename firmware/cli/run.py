@@ -52,7 +52,7 @@ def command(words: list[str]) -> int:
     options = parse(words)
     child = "LINTEL_RUNTIME" in os.environ or "RUNTIME_DIRECTORY" in os.environ
     if options.role in ("control", "media", "network") or (options.role == "all" and child):
-        from firmware.app import run_role
+        from firmware.child import run_role
 
         return run_role(options)
     from firmware.board_process.process import run_board

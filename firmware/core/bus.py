@@ -88,6 +88,8 @@ class Bus:
     """Where services of one role publish and subscribe. `boot` is drawn once per start of the role."""
 
     def __init__(self, clock: Clock, *, role: str, boot: str) -> None:
+        self.role = role
+        self.boot = boot
         self._clock = clock
         self._prefix = f"{boot}-{role}-"
         self._count = 0

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 from firmware.core.actions import ActionTable, Invocation, Level
 from firmware.core.bus import Bus
 from firmware.core.errors import NotFound, Unavailable
 from firmware.core.events import Notice, Operation
-from firmware.core.journal_lines import line_of, packed, unpacked
+from firmware.core.journal_lines import id_of, line_of, packed, unpacked
 from firmware.core.journal_segments import QUOTA_BYTES, SEGMENT_BYTES, Segments
 from firmware.core.store import Store
 from firmware.core.vocabulary.station import JournalLine, JournalLost, JournalPage, JournalQuery
@@ -144,36 +145,39 @@ class Journal:
 
     def tail(self, limit: int = 100) -> tuple[JournalLine, ...]:
         """The newest lines in memory, oldest of them first."""
-        if limit <= 0:
-            return ()
-        newest: list[JournalLine] = []
-        for kept in reversed(self._ring):
-            line = _line(kept)
-            if line is not None:
-                newest.append(line)
-                if len(newest) == limit:
-                    break
-        return tuple(reversed(newest))
+        return self._before(len(self._ring), limit)
 
     def page(self, limit: int, before: str | None = None) -> JournalPage:
         """The newest `limit` lines, or the ones before the line `before`. Raises NotFound when it is not in memory."""
-        lines = self.tail(len(self._ring))
+        end = len(self._ring)
         if before is not None:
-            place = next((n for n, line in enumerate(lines) if line.id == before), None)
+            found = (n for n in range(end - 1, -1, -1) if _id(self._ring[n]) == before)
+            place = next(found, None)
             if place is None:
-                raise NotFound("journal.read.before", f"no line {before!r} among the newest {len(lines)}")
-            lines = lines[:place]
+                raise NotFound("journal.read.before", f"no line {before!r} among the newest {end}")
+            end = place
+        lines = self._before(end, limit + 1)
         return JournalPage(lines=lines[-limit:], more=len(lines) > limit)
 
     def chain(self, id: str) -> tuple[JournalLine, ...]:
         """How it came to the line `id`: its causes, first cause first, as far as they are in memory."""
-        by_id = {line.id: line for line in self.tail(len(self._ring))}
+        by_id = {_id(kept): kept for kept in self._ring}
         found: list[JournalLine] = []
         link: str | None = id
-        while link is not None and (line := by_id.pop(link, None)) is not None:
+        while link is not None and (kept := by_id.pop(link, None)) is not None and (line := _line(kept)) is not None:
             found.append(line)
             link = line.cause
         return tuple(reversed(found))
+
+    def _before(self, end: int, limit: int) -> tuple[JournalLine, ...]:
+        """Up to `limit` lines that end before place `end` of the ring; only these are made."""
+        newest: list[JournalLine] = []
+        for kept in islice(reversed(self._ring), len(self._ring) - end, None):
+            if len(newest) >= limit:
+                break
+            if (line := _line(kept)) is not None:
+                newest.append(line)
+        return tuple(reversed(newest))
 
     def _note(self, notice: Notice) -> None:
         if notice.operation is Operation.INITIALISED:
@@ -189,14 +193,15 @@ class Journal:
         """Write all that waits and, when it is time, wait for the medium. Raises Unavailable, OSError."""
         async with self._writing:
             self._wake.clear()
-            while self._batch is not None or self._unwritten:
+            while self._batch is not None or self._unwritten or self._lost:
+                if self._batch is None and not self._unwritten:
+                    # Said only now that there is room again, or it would push out another line.
+                    lost, self._lost = self._lost, 0
+                    self._bus.publish(JournalLost(lines=lost))
                 if self._batch is None:
                     self._batch = _Batch([self._unwritten.popleft() for _ in range(min(BATCH, len(self._unwritten)))])
                 await self._put(self._batch, sync=last or self._sync_due())
                 self._batch = None
-                if self._lost:
-                    lost, self._lost = self._lost, 0
-                    self._bus.publish(JournalLost(lines=lost))
             if self._unsynced and (last or self._sync_due()):
                 await self._put(_Batch([]), sync=True)
             if self._unsynced and self._sync is None:
@@ -225,6 +230,11 @@ class Journal:
         query = invocation.params
         assert isinstance(query, JournalQuery)
         return self.page(query.limit, query.before)
+
+
+def _id(kept: Notice | bytes) -> str:
+    """The id of a line without making it; of a line of a former run, as it begins."""
+    return id_of(kept) if isinstance(kept, bytes) else kept.event.id
 
 
 def _line(kept: Notice | bytes) -> JournalLine | None:

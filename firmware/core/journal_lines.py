@@ -17,6 +17,7 @@ from firmware.core.vocabulary.station import JournalLine
 
 _TAIL = re.compile(rb',"crc":"([0-9a-f]{8})"}')
 _TAIL_BYTES = 18
+_HEAD = re.compile(rb'\{"id":"([^"\\]*)"')
 _STAMP = ("id", "at", "cause")
 
 
@@ -47,6 +48,12 @@ def sound(raw: bytes) -> bool:
     """Whether a line (without its newline) is whole and unchanged."""
     tail = _TAIL.fullmatch(raw[-_TAIL_BYTES:])
     return tail is not None and int(tail[1], 16) == zlib.crc32(raw[:-_TAIL_BYTES])
+
+
+def id_of(raw: bytes) -> str:
+    """The id a packed line begins with; empty when it does not."""
+    head = _HEAD.match(raw)
+    return "" if head is None else head[1].decode(errors="replace")
 
 
 def unpacked(raw: bytes) -> JournalLine | None:

@@ -17,7 +17,8 @@ class NoticeQueue:
     def __init__(self, depth: int) -> None:
         self._depth = depth
         self._slots: OrderedDict[object, Notice] = OrderedDict()
-        self._pulses: deque[object] = deque()
+        self._pulses: deque[int] = deque()
+        self._count = 0
         self.lost = 0
 
     def put(self, notice: Notice) -> None:
@@ -38,8 +39,9 @@ class NoticeQueue:
         if len(self._pulses) >= self._depth:
             del self._slots[self._pulses.popleft()]
             self.lost += 1
-        self._slots[event.id] = notice
-        self._pulses.append(event.id)
+        self._count += 1  # not the event's id: another role chose that
+        self._slots[self._count] = notice
+        self._pulses.append(self._count)
 
     def take(self) -> Notice | None:
         """The oldest notice, or None when there is none."""

@@ -38,10 +38,10 @@ def issubclass_base_model(cls: type[Any]) -> bool:
 
 
 def names_of(cls: type[Any]) -> tuple[str, ...]:
-    """The field names of a value or model class."""
+    """The field names of a value or model class; none for a plain type."""
     if issubclass_base_model(cls):
         return tuple(cls.model_fields)
-    return tuple(field.name for field in fields(cls))
+    return tuple(field.name for field in fields(cls)) if is_dataclass(cls) else ()
 
 
 def decode(cls: type[T], data: object, *, where: str) -> T:
@@ -86,6 +86,8 @@ def explain(error: ValidationError, cls: type[Any], where: str) -> Invalid:
 
 def hidden_in(cls: type[Any]) -> frozenset[str]:
     """The fields of a class whose values are never repeated: `repr=False`, or declared secret."""
+    if not issubclass_base_model(cls) and not is_dataclass(cls):
+        return frozenset()
     if issubclass_base_model(cls):
         extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
         return frozenset(name for name, extra in extras.items() if isinstance(extra, dict) and extra.get("secret"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from hal.clock import Clock
-from hal.errors import Absent, BusTimeout, Garbled, NoReply, OutOfRange, nearest
+from hal.errors import Absent, BusTimeout, Garbled, NoReply, OutOfRange
 from hal.wires import I2c
 
 CONVERSION = 0x00
@@ -24,10 +24,10 @@ SINGLE_ENDED = 0b100 << 12
 CHANNEL_SHIFT = 12
 GAIN_SHIFT = 9
 SINGLE_SHOT = 1 << 8
-RATE_475 = 0b110 << 5
+RATE_860 = 0b111 << 5
 NO_COMPARATOR = 0b11
 
-CONVERSION_S = 1 / 475 * 1.1  # the chip's own oscillator is within 10 %
+CONVERSION_S = 1 / 860 * 1.1  # the chip's own oscillator is within 10 %
 RECHECK_S = 0.0005
 RECHECKS = 10
 
@@ -58,8 +58,8 @@ class Ads1115:
         if address not in ADDRESSES:
             raise OutOfRange(name, f"address 0x{address:02x} is not between 0x48 and 0x4b")
         if full_scale_v not in GAINS:
-            hint = nearest(str(full_scale_v), map(str, GAINS))
-            raise OutOfRange(name, f"cannot measure up to {full_scale_v} V{hint}")
+            valid = ", ".join(map(str, sorted(GAINS)))
+            raise OutOfRange(name, f"cannot measure up to {full_scale_v} V; valid: {valid}")
         adc = cls(name, i2c, address, clock, full_scale_v=full_scale_v)
         try:
             await i2c.read_word(address, CONFIG)
@@ -94,7 +94,7 @@ class Ads1115:
             | channel << CHANNEL_SHIFT
             | GAINS[self._full_scale_v] << GAIN_SHIFT
             | SINGLE_SHOT
-            | RATE_475
+            | RATE_860
             | NO_COMPARATOR
         )
         await self._i2c.write_word(self._address, CONFIG, swapped(setting | START_OR_READY))

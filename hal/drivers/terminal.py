@@ -47,7 +47,6 @@ class IoTerminal:
         self._poll_s = poll_s
         self._tracker = LoopTracker(UNSUPERVISED, None)
         self._turning_round = asyncio.Lock()
-        self._turn = 0
         self._settling = False
         self._direction = Direction.OUTPUT
         self._driven = False
@@ -137,7 +136,6 @@ class IoTerminal:
                 raise BusError(self._name, "configured after it was closed")
             was_driven = self._driven
             self._open_circuit()
-            self._turn += 1
             self._direction = direction
             if direction is Direction.INPUT:
                 self._settling = True
@@ -186,7 +184,6 @@ class IoTerminal:
         except BusError as error:
             log.error("%s: could not be opened when closing: %s", self._name, error)
         self._closed = True
-        self._turn += 1
         self._handler = None
         if self._line is not None:
             self._line.close()
@@ -221,11 +218,8 @@ class IoTerminal:
     async def _poll(self) -> None:
         if self._direction is Direction.OUTPUT or self._settling or self._adc is None:
             return
-        turn = self._turn
         adc, channel = self._adc
         volts = await adc.read_v(channel)
-        if turn != self._turn:  # turned round meanwhile: this voltage belongs to the past
-            return
         change = self._tracker.feed(self._clock.now_ns(), volts)
         if change is not None:
             self._tell(change.t_ns)

@@ -6,6 +6,7 @@ closes it or dies, and goes to its pull when the power goes.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -46,6 +47,7 @@ class SimPin(MockPin):  # type: ignore[misc] # gpiozero has no types
         self.net = factory.net(int(info.name.removeprefix("GPIO")))
         super().__init__(factory, info)
         self._state = self.net.level
+        self.clear_states()
         self.net.listen(self._net_changed)
 
     # giving up
@@ -61,6 +63,11 @@ class SimPin(MockPin):  # type: ignore[misc] # gpiozero has no types
         self.when_changed = None
         self._tap = None
         self.bounce = None
+
+    def halt(self) -> None:
+        """Notice nothing more."""
+        self._tap = None
+        self._stop_settling()
 
     def lose_power(self) -> None:
         """Let go of the net, as a processor without power does."""
@@ -265,7 +272,7 @@ class SimLines:
             self._waiting.append(Edge(t_ns, line, level, self._seq))
             if self._delivery is None:
                 # On the loop's next round, as from the kernel: never inside the call that moved the net.
-                self._delivery = self._factory.clock.call_later(0.0, self._deliver)
+                self._delivery = asyncio.get_running_loop().call_soon(self._deliver)
 
     def _deliver(self) -> None:
         self._delivery = None
@@ -364,10 +371,16 @@ class SimFactory(MockFactory):  # type: ignore[misc] # gpiozero has no types
         self.powered = on
         if on:
             return
-        for group in set(self._groups.values()):
-            group.lose_power()
-        self._groups.clear()
+        self.halt()
         with self.copper.together():
             for pin in self.pins.values():
                 pin.lose_power()
         self._reservations.clear()
+
+    def halt(self) -> None:
+        """End every group where it stands: no more edges, and no more levels from its owner."""
+        for group in set(self._groups.values()):
+            group.lose_power()
+        self._groups.clear()
+        for pin in self.pins.values():
+            pin.halt()

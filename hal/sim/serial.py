@@ -11,6 +11,8 @@ import os
 import termios
 import tty
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from hal.clock import SystemClock
@@ -41,6 +43,16 @@ class Station(Protocol):
 
     def hear(self, t_ns: int, data: bytes) -> None:
         """Bytes have arrived; `t_ns` is the end of the last one."""
+
+
+@dataclass(eq=False, slots=True)
+class Talk:
+    """A stretch of the line that somebody uses; `by` None is the board."""
+
+    begin_ns: int
+    ends_ns: int
+    by: Station | None
+    told: bool = False
 
 
 class InFlight:
@@ -91,8 +103,7 @@ class SerialBus(Peer):
         self._master = -1
         self._slave = -1
         self._path = ""
-        self._line_free_ns = 0
-        self._talkers: list[tuple[int, int, object]] = []
+        self._talks: list[Talk] = []
         self._still: Callable[[], None] | None = None
 
     @property
@@ -139,8 +150,7 @@ class SerialBus(Peer):
         self._master = self._slave = -1
         self.from_board.forget()
         self.to_board.forget()
-        self._talkers.clear()
-        self._line_free_ns = 0
+        self._talks.clear()
 
     def close(self) -> None:
         super().close()
@@ -150,7 +160,7 @@ class SerialBus(Peer):
         if not self.place.powered:
             self.close()
 
-    # the board talks
+    # who talks
 
     def _readable(self) -> None:
         try:
@@ -158,28 +168,17 @@ class SerialBus(Peer):
         except BlockingIOError:
             return
         self.from_board.saw(len(data))
-        self._talk(data, self.baud, None, self._heard_by_stations)
-
-    def _heard_by_stations(self, t_ns: int, data: bytes, baud: int, said_by: object) -> None:
-        for station in tuple(self.stations):
-            if station is not said_by:
-                station.hear(t_ns, data if station.baud == baud else self._wrong(data))
-
-    # a station talks
+        self._talk(data, self.baud, None)
 
     def say(self, station: Station, data: bytes) -> int:
         """A station sends bytes, after what it already sends; returns when the last one ends."""
-        return self._talk(data, station.baud, station, self._heard_by_all)
+        return self._talk(data, station.baud, station)
 
-    def _heard_by_all(self, t_ns: int, data: bytes, baud: int, said_by: object) -> None:
-        self._heard_by_stations(t_ns, data, baud, said_by)
-        self._heard_by_board(data if baud == self.baud else self._wrong(data))
-
-    def _heard_by_board(self, data: bytes) -> None:
-        if self._master < 0 or not data:
+    def _heard_by_board(self, data: bytes, baud: int) -> None:
+        if self._master < 0:
             return
         try:
-            written = os.write(self._master, data)
+            written = os.write(self._master, data if baud == self.baud else self._wrong(data))
         except BlockingIOError:
             written = 0
         self.overruns += len(data) - written  # as a real port whose buffer nobody empties
@@ -188,44 +187,44 @@ class SerialBus(Peer):
 
     # the line
 
-    def _talk(self, data: bytes, baud: int, said_by: object, heard: Callable[[int, bytes, int, object], None]) -> int:
+    def _talk(self, data: bytes, baud: int, by: Station | None) -> int:
         """Put bytes on the line: each at its end in virtual time, in bursts in real time."""
         byte_ns = BITS_PER_BYTE * 1_000_000_000 // baud
-        own_ends = [ends_ns for _, ends_ns, talker in self._talkers if talker is said_by]
-        begin_ns = max([self.place.clock.now_ns(), *own_ends])
-        self.trace.put("board" if said_by is None else type(said_by).__name__, begin_ns)
+        begin_ns = max([self.place.clock.now_ns(), *(talk.ends_ns for talk in self._talks if talk.by is by)])
+        self.trace.put("board" if by is None else type(by).__name__, begin_ns)
         step = 1 if self.place.stepped else LONGEST_BURST
-        if said_by is not None:
+        if by is not None:
             data = self._faulty(data)
         for index in range(0, len(data), step):
             chunk = data[index : index + step]
-            chunk_begin_ns = begin_ns + index * byte_ns
-            ends_ns = chunk_begin_ns + len(chunk) * byte_ns
-            talk = (chunk_begin_ns, ends_ns, said_by)
-            self._talkers.append(talk)
-            self.at(ends_ns, self._delivery(talk, chunk, baud, heard))
+            talk = Talk(begin_ns + index * byte_ns, begin_ns + (index + len(chunk)) * byte_ns, by)
+            self._talks.append(talk)
+            self.at(talk.ends_ns, partial(self._told, talk, chunk, baud))
         return begin_ns + len(data) * byte_ns
 
-    def _delivery(
-        self, talk: tuple[int, int, object], chunk: bytes, baud: int, heard: Callable[[int, bytes, int, object], None]
-    ) -> Callable[[], None]:
-        def deliver() -> None:
-            begin_ns, ends_ns, said_by = talk
-            collided = any(
-                other is not said_by and begin_ns < other_ends and other_begin < ends_ns
-                for other_begin, other_ends, other in self._talkers
-            )
-            heard(ends_ns, self._wrong(chunk) if collided else chunk, baud, said_by)
-            self._tidy(ends_ns)
-
-        return deliver
+    def _told(self, talk: Talk, chunk: bytes, baud: int) -> None:
+        """A chunk has ended: everybody else hears it, spoilt where somebody talked at the same time."""
+        collided = any(
+            other.by is not talk.by and talk.begin_ns < other.ends_ns and other.begin_ns < talk.ends_ns
+            for other in self._talks
+        )
+        data = self._wrong(chunk) if collided else chunk
+        for station in tuple(self.stations):
+            if station is not talk.by:
+                station.hear(talk.ends_ns, data if station.baud == baud else self._wrong(data))
+        if talk.by is not None:
+            self._heard_by_board(data, baud)
+        talk.told = True
+        self._tidy(talk.ends_ns)
 
     def _tidy(self, now_ns: int) -> None:
         """Forget talk that can no longer collide with anything."""
-        oldest_ns = min((begin for begin, ends, _ in self._talkers if ends > now_ns), default=now_ns)
-        self._talkers = [talk for talk in self._talkers if talk[1] > oldest_ns]
-        if not any(ends > now_ns for _, ends, _ in self._talkers):
+        begins = [talk.begin_ns for talk in self._talks if not talk.told]
+        if not begins:
+            self._talks.clear()
             self.trace.put("", now_ns)
+        elif self._talks[0].ends_ns <= min(begins):
+            self._talks = [talk for talk in self._talks if talk.ends_ns > min(begins)]
 
     def _faulty(self, data: bytes) -> bytes:
         chance = self.place.chance

@@ -251,4 +251,4 @@ class World:
         for peer in self.everybody():
             peer.close()
         for gpio in self._gpios.values():
-            gpio.power(False)
+            gpio.halt()

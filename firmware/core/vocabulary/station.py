@@ -27,7 +27,7 @@ class ServicePhase(StrEnum):
 class ServiceState(State):
     """One service of one role; `reason` says why it is off or what it failed with."""
 
-    keys: ClassVar[tuple[str, ...]] = ("service",)
+    keys: ClassVar[tuple[str, ...]] = ("role", "service")
     service: str
     role: str
     phase: ServicePhase

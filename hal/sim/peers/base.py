@@ -67,9 +67,10 @@ def make_all(moves: Iterable[Move]) -> None:
 class Gesture:
     """Something that is under way until `ends_ns`; awaiting it waits for its end."""
 
-    def __init__(self, clock: Clock, ends_ns: int) -> None:
+    def __init__(self, clock: Clock, ends_ns: int, timers: Sequence[Timer] = ()) -> None:
         self._clock = clock
         self.ends_ns = ends_ns
+        self.timers = tuple(timers)
 
     def __await__(self) -> Generator[object, None, None]:
         remaining_s = max(0, self.ends_ns - self._clock.now_ns()) / 1e9
@@ -175,6 +176,11 @@ class Peer:
             timer.cancel()
             self._timers.discard(timer)
 
+    def stop(self, gesture: Gesture | None) -> None:
+        """Stop a burst half-way."""
+        for timer in () if gesture is None else gesture.timers:
+            self.forget(timer)
+
     def gesture(self, ends_ns: int) -> Gesture:
         """What a caller may wait for."""
         return Gesture(self.place.clock, ends_ns)
@@ -189,13 +195,12 @@ class Peer:
             return self.gesture(self.place.clock.now_ns())
         ends_ns = planned[-1].t_ns
         if self.place.stepped:
-            for move in planned:
-                self.at(move.t_ns, move.make)
+            timers = [self.at(move.t_ns, move.make) for move in planned]
         else:
-            self.at(ends_ns, lambda: make_all(planned))
+            timers = [self.at(ends_ns, lambda: make_all(planned))]
         if done is not None:
-            self.at(ends_ns, done)
-        return self.gesture(ends_ns)
+            timers.append(self.at(ends_ns, done))
+        return Gesture(self.place.clock, ends_ns, timers)
 
     def close(self) -> None:
         """Forget all gestures that are under way."""

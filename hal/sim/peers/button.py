@@ -25,6 +25,8 @@ class ButtonPeer(Peer):
         self._net = net
         self._active = active_high
         self._release: Timer | None = None
+        self._closed = False
+        self._chatter: Gesture | None = None
         self.trace: Trace[bool] = self.new_trace(False)
 
     @property
@@ -56,9 +58,13 @@ class ButtonPeer(Peer):
 
     def _contact(self) -> None:
         closed = self.trace.value or "stuck" in self.faults
+        if closed == self._closed:
+            return
+        self._closed = closed
         level = self._active if closed else None
+        self.stop(self._chatter)
         if "bounce" in self.faults:
-            self.play(bounces(self, self._net, level, None if closed else self._active))
+            self._chatter = self.play(bounces(self, self._net, level, None if closed else self._active))
         else:
             self._net.drive(self.name, level)
 

@@ -295,7 +295,9 @@ class RemoteWires:
                     raise BusError("world", f"cannot reach {path}: {error.strerror or error}") from error
                 await clock.sleep(CONNECT_EVERY_S)
             else:
-                return cls(link, clock)
+                wires = cls(link, clock)
+                await wires.identity()  # only now is the other end surely there
+                return wires
 
     def on_lost(self, handler: Lost | None) -> None:
         """Tell `handler` when the world goes away."""

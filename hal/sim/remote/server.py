@@ -41,17 +41,19 @@ class WorldServer:
     def _connected(self) -> ClientOfWorld:
         client = ClientOfWorld(self._world, self._clients)
         self._clients.add(client)
+        if self._server is None:
+            client.hang_up()  # it was accepted while we were closing
         return client
 
     async def close(self) -> None:
         """Stop listening and hang up; every client's lines become free."""
         if self._server is None:
             return
-        self._server.close()
+        server, self._server = self._server, None
+        server.close()
         for client in tuple(self._clients):
             client.hang_up()
-        await self._server.wait_closed()
-        self._server = None
+        await server.wait_closed()
         self._path.unlink(missing_ok=True)
 
 
@@ -63,8 +65,8 @@ class ClientOfWorld(asyncio.Protocol):
         self._clients = clients
         self._lines = LineReader()
         self._groups: dict[int, SimLines] = {}
-        self._listening: set[str] = set()
         self._transport: asyncio.Transport | None = None
+        self._ended = False
         self._operations: dict[str, Callable[[Message], object]] = {
             "inputs": self._inputs,
             "outputs": self._outputs,
@@ -82,6 +84,8 @@ class ClientOfWorld(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if self._ended:
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -100,7 +104,8 @@ class ClientOfWorld(asyncio.Protocol):
         self._groups.clear()
 
     def hang_up(self) -> None:
-        """End the connection at once."""
+        """End the connection at once, even one that is only just being made."""
+        self._ended = True
         if self._transport is not None:
             self._transport.abort()
 

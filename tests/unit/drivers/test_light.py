@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wires_in_memory import S, MemoryGpio
+from wires_in_memory import MemoryGpio, S
 
 from hal.drivers.light import Light, step_at
 from hal.errors import OutOfRange
@@ -68,7 +68,7 @@ def test_showing_the_same_pattern_does_not_start_it_again() -> None:
         pattern = Pattern.flash(Colour.RED, Colour.GREEN, on_ms=500)
         for _ in range(10):
             light.show(pattern)
-            await clock.sleep(0.2)
+            await clock.sleep(0.19)
         assert [t_s for t_s, _ in gpio.sets[1:]] == [0.0, 0.5, 1.0, 1.5]
         assert light.shown() == pattern
         light.close()

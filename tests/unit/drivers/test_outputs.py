@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wires_in_memory import S, MemoryGpio
+from wires_in_memory import MemoryGpio, S
 
 from hal.drivers.digital import DigitalOutput, Readback, Relay
 from hal.errors import BusError, LineInUse, OutOfRange
@@ -115,8 +117,8 @@ def test_no_sequence_of_commands_keeps_a_relay_on_beyond_its_limit(
         await clock.sleep(4)
         relay.close()
         levels = [levels[0] for _, levels in gpio.sets]
-        assert all(before != after for before, after in zip(levels, levels[1:], strict=False))
-        for (on_s, (level,)), (off_s, _) in zip(gpio.sets, gpio.sets[1:], strict=False):
+        assert all(before != after for before, after in pairwise(levels))
+        for (on_s, (level,)), (off_s, _) in pairwise(gpio.sets):
             assert not level or off_s - on_s <= max_on_s + 2e-9
         assert gpio.sets[-1][1] == (False,)
 

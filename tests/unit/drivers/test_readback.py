@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from wires_in_memory import S, MemoryGpio
+from wires_in_memory import MemoryGpio, S
 
 from hal.drivers.digital import Readback, Relay
 from hal.ports import OutputTrouble
@@ -119,6 +119,8 @@ def test_row_13_a_contact_that_only_bounces_is_not_reported() -> None:
         rig.relay.on()
         for n in range(10):
             rig.gpio.later(0.010 + n * 0.002, CONTACT, n % 2 == 1)
+        await clock.sleep(2)
+        rig.relay.off()
         await clock.sleep(2)
         assert rig.troubles == []
         rig.relay.close()

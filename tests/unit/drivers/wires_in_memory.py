@@ -5,7 +5,9 @@ The chips work on their registers and know nothing of the drivers; facts are the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from hal.errors import BusError, LineInUse, NoReply
@@ -294,3 +296,15 @@ class MemoryMcp23017:
     def _show(self) -> None:
         driven = ~self.word(0x00) & 0xFFFF
         self.pins.append((driven, self.word(0x14) & driven))
+
+
+@asynccontextmanager
+async def running(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Let drivers work while the block runs."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()

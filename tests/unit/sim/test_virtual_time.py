@@ -36,9 +36,7 @@ def test_timers_come_at_their_nanosecond_and_in_order(delays_ns: list[int]) -> N
         came: list[tuple[int, int]] = []
         began_ns = clock.now_ns()
         for index, delay_ns in enumerate(delays_ns):
-            clock.call_at(
-                began_ns + delay_ns, lambda index=index: came.append((clock.now_ns() - began_ns, index))
-            )
+            clock.call_at(began_ns + delay_ns, lambda index=index: came.append((clock.now_ns() - began_ns, index)))
         await clock.sleep(1001.0)
         return came
 

@@ -1,0 +1,91 @@
+"""Service `indicate`: the lights of the readers, shown to whoever stands at the door.
+
+Owns the action `reader.indicate`; between indications every light shows the parameter `idle_colour`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import ClassVar
+
+from firmware.access.indication import Indication
+from firmware.access.settings import AccessParams
+from firmware.core.actions import NOTHING, Invocation, Nothing
+from firmware.core.context import Core
+from firmware.core.errors import NotFound, Unavailable, Unsupported
+from firmware.core.vocabulary.access import IndicateParams
+from firmware.core.vocabulary.station import ParamsChanged
+from hal.errors import HalError, nearest
+from hal.ports import Hardware
+from hal.types import Colour
+
+log = logging.getLogger("firmware.access")
+
+
+class IndicateService:
+    """The lights of all readers that have one."""
+
+    name: ClassVar[str] = "indicate"
+    vital: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset({"reader"})
+
+    def __init__(self, core: Core, hardware: Hardware) -> None:
+        self._core = core
+        self._readers = frozenset(hardware.readers)
+        self._nodes = {hardware.alias(node): node for node in hardware.readers}
+        self._lights = {
+            node: Indication(reader.led, core.clock, self._idle)
+            for node, reader in hardware.readers.items()
+            if reader.led is not None
+        }
+        self._open = False
+
+    async def start(self) -> None:
+        """Show the idle colour everywhere."""
+        self._core.params.declare(AccessParams)
+        await self._core.params.load(AccessParams)
+        self._core.actions.register(
+            "reader.indicate", IndicateParams, self._indicate, summary="Show a colour on a reader's light for a time."
+        )
+        self._open = True
+        self._rest()
+
+    async def run(self) -> None:
+        """Follow the idle colour until cancelled."""
+        with self._core.bus.subscribe(ParamsChanged, retained=False) as changes:
+            async for notice in changes:
+                if isinstance(notice.event, ParamsChanged) and notice.event.group == AccessParams.group:
+                    self._rest()
+
+    async def stop(self) -> None:
+        """All lights off."""
+        self._open = False
+        for node, light in self._lights.items():
+            try:
+                light.close()
+            except HalError as error:
+                log.error("the light of reader %s does not obey: %s", node, error)
+
+    def _rest(self) -> None:
+        for node, light in self._lights.items():
+            try:
+                light.rest()
+            except HalError as error:
+                log.error("the light of reader %s does not obey: %s", node, error)
+
+    def _idle(self) -> Colour:
+        return self._core.params.get(AccessParams).idle_colour
+
+    async def _indicate(self, invocation: Invocation) -> Nothing:
+        wish = invocation.params
+        assert isinstance(wish, IndicateParams)
+        node = self._nodes.get(wish.reader, wish.reader)
+        if node not in self._readers:
+            names = sorted({*self._readers, *self._nodes})
+            raise NotFound("reader.indicate.reader", f"no reader {wish.reader!r}{nearest(wish.reader, names)}")
+        if node not in self._lights:
+            raise Unsupported("reader.indicate.reader", f"reader {wish.reader!r} has no light")
+        if not self._open:
+            raise Unavailable("reader.indicate", "the readers' lights are not running")
+        self._lights[node].show(wish.colour, wish.for_s, flash=wish.flash)
+        return NOTHING

@@ -1,0 +1,88 @@
+"""What the light of one reader shows: the latest indication that still lasts, else the idle colour.
+
+An indication that is asked for again lasts until the later of both ends, without a flicker. A shorter
+one over a longer one (red over green) gives way to it when it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from firmware.core.errors import Unavailable, Unsupported
+from hal.clock import Clock, Timer
+from hal.errors import HalError
+from hal.ports import Led
+from hal.types import OFF, Colour, Pattern
+
+NS = 1_000_000_000
+FLASH_MS = 250
+
+log = logging.getLogger("firmware.access")
+
+
+def pattern_of(colour: Colour, *, flash: bool) -> Pattern:
+    """The pattern of a colour, steady or flashing twice a second."""
+    return Pattern.flash(colour, on_ms=FLASH_MS) if flash and colour is not Colour.OFF else Pattern.steady(colour)
+
+
+class Indication:
+    """The light of one reader."""
+
+    def __init__(self, led: Led, clock: Clock, idle: Callable[[], Colour]) -> None:
+        self._led = led
+        self._clock = clock
+        self._idle = idle
+        self._ends_ns: dict[Pattern, int] = {}  # the latest asked for last
+        self._timer: Timer | None = None
+
+    def show(self, colour: Colour, for_s: float, *, flash: bool = False) -> None:
+        """Show for `for_s` seconds. Raises Unsupported for a colour the light lacks, Unavailable when it fails."""
+        if colour not in self._led.colours:
+            known = ", ".join(sorted(self._led.colours))
+            raise Unsupported(
+                "reader.indicate.colour", f"{self._led.name!r} cannot show {colour.value}; it has {known}"
+            )
+        pattern = pattern_of(colour, flash=flash)
+        end_ns = self._clock.now_ns() + round(for_s * NS)
+        self._ends_ns[pattern] = max(end_ns, self._ends_ns.pop(pattern, 0))
+        try:
+            self._refresh()
+        except HalError as error:
+            self._ends_ns.pop(pattern, None)
+            raise Unavailable("reader.indicate", str(error)) from error
+
+    def rest(self) -> None:
+        """Show what stands now; the idle colour when nothing does. Raises HalError."""
+        self._refresh()
+
+    def close(self) -> None:
+        """Forget everything and go dark. Raises HalError."""
+        self._stop_timer()
+        self._ends_ns.clear()
+        self._led.show(OFF)
+
+    def _refresh(self) -> None:
+        now_ns = self._clock.now_ns()
+        self._ends_ns = {pattern: end_ns for pattern, end_ns in self._ends_ns.items() if end_ns > now_ns}
+        self._stop_timer()
+        if self._ends_ns:
+            wanted = next(reversed(self._ends_ns))
+            self._timer = self._clock.call_at(self._ends_ns[wanted], self._over)
+        else:
+            idle = self._idle()
+            wanted = Pattern.steady(idle if idle in self._led.colours else Colour.OFF)
+        if self._led.shown() != wanted:
+            self._led.show(wanted)
+
+    def _over(self) -> None:
+        self._timer = None
+        try:
+            self._refresh()
+        except HalError as error:
+            log.error("the light of reader %s does not obey: %s", self._led.name, error)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

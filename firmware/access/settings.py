@@ -1,0 +1,137 @@
+"""Parameters of the access room: the groups `access` (entry list, readers, schedules) and `doors`.
+
+The group `doors` is made for the board at hand, one parameter a door, so that a hold time above the
+relay's limit is refused before anything is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
+
+from firmware.access.formats import FORMATS, CardFormat
+from firmware.access.schedule import Schedule
+from firmware.core.params import Group, param
+from hal.errors import nearest
+from hal.types import Colour
+
+HOLDERS = 50
+HOLDERS_MAX = 100_000
+# Manual 001, door schedule of the relay: the product's own rule holds the door for 7 s.
+HOLD_S = 7.0
+
+ScheduleName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class UntrustedClock(StrEnum):
+    """What happens to a time-limited entry while the time of day is not known (hardening row 16)."""
+
+    DENY = "deny"
+    GRANT = "grant"
+
+
+def _known_format(name: str) -> str:
+    if name not in FORMATS:
+        raise ValueError(f"no card format {name!r}{nearest(name, FORMATS)}")
+    return name
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("a format is listed twice")
+    return names
+
+
+FormatNames = Annotated[tuple[Annotated[str, AfterValidator(_known_format)], ...], AfterValidator(_each_once)]
+
+
+class AccessParams(Group):
+    """The entry list and the readers."""
+
+    group: ClassVar[str] = "access"
+
+    use_entry_list: bool = param(True, "Decide with the entry list; off, every credential is denied.")
+    holders: int = param(HOLDERS, "How many entries the list may have.", ge=1, le=HOLDERS_MAX)
+    untrusted_clock: UntrustedClock = param(
+        UntrustedClock.DENY, "What a time-limited entry may while the time of day is not known."
+    )
+    pin_timeout_s: float = param(10.0, "Seconds after which unfinished keys are forgotten.", ge=3, le=50)
+    card_formats: FormatNames = param(tuple(FORMATS), "Card formats that are understood, the preferred one first.")
+    idle_colour: Colour = param(Colour.OFF, "What a reader's light shows when nothing happens.")
+    schedules: dict[ScheduleName, Schedule] = param(dict, "Weekly schedules by name, for entries.", max_length=100)
+
+    def formats(self) -> tuple[CardFormat, ...]:
+        """The layouts of `card_formats`, in order."""
+        return tuple(FORMATS[name] for name in self.card_formats)
+
+
+class Repeat(StrEnum):
+    """What a release does to a door that is released already."""
+
+    EXTEND = "extend"
+    IGNORE = "ignore"
+
+
+class DoorSettings(BaseModel):
+    """What people set of one door; all times in seconds.
+
+    `grace_s` is how long after a release the leaf may still open without being forced; `held_open_s` how long
+    it may stay open; `exit_stuck_s` how long the exit button may be held before it counts as stuck.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hold_s: float = Field(default=HOLD_S, ge=0.1, le=3600)
+    repeat: Repeat = Repeat.EXTEND
+    grace_s: float = Field(default=1.0, ge=0, le=60)
+    held_open_s: float = Field(default=30.0, ge=1, le=3600)
+    exit_stuck_s: float = Field(default=60.0, ge=5, le=3600)
+
+
+class DoorsGroup(Group):
+    """Base of the group made for a board; each field is a door's name."""
+
+    group: ClassVar[str] = "doors"
+
+    def of(self, door: str) -> DoorSettings:
+        """The settings of one door."""
+        settings = getattr(self, door)
+        assert isinstance(settings, DoorSettings)
+        return settings
+
+
+def doors_group(limits_s: Mapping[str, float], current: Callable[[str], DoorSettings]) -> type[DoorsGroup]:
+    """Make the group for doors and the longest on-time of their relays, in seconds.
+
+    A change that names only some settings of a door keeps the others: `current` answers them.
+    """
+    fields: dict[str, Any] = {}
+    for door, limit_s in limits_s.items():
+        kind = Annotated[DoorSettings, BeforeValidator(_over(door, current)), AfterValidator(_below(limit_s))]
+        default = DoorSettings(hold_s=min(HOLD_S, limit_s))
+        fields[door] = (kind, param(default, f"Hold time, repetition and alarm times of door {door}."))
+    return create_model("BoardDoorsGroup", __base__=DoorsGroup, **fields)
+
+
+def _over(door: str, current: Callable[[str], DoorSettings]) -> Callable[[object], object]:
+    def complete(given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        for name in given:
+            if name not in DoorSettings.model_fields:
+                raise ValueError(f"unknown setting {name!r}{nearest(str(name), DoorSettings.model_fields)}")
+        return {**current(door).model_dump(mode="json"), **given}
+
+    return complete
+
+
+def _below(limit_s: float) -> Callable[[DoorSettings], DoorSettings]:
+    def check(settings: DoorSettings) -> DoorSettings:
+        if settings.hold_s > limit_s:
+            raise ValueError(f"hold_s {settings.hold_s:g} is above the relay's longest on-time of {limit_s:g} s")
+        return settings
+
+    return check

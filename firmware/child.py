@@ -1,0 +1,185 @@
+"""One role (or all of them) as a process: builds it on its wires, says that it is ready, ends it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from firmware.app import Parts, Role, control_role, guest_role, media_services, network_services
+from firmware.board_process.supervisor import EX_CONFIG, die_with_parent
+from firmware.core.errors import Invalid, StationError
+from firmware.core.services import ServiceCrashed
+from firmware.core.vocabulary.device import NetworkState
+from firmware.core.vocabulary.security import SetupState
+from firmware.notify import notify
+from firmware.options import RunOptions
+from firmware.paths import RuntimeDir, StateDir
+from hal.board import Board, load_board
+from hal.clock import Clock, SystemClock
+from hal.errors import BoardError, HalError
+from hal.wires import Wires
+
+# How long a role knocks at the world or at control before it gives up and is started again.
+PATIENCE_S = 10.0
+
+log = logging.getLogger("firmware.child")
+
+
+def run_role(options: RunOptions) -> int:
+    """Run the role of `options` until told to stop; returns the exit code. Errors of settings end with EX_CONFIG."""
+    if parent := os.environ.get("LINTEL_PARENT"):
+        die_with_parent(int(parent))
+    role = options.role or "all"
+    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {role} %(name)s %(levelname)s %(message)s")
+    state = StateDir(options.state)
+    try:
+        board = load_board(options.board)
+        runtime = RuntimeDir.of(state)
+        state.prepare()
+        asyncio.run(_until_told(Child(options, board, state, runtime).run()))
+    except (BoardError, Invalid) as error:
+        return _complain(role, error, EX_CONFIG)
+    except (StationError, HalError) as error:
+        return _complain(role, error, 1)
+    except ExceptionGroup as group:
+        return _judge(role, group)
+    return 0
+
+
+def _judge(role: str, group: ExceptionGroup[Exception]) -> int:
+    """One line for what ended the role; settings that cannot work are not tried again."""
+    for error in _leaves(group):
+        cause = error.__cause__ if isinstance(error, ServiceCrashed) else error
+        if isinstance(cause, BoardError | Invalid):
+            return _complain(role, cause, EX_CONFIG)
+    for error in _leaves(group):
+        if not isinstance(error, ServiceCrashed | StationError | HalError):
+            log.critical("%s ended", role, exc_info=error)
+    return _complain(role, next(_leaves(group)), 1)
+
+
+def _leaves(group: BaseException) -> Iterator[BaseException]:
+    if isinstance(group, BaseExceptionGroup):
+        for error in group.exceptions:
+            yield from _leaves(error)
+    else:
+        yield group
+
+
+def _complain(role: str, error: BaseException, code: int) -> int:
+    print(f"lintel: {role}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+    return code
+
+
+async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run until SIGTERM or SIGINT, then end in order."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    told = False
+
+    def tell() -> None:
+        nonlocal told
+        told = True
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, tell)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not told:
+            raise
+
+
+class Child:
+    """The process of one role, or of all."""
+
+    def __init__(self, options: RunOptions, board: Board, state: StateDir, runtime: RuntimeDir) -> None:
+        self._options = options
+        self._runtime = runtime
+        self._clock = SystemClock()
+        self._parts = Parts(board=board, state=state, clock=self._clock, simulated=options.hal == "sim")
+        self._board = board
+
+    async def run(self) -> None:
+        """Build and run. Raises what the role raises."""
+        role = self._options.role
+        if role == "all":
+            await self._all()
+        elif role == "control":
+            async with self._wires() as wires, control_role(self._parts, wires, self._runtime.link) as control:
+                await control.run(self._ready(control))
+        elif role == "media":
+            async with guest_role(self._parts, "media", self._runtime.link, media_services) as media:
+                await media.run(self._ready(media))
+        else:
+            async with guest_role(self._parts, "network", self._runtime.link, self._network()) as network:
+                await network.run(self._ready(network))
+
+    async def _all(self) -> None:
+        async with self._wires() as wires, control_role(self._parts, wires, self._runtime.link) as control:
+            up = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(control.run(up.set), name="control")
+                await up.wait()
+                async with guest_role(self._parts, "network", self._runtime.link, self._network()) as network:
+                    await network.run(self._ready(network))
+
+    def _network(self) -> Any:
+        host, port = self._options.http
+        return network_services(self._parts, host, port, web=self._options.web)
+
+    @asynccontextmanager
+    async def _wires(self) -> AsyncIterator[Wires]:
+        opened = await self._open_wires(self._clock)
+        try:
+            yield opened
+        finally:
+            await opened.close()
+
+    async def _open_wires(self, clock: Clock) -> Wires:
+        if self._options.hal == "real":
+            from hal.buses.real import RealWires
+
+            return RealWires(self._board.buses, clock)
+        from hal.sim.remote import RemoteWires
+
+        def lost(*_: object) -> None:
+            # The board process is gone, and with it everything this process is for.
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        return await RemoteWires.connect(self._runtime.world, clock, lost=lost, within_s=PATIENCE_S)
+
+    def _ready(self, role: Role) -> Callable[[], None]:
+        def say() -> None:
+            gc.collect()
+            gc.freeze()
+            notify(READY=1, MAINPID=os.getpid(), LINTEL_ROLE=self._options.role or "all", **self._said(role))
+
+        return say
+
+    def _said(self, role: Role) -> dict[str, str]:
+        if role.core.role != "network":
+            return {}
+        from firmware.interfaces.api.service import ApiService
+        from firmware.security import AccountsService
+
+        said = {}
+        for service in role.services:
+            if isinstance(service, ApiService):
+                host, port = service.address
+                said["HTTP"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                role.core.bus.publish(NetworkState(up=True, detail=said["HTTP"]))
+            elif isinstance(service, AccountsService):
+                setup = role.core.bus.state(SetupState)
+                if setup is not None and setup.needed:
+                    said |= {"SETUP": "needed", "CODE": service.setup_code}
+        return said

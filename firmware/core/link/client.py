@@ -1,0 +1,219 @@
+"""The link as media and network have it: joins the hub in control and lives as long as the hub does.
+
+Retained states and facts of the other roles appear on the role's own bus; its own facts go up. When
+control goes away `run` raises: the role ends and its supervisor starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from firmware.core.actions import Action, ActionTable, Caller, Invocation
+from firmware.core.bus import Bus
+from firmware.core.errors import Invalid, Unavailable
+from firmware.core.events import Notice
+from firmware.core.link.channel import Channel, Connect, connect_unix
+from firmware.core.link.face import ActionInfo
+from firmware.core.link.local import LocalLink, info_of
+from firmware.core.link.outbox import Outbox
+from firmware.core.link.peer import Peer
+from firmware.core.link.serving import answer
+from firmware.core.link.wire import (
+    Answer,
+    Ask,
+    Fact,
+    Fault,
+    Hello,
+    Message,
+    OfferAction,
+    OfferGroup,
+    Op,
+    Ready,
+    Settled,
+    WireError,
+    notice_of,
+)
+from firmware.core.params import ParamInfo, Params
+from firmware.core.values import decode, encode
+from hal.clock import Clock
+
+T = TypeVar("T")
+
+# Control may still be starting: how long and how often to knock.
+CONNECT_S = 10.0
+KNOCK_S = 0.02
+
+log = logging.getLogger(__name__)
+
+
+class LinkClient:
+    """The link of a role that is not control; a service."""
+
+    name: ClassVar[str] = "link"
+    vital: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, bus: Bus, actions: ActionTable, params: Params, clock: Clock, connect: Connect | Path) -> None:
+        """`connect` is the hub's socket, or `Hub.join` of a hub in this process."""
+        self._bus = bus
+        self._table = actions
+        self._params = params
+        self._clock = clock
+        self._connect = connect
+        self._local = LocalLink(actions, params)
+        self._outbox = Outbox()
+        self._peer: Peer | None = None
+        self._incoming: Notice | None = None
+        bus.tap(self._tell)
+        actions.watch(self._offer)
+        params.watch(lambda group: self._outbox.message(OfferGroup(group=group)))
+
+    # life
+
+    async def start(self) -> None:
+        """Join: afterwards the bus has every retained state. Raises Unavailable."""
+        peer = self._peer = Peer(await self._knock(), self._clock, self._outbox, name="control")
+        try:
+            await peer.say(Hello(role=self._bus.role, boot=self._bus.boot, pid=os.getpid()))
+            while not isinstance(message := await peer.next(), Settled):
+                if message is None:
+                    raise Unavailable("link", "control did not let this role in; its log says why")
+                if not isinstance(message, Fact):
+                    raise WireError(f"control began with {type(message).__name__}")
+                self._hear(message)
+        except (WireError, ConnectionError) as error:
+            raise Unavailable("link", str(error)) from error
+
+    async def run(self) -> None:
+        """Carry facts, questions and answers. Raises Unavailable when control goes away."""
+        peer = self._joined()
+        why = "control went away"
+        try:
+            async with asyncio.TaskGroup() as group:
+                sending = group.create_task(peer.send(), name="link to control")
+                while (message := await peer.next()) is not None:
+                    self._take(peer, message, group)
+                sending.cancel()
+        except* (WireError, ConnectionError) as errors:
+            why = f"the link broke: {errors.exceptions[0]}"
+        finally:
+            peer.close()
+        raise Unavailable("link", why)
+
+    async def stop(self) -> None:
+        """Leave."""
+        if self._peer is not None:
+            self._peer.close()
+
+    def ready(self) -> None:
+        """This role's services have started."""
+        self._outbox.message(Ready())
+
+    # the face
+
+    async def invoke(self, invocation: Invocation, answer: type[T]) -> T:
+        """Send a typed command to its owner. Raises what the owner raises, Unavailable while its role is away."""
+        if invocation.action in self._table:
+            return await self._local.invoke(invocation, answer)
+        data = await self._joined().ask(
+            Op.INVOKE,
+            invocation.caller,
+            name=invocation.action,
+            data=encode(invocation.params),
+            cause=invocation.cause,
+        )
+        return decode(answer, data, where=invocation.action)
+
+    async def command(self, name: str, data: object, caller: Caller, *, cause: str | None = None) -> Any:
+        """Send a command with outside data to its owner."""
+        if name in self._table:
+            return await self._local.command(name, data, caller, cause=cause)
+        return await self._joined().ask(Op.COMMAND, caller, name=name, data=data, cause=cause)
+
+    async def actions(self) -> tuple[ActionInfo, ...]:
+        """All listed actions of all roles, by name."""
+        return decode(tuple[ActionInfo, ...], await self._joined().ask(Op.ACTIONS), where="actions")
+
+    async def groups(self) -> tuple[str, ...]:
+        """All parameter groups of all roles, by name."""
+        return decode(tuple[str, ...], await self._joined().ask(Op.GROUPS), where="groups")
+
+    async def infos(self, group: str) -> tuple[ParamInfo, ...]:
+        """The declarations of a group."""
+        if group in self._params:
+            return await self._local.infos(group)
+        return decode(tuple[ParamInfo, ...], await self._joined().ask(Op.INFOS, name=group), where=group)
+
+    async def read(self, group: str, caller: Caller) -> Mapping[str, Any]:
+        """A group's values as the caller may see them."""
+        if group in self._params:
+            return await self._local.read(group, caller)
+        return decode(dict[str, Any], await self._joined().ask(Op.READ, caller, name=group), where=group)
+
+    async def change(
+        self, group: str, patch: Mapping[str, Any], caller: Caller, *, cause: str | None = None
+    ) -> Mapping[str, Any]:
+        """Change parameters of a group, all or none."""
+        if group in self._params:
+            return await self._local.change(group, patch, caller, cause=cause)
+        data = await self._joined().ask(Op.CHANGE, caller, name=group, data=dict(patch), cause=cause)
+        return decode(dict[str, Any], data, where=group)
+
+    # the connection
+
+    async def _knock(self) -> Channel:
+        if not isinstance(self._connect, Path):
+            return await self._connect()
+        last = self._clock.now_ns() + round(CONNECT_S * 1e9)
+        while True:
+            try:
+                return await connect_unix(self._connect)
+            except OSError as error:
+                if self._clock.now_ns() >= last:
+                    raise Unavailable(
+                        "link", f"control does not listen at {self._connect} ({error.strerror or error})"
+                    ) from error
+            await self._clock.sleep(KNOCK_S)
+
+    def _joined(self) -> Peer:
+        if self._peer is None:
+            raise Unavailable("link", "this role has not joined yet")
+        return self._peer
+
+    def _take(self, peer: Peer, message: Message, group: asyncio.TaskGroup) -> None:
+        match message:
+            case Fact():
+                self._hear(message)
+            case Ask():
+                peer.serve(message, self._serve, group)
+            case Answer() | Fault():
+                peer.answered(message)
+            case _:
+                raise WireError(f"{type(message).__name__} does not fit here")
+
+    async def _serve(self, ask: Ask) -> Any:
+        return await answer(self._local, ask)
+
+    def _hear(self, fact: Fact) -> None:
+        try:
+            self._incoming = notice_of(fact)
+        except Invalid as error:
+            log.error("control said what this role cannot read: %s", error)
+            return
+        try:
+            self._bus.deliver(self._incoming)
+        finally:
+            self._incoming = None
+
+    def _tell(self, notice: Notice) -> None:
+        """Tap: what this role says goes up, what came down does not."""
+        if notice is not self._incoming:
+            self._outbox.fact(notice)
+
+    def _offer(self, action: Action) -> None:
+        self._outbox.message(OfferAction(action=info_of(action), private=action.private))

@@ -1,0 +1,347 @@
+"""The hub, in control: where the roles of a device meet.
+
+It gives a joining role the retained states, passes facts on, routes commands and parameters to their
+owner, and takes back what a role said when it leaves. It never waits for a role: the door comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from firmware.core.actions import ActionTable, Caller, Invocation
+from firmware.core.bus import Bus
+from firmware.core.errors import Invalid, NotFound, Refused, Unavailable
+from firmware.core.events import Notice, Operation, State
+from firmware.core.link.channel import Channel, StreamChannel, memory_pair
+from firmware.core.link.face import ActionInfo
+from firmware.core.link.guest import OFFERS, Guest
+from firmware.core.link.local import LocalLink
+from firmware.core.link.outbox import Outbox
+from firmware.core.link.peer import Peer
+from firmware.core.link.serving import answer
+from firmware.core.link.wire import (
+    VERSION,
+    Answer,
+    Ask,
+    Fact,
+    Fault,
+    Hello,
+    Message,
+    OfferAction,
+    OfferGroup,
+    Op,
+    Ready,
+    Settled,
+    WireError,
+)
+from firmware.core.params import ParamInfo, Params
+from firmware.core.values import decode, encode
+from firmware.core.vocabulary.station import RoleState
+from hal.clock import Clock
+from hal.errors import nearest
+
+T = TypeVar("T")
+
+HELLO_S = 5.0
+log = logging.getLogger(__name__)
+
+
+class Hub:
+    """The link as control has it, and the server the other roles join; a service."""
+
+    name: ClassVar[str] = "link"
+    vital: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        bus: Bus,
+        actions: ActionTable,
+        params: Params,
+        clock: Clock,
+        *,
+        path: Path | None = None,
+        roles: tuple[str, ...] = ("media", "network"),
+        uids: frozenset[int] = frozenset(),
+    ) -> None:
+        """Listens at `path` (None: only `join`) for `roles`, run by this user or one of `uids`."""
+        self._bus = bus
+        self._table = actions
+        self._params = params
+        self._clock = clock
+        self._path = path
+        self._roles = roles
+        self._uids = uids | {os.getuid()}
+        self._local = LocalLink(actions, params)
+        self._guests: dict[str, Guest] = {}
+        self._server: asyncio.Server | None = None
+        self._arriving: asyncio.Queue[Channel] = asyncio.Queue()
+        self._incoming: tuple[Notice, Guest] | None = None
+        bus.tap(self._forward)
+
+    # life
+
+    async def start(self) -> None:
+        """Listen. Raises Unavailable when the socket cannot be made."""
+        self._bus.publish(RoleState(role=self._bus.role, joined=True, pid=os.getpid()))
+        if self._path is None:
+            return
+        try:
+            self._server = await asyncio.start_unix_server(self._connected, str(self._path))
+            self._path.chmod(0o600 if len(self._uids) == 1 else 0o666)
+        except OSError as error:
+            raise Unavailable("link", f"{self._path} cannot be opened ({error.strerror or error})") from error
+
+    async def run(self) -> None:
+        """Serve the roles until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                channel = await self._arriving.get()
+                group.create_task(self._welcome(channel, group), name="link guest")
+
+    async def stop(self) -> None:
+        """Close the socket and every connection; the roles end by that."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
+        while not self._arriving.empty():
+            self._arriving.get_nowait().close()
+        for guest in tuple(self._guests.values()):
+            self._leave(guest, "the hub stops")
+
+    def ready(self) -> None:
+        """Control's own services have started."""
+        self._bus.publish(RoleState(role=self._bus.role, joined=True, pid=os.getpid(), ready=True))
+
+    async def join(self, limit: int = 1 << 16) -> Channel:
+        """The far end of a connection inside this process: what a `LinkClient` connects with."""
+        near, far = memory_pair(limit)
+        self._arriving.put_nowait(near)
+        return far
+
+    # the face
+
+    async def invoke(self, invocation: Invocation, answer: type[T]) -> T:
+        """Send a typed command to its owner. Raises what the owner raises, Unavailable while its role is away."""
+        guest = self._action_owner(invocation.action)
+        if guest is None:
+            return await self._local.invoke(invocation, answer)
+        data = await guest.peer.ask(
+            Op.INVOKE,
+            invocation.caller,
+            name=invocation.action,
+            data=encode(invocation.params),
+            cause=invocation.cause,
+        )
+        return decode(answer, data, where=invocation.action)
+
+    async def command(self, name: str, data: object, caller: Caller, *, cause: str | None = None) -> Any:
+        """Send a command with outside data to its owner."""
+        guest = self._action_owner(name, private=False)
+        if guest is None:
+            return await self._local.command(name, data, caller, cause=cause)
+        return await guest.peer.ask(Op.COMMAND, caller, name=name, data=data, cause=cause)
+
+    async def actions(self) -> tuple[ActionInfo, ...]:
+        """All listed actions of all roles, by name."""
+        found = list(await self._local.actions())
+        for guest in self._guests.values():
+            found += [offer.action for offer in guest.actions.values() if not offer.private]
+        return tuple(sorted(found, key=lambda info: info.name))
+
+    async def groups(self) -> tuple[str, ...]:
+        """All parameter groups of all roles, by name."""
+        return tuple(
+            sorted({*self._params.names(), *(name for guest in self._guests.values() for name in guest.groups)})
+        )
+
+    async def infos(self, group: str) -> tuple[ParamInfo, ...]:
+        """The declarations of a group."""
+        guest = self._group_owner(group)
+        if guest is None:
+            return await self._local.infos(group)
+        data = await guest.peer.ask(Op.INFOS, name=group)
+        return decode(tuple[ParamInfo, ...], data, where=group)
+
+    async def read(self, group: str, caller: Caller) -> Mapping[str, Any]:
+        """A group's values as the caller may see them."""
+        guest = self._group_owner(group)
+        if guest is None:
+            return await self._local.read(group, caller)
+        return decode(dict[str, Any], await guest.peer.ask(Op.READ, caller, name=group), where=group)
+
+    async def change(
+        self, group: str, patch: Mapping[str, Any], caller: Caller, *, cause: str | None = None
+    ) -> Mapping[str, Any]:
+        """Change parameters of a group, all or none."""
+        guest = self._group_owner(group)
+        if guest is None:
+            return await self._local.change(group, patch, caller, cause=cause)
+        data = await guest.peer.ask(Op.CHANGE, caller, name=group, data=dict(patch), cause=cause)
+        return decode(dict[str, Any], data, where=group)
+
+    # routing
+
+    def _action_owner(self, name: str, *, private: bool = True) -> Guest | None:
+        """The role that owns an action, None for this one. Raises NotFound with the nearest of all roles."""
+        if name in self._table:
+            return None
+        for guest in self._guests.values():
+            offer = guest.actions.get(name)
+            if offer is not None and (private or not offer.private):
+                return guest
+        known = [action.name for action in self._table.listed() if not action.private]
+        for guest in self._guests.values():
+            known += [offer.action.name for offer in guest.actions.values() if not offer.private]
+        raise NotFound("action", f"no action {name!r}{nearest(name, known)}")
+
+    def _group_owner(self, group: str) -> Guest | None:
+        if group in self._params:
+            return None
+        for guest in self._guests.values():
+            if group in guest.groups:
+                return guest
+        known = [*self._params.names(), *(name for guest in self._guests.values() for name in guest.groups)]
+        raise NotFound("params", f"no group {group!r}{nearest(group, known)}")
+
+    async def _serve(self, ask: Ask) -> Any:
+        """Answer a role's question, or pass it on to the role that owns it."""
+        match ask.op:
+            case Op.ACTIONS:
+                return [encode(action) for action in await self.actions()]
+            case Op.GROUPS:
+                return list(await self.groups())
+            case Op.INVOKE | Op.COMMAND:
+                owner = self._action_owner(ask.name, private=ask.op is Op.INVOKE)
+            case _:
+                owner = self._group_owner(ask.name)
+        if owner is None:
+            return await answer(self._local, ask)
+        return await owner.peer.ask(ask.op, ask.caller, name=ask.name, data=ask.data, cause=ask.cause)
+
+    # guests
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        channel = StreamChannel(reader, writer)
+        uid = channel.peer_uid()
+        if uid not in self._uids:
+            log.error("a process of user %d may not join the link", uid)
+            channel.close()
+            return
+        self._arriving.put_nowait(channel)
+
+    async def _welcome(self, channel: Channel, group: asyncio.TaskGroup) -> None:
+        """One connection from its first word to its end; trouble with it is never trouble of control."""
+        peer = Peer(channel, self._clock, Outbox(), name="a process that has not said its role")
+        guest: Guest | None = None
+        why = "it ended"
+        try:
+            guest = self._admit(await self._hello(peer), peer)
+            async with asyncio.TaskGroup() as talk:
+                sending = talk.create_task(peer.send(), name=f"link to {peer.name}")
+                while (message := await peer.next()) is not None:
+                    self._take(guest, message, group)
+                sending.cancel()
+        except* (WireError, Refused, TimeoutError, ConnectionError) as errors:
+            why = str(errors.exceptions[0]) or "it did not say who it is"
+        except* Exception as errors:  # whatever a role makes go wrong here ends its connection, not control
+            why = "the hub failed with it"
+            log.error("the link to %s failed", peer.name, exc_info=errors)
+        finally:
+            peer.close()
+            if guest is not None:
+                self._leave(guest, why)
+            else:
+                log.error("the link turned %s away: %s", peer.name, why)
+
+    async def _hello(self, peer: Peer) -> Hello:
+        async with asyncio.timeout(HELLO_S):
+            first = await peer.next()
+        if not isinstance(first, Hello):
+            raise WireError(f"began with {type(first).__name__}, not Hello")
+        return first
+
+    def _admit(self, hello: Hello, peer: Peer) -> Guest:
+        """Let a role in and queue what it has to know. Raises Refused."""
+        peer.name = hello.role
+        if hello.version != VERSION:
+            raise Refused("link", f"{hello.role} speaks version {hello.version}, not {VERSION}")
+        if hello.role not in self._roles:
+            raise Refused("link", f"no role {hello.role!r}{nearest(hello.role, self._roles)}")
+        former = self._guests.get(hello.role)
+        if former is not None:
+            self._leave(former, "a new process took its place")
+        guest = self._guests[hello.role] = Guest(hello, peer)
+        for state in self._bus.states(State):
+            peer.outbox.fact(Notice(Operation.INITIALISED, state))
+        peer.tell(Settled())
+        self._bus.publish(RoleState(role=hello.role, joined=True, pid=hello.pid))
+        return guest
+
+    def _leave(self, guest: Guest, why: str) -> None:
+        guest.peer.close()
+        if self._guests.get(guest.role) is not guest:
+            return
+        del self._guests[guest.role]
+        log.warning("%s left the link: %s", guest.role, why)
+        left = self._bus.publish(RoleState(role=guest.role, joined=False, pid=guest.hello.pid))
+        guest.withdraw(self._bus, left)
+
+    def _take(self, guest: Guest, message: Message, group: asyncio.TaskGroup) -> None:
+        """One message of a role. Raises WireError, Refused for what ends the connection."""
+        match message:
+            case Fact():
+                self._hear(guest, message)
+            case Ask():
+                guest.peer.serve(message, self._serve, group)
+            case Answer() | Fault():
+                guest.peer.answered(message)
+            case OfferAction():
+                name = message.action.name
+                self._may_own(guest, name, name in self._table, [g.actions for g in self._others(guest)])
+                guest.actions[name] = message
+            case OfferGroup():
+                self._may_own(
+                    guest, message.group, message.group in self._params, [g.groups for g in self._others(guest)]
+                )
+                guest.groups.add(message.group)
+            case Ready():
+                self._bus.publish(RoleState(role=guest.role, joined=True, pid=guest.hello.pid, ready=True))
+            case Hello() | Settled():
+                raise WireError(f"{type(message).__name__} does not fit here")
+
+    def _others(self, guest: Guest) -> list[Guest]:
+        return [other for other in self._guests.values() if other is not guest]
+
+    @staticmethod
+    def _may_own(guest: Guest, name: str, ours: bool, theirs: Sequence[Container[str]]) -> None:
+        if ours or any(name in names for names in theirs):
+            raise Refused("link", f"{name!r} has an owner already")
+        if guest.offers() >= OFFERS:
+            raise Refused("link", f"{guest.role} offers more than {OFFERS} actions and groups")
+
+    def _hear(self, guest: Guest, fact: Fact) -> None:
+        try:
+            notice = guest.heard(fact, self._bus)
+        except (Invalid, Refused) as error:
+            guest.refused += 1
+            log.error("%s may not say this (%d so far): %s", guest.role, guest.refused, error)
+            return
+        self._incoming = (notice, guest)
+        try:
+            self._bus.deliver(notice)
+        finally:
+            self._incoming = None
+
+    def _forward(self, notice: Notice) -> None:
+        """Tap: pass a fact on to every role but the one that said it."""
+        for guest in self._guests.values():
+            if self._incoming is None or self._incoming[0] is not notice or self._incoming[1] is not guest:
+                guest.peer.outbox.fact(notice)

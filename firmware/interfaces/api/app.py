@@ -1,0 +1,116 @@
+"""The native API and the status page as one ASGI application; see docs/security.md for its gate.
+
+Only this room imports FastAPI, and only the network role imports this room.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Collection
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from firmware import VERSION
+from firmware.core.actions import Level
+from firmware.core.context import Core
+from firmware.core.errors import StationError
+from firmware.interfaces.api.commands import Commands
+from firmware.interfaces.api.errors import answer_to, refusal
+from firmware.interfaces.api.events import PATH, Events
+from firmware.interfaces.api.gate import Gate
+from firmware.interfaces.api.page import Page
+from firmware.interfaces.api.reading import Reading
+from firmware.interfaces.api.routes import Routes, Schemas, answer
+from hal.errors import nearest
+
+ROOT = "/api/v1"
+
+
+def host_names() -> frozenset[str]:
+    """The names this machine has by itself: its host name, also as multicast DNS says it."""
+    name = socket.gethostname().lower()
+    return frozenset({name, f"{name.partition('.')[0]}.local"})
+
+
+class Api:
+    """What was built: the application, the least level of each of its routes, and its open streams."""
+
+    def __init__(self, core: Core, *, web: bool, names: Callable[[], Collection[str]] = host_names) -> None:
+        self.app = FastAPI(
+            title="Lintel native API",
+            version=VERSION,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            redirect_slashes=False,
+        )
+        self._schemas = Schemas()
+        self._document: dict[str, Any] | None = None
+        self.events = Events(core)
+        self.levels = self._add_api(core) | (self._add_page(core) if web else {})
+        self.app.add_middleware(Gate, core=core, names=names)
+        self.app.add_exception_handler(StationError, _station_error)
+        self.app.add_exception_handler(HTTPException, self._http_error)
+
+    def _add_api(self, core: Core) -> dict[tuple[str, str], Level]:
+        routes = Routes(self.app.router, self._schemas, ROOT)
+        Reading(core).add_to(routes)
+        Commands(core).add_to(routes)
+        routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
+                   kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
+        routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")
+        self.app.router.add_api_websocket_route(PATH, self.events.socket)
+        return routes.levels
+
+    def _add_page(self, core: Core) -> dict[tuple[str, str], Level]:
+        routes = Routes(self.app.router, self._schemas, "", described=False)
+        Page(core).add_to(routes)
+        return routes.levels
+
+    async def _openapi(self, _: Request) -> Response:
+        if self._document is None:
+            document = get_openapi(title=self.app.title, version=self.app.version, routes=self.app.routes)
+            components = document.setdefault("components", {})
+            components["schemas"] = {**components.get("schemas", {}), **self._schemas.components}
+            components["securitySchemes"] = {
+                "basic": {"type": "http", "scheme": "basic"},
+                "digest": {"type": "http", "scheme": "digest"},
+            }
+            document["security"] = [{"digest": []}, {"basic": []}]
+            self._document = document
+        return answer(self._document)
+
+    async def _http_error(self, request: Request, error: Exception) -> Response:
+        """Errors of the router itself: no such route, or not with this method."""
+        assert isinstance(error, HTTPException)
+        path = request.url.path
+        if error.status_code == 405:
+            methods = sorted(method for (method, template) in self.levels if _fits(template, path))
+            allowed = [("allow", ", ".join(methods))] if methods else []
+            message = f"{request.method} is not for this route; valid: {', '.join(methods)}"
+            return refusal(405, "method_not_allowed", path, message, allowed)
+        if error.status_code == 404:
+            known = {template for _, template in self.levels}
+            return refusal(404, "not_found", path, f"no such route{nearest(path, known)}")
+        return refusal(error.status_code, "invalid", path, str(error.detail))
+
+
+def _fits(template: str, path: str) -> bool:
+    wanted, found = template.split("/"), path.split("/")
+    pairs = zip(wanted, found, strict=False)
+    return len(wanted) == len(found) and all(each.startswith("{") or each == part for each, part in pairs)
+
+
+async def _station_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, StationError)
+    return answer_to(error)
+
+
+def build_app(core: Core, *, web: bool) -> FastAPI:
+    """The application alone, for tests and tools."""
+    return Api(core, web=web).app

@@ -1,0 +1,101 @@
+"""What changes something, or is asked of a service: actions and parameters over the link, under other paths.
+
+The owner checks the caller's level and the words; a route's own level is only the least that makes sense.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from firmware.core.actions import Invocation, Level
+from firmware.core.context import Core
+from firmware.core.values import decode
+from firmware.core.vocabulary.access import EntryAdd, EntryPage, EntryQuery, EntryView
+from firmware.core.vocabulary.security import AccountView, SetupParams
+from firmware.core.vocabulary.station import JournalPage, JournalQuery
+from firmware.interfaces.api.routes import (
+    Routes,
+    answer,
+    answer_value,
+    caller_of,
+    json_of,
+    object_of,
+    query_of,
+)
+
+ENTRY_ADD = "entries.add"
+ENTRY_LIST = "entries.list"
+ENTRY_REMOVE = "entries.remove"
+JOURNAL_READ = "journal.read"
+
+
+class Commands:
+    """The endpoints that ask somebody."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def add_to(self, routes: Routes) -> None:
+        """Add the routes."""
+        viewer, operator = Level.VIEWER, Level.OPERATOR
+        add = routes.add
+        add("POST", "/setup", self.setup, level=Level.ANONYMOUS, takes=SetupParams, gives=AccountView, status=201,
+            summary="Make the first administrator")  # fmt: skip
+        add("GET", "/entries", self.entries, level=operator, query=EntryQuery, gives=EntryPage,
+            summary="A page of the entry list")  # fmt: skip
+        add("POST", "/entries", self.add_entry, level=operator, takes=EntryAdd, gives=EntryView, status=201,
+            summary="Add an entry")  # fmt: skip
+        add("DELETE", "/entries/{id}", self.remove_entry, level=operator, status=204,
+            summary="Remove an entry")  # fmt: skip
+        add("GET", "/journal", self.journal, level=operator, query=JournalQuery, gives=JournalPage,
+            summary="The newest journal lines, oldest first")  # fmt: skip
+        add("GET", "/params/{group}", self.read, level=viewer, gives=dict[str, object],
+            summary="The values of a parameter group")  # fmt: skip
+        add("PATCH", "/params/{group}", self.change, level=viewer, takes=dict[str, object], gives=dict[str, object],
+            summary="Change parameters of a group, all or none")  # fmt: skip
+        add("POST", "/actions/{name}", self.act, level=viewer, takes=dict[str, object], gives=dict[str, object],
+            summary="Do something; the body holds the parameters")  # fmt: skip
+
+    async def setup(self, request: Request) -> Response:
+        """The first administrator; the caller is known by its address only."""
+        params = decode(SetupParams, await json_of(request), where="setup")
+        invocation = Invocation(action="accounts.setup", params=params, caller=caller_of(request))
+        return answer_value(await self._core.link.invoke(invocation, AccountView), 201)
+
+    async def entries(self, request: Request) -> Response:
+        """A page of entries."""
+        query = query_of(request, EntryQuery)
+        return await self._ask(request, ENTRY_LIST, {"offset": query.offset, "limit": query.limit})
+
+    async def add_entry(self, request: Request) -> Response:
+        """A new entry."""
+        return await self._ask(request, ENTRY_ADD, await object_of(request), 201)
+
+    async def remove_entry(self, request: Request) -> Response:
+        """One entry less."""
+        await self._ask(request, ENTRY_REMOVE, {"id": request.path_params["id"]})
+        return Response(status_code=204)
+
+    async def journal(self, request: Request) -> Response:
+        """Journal lines."""
+        query = query_of(request, JournalQuery)
+        return await self._ask(request, JOURNAL_READ, {"limit": query.limit, "before": query.before})
+
+    async def read(self, request: Request) -> Response:
+        """Values of a group; secrets are masked."""
+        values = await self._core.link.read(request.path_params["group"], caller_of(request))
+        return answer(dict(values))
+
+    async def change(self, request: Request) -> Response:
+        """Change a group; answers its values."""
+        patch = await object_of(request)
+        values = await self._core.link.change(request.path_params["group"], patch, caller_of(request))
+        return answer(dict(values))
+
+    async def act(self, request: Request) -> Response:
+        """Any listed action."""
+        return await self._ask(request, request.path_params["name"], await object_of(request))
+
+    async def _ask(self, request: Request, action: str, data: object, status: int = 200) -> Response:
+        return answer(await self._core.link.command(action, data, caller_of(request)), status)

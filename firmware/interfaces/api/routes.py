@@ -1,0 +1,174 @@
+"""How a route is added: with its least level, always; and how its OpenAPI text is made of value classes.
+
+Endpoints take the request and give the answer themselves, so that every body is read by one decoder and
+every error has one shape.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from fastapi import APIRouter
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from firmware.core.actions import Caller, Level
+from firmware.core.errors import Forbidden, Invalid
+from firmware.core.values import decode, encode
+from firmware.interfaces.api.shapes import ErrorBody
+
+T = TypeVar("T")
+Endpoint = Callable[[Request], Awaitable[Response]]
+REF = "#/components/schemas/{model}"
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, as the gate found out."""
+    caller: Caller = request.scope["caller"]
+    return caller
+
+
+async def json_of(request: Request) -> object:
+    """The body as JSON. Raises Invalid with the place."""
+    body = await request.body()
+    try:
+        return json.loads(body, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        what = "is empty" if not body.strip() else f"is not JSON: {error.msg.lower()}"
+        raise Invalid("body", f"{what} (line {error.lineno}, column {error.colno})") from None
+    except (ValueError, RecursionError) as error:
+        raise Invalid("body", f"is not usable JSON: {error}") from None
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number")
+
+
+async def object_of(request: Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises Invalid."""
+    value = await json_of(request)
+    if not isinstance(value, dict):
+        raise Invalid("body", f"is not an object but {type(value).__name__}")
+    return value
+
+
+def query_of(request: Request, cls: type[T]) -> T:
+    """The query as a value; what looks like a number is one. Raises Invalid with the nearest valid name."""
+    found: dict[str, Any] = {}
+    for name, text in request.query_params.multi_items():
+        if name in found:
+            raise Invalid(f"query.{name}", "is there twice")
+        found[name] = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
+    return decode(cls, found, where="query")
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """An answer of JSON-ready data."""
+    return JSONResponse(value, status_code=status)
+
+
+def answer_value(value: object, status: int = 200) -> Response:
+    """An answer of a value."""
+    return JSONResponse(encode(value), status_code=status)
+
+
+class Schemas:
+    """JSON schemas of value classes, shared by reference in the OpenAPI document."""
+
+    def __init__(self) -> None:
+        self.components: dict[str, Any] = {}
+
+    def of(self, cls: Any) -> dict[str, Any]:
+        """The schema of a class; what it refers to is added to the components."""
+        schema = TypeAdapter(cls).json_schema(ref_template=REF)
+        self.components.update(schema.pop("$defs", {}))
+        return schema
+
+
+def content(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema as the content of a body."""
+    return {"application/json": {"schema": dict(schema)}}
+
+
+class Routes:
+    """Adds routes below `root`; `levels` lists every one of them with the least level it asks for."""
+
+    def __init__(self, router: APIRouter, schemas: Schemas, root: str, *, described: bool = True) -> None:
+        self._router = router
+        self._schemas = schemas
+        self._root = root
+        self._described = described
+        self.levels: dict[tuple[str, str], Level] = {}
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        endpoint: Endpoint,
+        *,
+        level: Level,
+        summary: str,
+        status: int = 200,
+        takes: Any = None,
+        query: Any = None,
+        gives: Any = None,
+        kind: str = "application/json",
+    ) -> None:
+        """Add a route. `takes`, `query` and `gives` are the value classes of body, query and answer."""
+        path = self._root + path
+        self.levels[method, path] = level
+        good: dict[str, Any] = {"description": summary}
+        if gives is not None:
+            good["content"] = {kind: {"schema": self._schemas.of(gives)}}
+        extra: dict[str, Any] = {"parameters": [*_path_parameters(path), *self._query_parameters(query)]}
+        if takes is not None:
+            extra["requestBody"] = {"required": True, "content": content(self._schemas.of(takes))}
+        self._router.add_api_route(
+            path,
+            _guarded(endpoint, level),
+            methods=[method],
+            summary=summary,
+            status_code=status,
+            response_model=None,
+            response_class=Response,
+            responses={
+                status: good,
+                "default": {"description": "An error", "content": content(self._schemas.of(ErrorBody))},
+            },
+            include_in_schema=self._described,
+            openapi_extra=extra,
+            operation_id=f"{method.lower()}{re.sub(r'[^a-z0-9]+', '_', path)}",
+        )
+
+    def _query_parameters(self, query: Any) -> list[dict[str, Any]]:
+        if query is None:
+            return []
+        properties = self._schemas.of(query)["properties"]
+        return [
+            {"name": each.name, "in": "query", "required": False, "schema": properties[each.name]}
+            for each in fields(query)
+        ]
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = re.findall(r"\{(\w+)\}", path)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _guarded(endpoint: Endpoint, level: Level) -> Endpoint:
+    async def guarded(request: Request) -> Response:
+        check_level(caller_of(request), level, request.url.path)
+        return await endpoint(request)
+
+    return guarded
+
+
+def check_level(caller: Caller, level: Level, where: str) -> None:
+    """Raises Forbidden for a caller below the level."""
+    if caller.level < level:
+        raise Forbidden(where, f"needs {level.name.lower()}, {caller.name!r} is {caller.level.name.lower()}")

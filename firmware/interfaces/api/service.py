@@ -1,0 +1,81 @@
+"""Service `api`: the HTTP server of the device with the native API and the status page.
+
+FastAPI is imported when the service is made ready, so that other roles never pay for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from firmware.core.context import Core
+from firmware.interfaces.api.settings import HttpSettings
+
+if TYPE_CHECKING:
+    from firmware.interfaces.http.limits import Deadlines, Limits
+    from firmware.interfaces.http.server import Server
+
+
+class ApiService:
+    """Listens on `host`:`port` (0: any free one); `web` adds the status page."""
+
+    name: ClassVar[str] = "api"
+    vital: ClassVar[bool] = False
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        core: Core,
+        host: str,
+        port: int,
+        web: bool,
+        *,
+        deadlines: Deadlines | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._core = core
+        self._host = host
+        self._port = port
+        self._web = web
+        self._deadlines = deadlines
+        self._limits = limits
+        self._server: Server | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens, once started."""
+        assert self._server is not None, "start comes first"
+        return self._server.address
+
+    async def start(self) -> None:
+        """Bind the address. Raises Unavailable naming it and the reason."""
+        from firmware.interfaces.api.app import Api, host_names
+        from firmware.interfaces.http.server import Server
+
+        params = self._core.params
+        if HttpSettings.group not in params:
+            params.declare(HttpSettings)
+        await params.load(HttpSettings)
+        own = host_names()
+        api = Api(self._core, web=self._web, names=lambda: own | frozenset(params.get(HttpSettings).host_names))
+        server = Server(
+            api.app,
+            self._host,
+            self._port,
+            self._core.clock,
+            deadlines=self._deadlines,
+            limits=self._limits,
+            closing=api.events.streams.close,
+        )
+        await server.open()
+        self._server = server
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        assert self._server is not None, "start comes first"
+        await self._server.serve()
+
+    async def stop(self) -> None:
+        """Stop serving."""
+        if self._server is not None:
+            await self._server.close()
+            self._server = None

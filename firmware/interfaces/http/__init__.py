@@ -1,0 +1,1 @@
+"""The HTTP server that every interface over HTTP shares: uvicorn's protocols with deadlines and limits."""

@@ -1,0 +1,322 @@
+"""One HTTP connection with deadlines, and the WebSocket it may become: uvicorn's protocols, made strict.
+
+A connection is in one phase at a time: waiting for headers, for a body, for the application, for the
+next request. The first, second and last have a deadline of their own; writing has one in every phase.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from enum import Enum
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from uvicorn.server import ServerState
+
+from firmware.interfaces.http.limits import Deadlines, Gauge, Limits
+from hal.clock import Clock, Timer
+
+
+class Phase(Enum):
+    """What a connection waits for."""
+
+    HEADERS = "headers"
+    BODY = "body"
+    ANSWER = "answer"
+    NEXT = "next request"
+
+
+class Shared(ServerState):
+    """What all connections of one server share; uvicorn hands it to each."""
+
+    def __init__(self, clock: Clock, deadlines: Deadlines, limits: Limits) -> None:
+        super().__init__()
+        self.clock = clock
+        self.deadlines = deadlines
+        self.limits = limits
+        self.gauge = Gauge(limits)
+        self.transports: dict[asyncio.Transport, int] = {}
+
+    def reap(self) -> None:
+        """End connections that are closing and whose client does not take what is left for it."""
+        now_ns = self.clock.now_ns()
+        for transport, since_ns in tuple(self.transports.items()):
+            if not transport.is_closing():
+                continue
+            if not since_ns:
+                self.transports[transport] = now_ns
+            elif now_ns - since_ns >= self.deadlines.write_stall_s * 1e9:
+                transport.abort()
+
+
+class Alarm:
+    """One deadline that can be set anew; at its end it calls `ring`."""
+
+    def __init__(self, clock: Clock, ring: Callable[[], None]) -> None:
+        self._clock = clock
+        self._ring = ring
+        self._timer: Timer | None = None
+
+    def set(self, delay_s: float) -> None:
+        """Ring in `delay_s`, whatever was set before."""
+        self.clear()
+        self._timer = self._clock.call_later(delay_s, self._end)
+
+    def clear(self) -> None:
+        """Do not ring."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def is_set(self) -> bool:
+        """Whether it will ring."""
+        return self._timer is not None
+
+    def _end(self) -> None:
+        self._timer = None
+        self._ring()
+
+
+def refusal(status: int, code: str, where: str, message: str) -> bytes:
+    """A whole answer that says no and ends the connection."""
+    body = json.dumps({"error": {"code": code, "where": where, "message": message}}).encode()
+    lines = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "connection: close",
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class StrictHttp(HttpToolsProtocol):
+    """An HTTP/1.1 connection that nobody can keep by doing nothing."""
+
+    server_state: Shared
+
+    def __init__(self, config: Config, server_state: Shared, app_state: dict[str, Any]) -> None:
+        super().__init__(config, server_state, app_state)
+        self._deadlines = server_state.deadlines
+        self._limits = server_state.limits
+        self._clock = server_state.clock
+        self._phase = Phase.HEADERS
+        self._reading = Alarm(self._clock, self._too_slow)
+        self._writing = Alarm(self._clock, self._stalled)
+        self._address = ""
+        self._counted = False
+        self._refused = False
+        self._header_bytes = 0
+        self._body_bytes = 0
+        self._body_since_ns = 0
+        self._body_counted = 0
+
+    # the connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
+        self.server_state.transports[transport] = 0
+        if not self.server_state.gauge.enter(self._address):
+            self._refuse(503, "unavailable", "connection", "too many connections")
+            return
+        self._counted = True
+        self._reading.set(self._deadlines.headers_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._reading.clear()
+        self._writing.clear()
+        self.server_state.transports.pop(self.transport, None)
+        if self._counted:
+            self._counted = False
+            self.server_state.gauge.leave(self._address)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused or self.parser is None:
+            return
+        if self._phase is Phase.NEXT or (self._phase is Phase.ANSWER and not self._reading.is_set()):
+            # Any byte begins a request, so that nobody can wait for ever by sending empty lines.
+            self._await_headers()
+        if self._phase is not Phase.BODY:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._phase is Phase.HEADERS and self._header_bytes > self._limits.header_bytes:
+            self._refuse(431, "too_large", "headers", f"more than {self._limits.header_bytes} bytes")
+
+    def handle_websocket_upgrade(self) -> None:
+        self._reading.clear()
+        self._writing.clear()
+        super().handle_websocket_upgrade()
+
+    # the request
+
+    def _await_headers(self) -> None:
+        self._phase = Phase.HEADERS
+        self._header_bytes = 0
+        self._reading.set(self._deadlines.headers_s)
+
+    def on_message_begin(self) -> None:
+        if self._refused:
+            return
+        super().on_message_begin()
+        if self._phase is not Phase.HEADERS:
+            self._await_headers()
+
+    def on_url(self, url: bytes) -> None:
+        if not self._refused:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._refused:
+            return
+        super().on_header(name, value)
+        if len(self.headers) > self._limits.header_count:
+            self._refuse(431, "too_large", "headers", f"more than {self._limits.header_count} headers")
+
+    def on_headers_complete(self) -> None:
+        if self._refused:
+            return
+        if len(self.pipeline) >= self._limits.pipelined:
+            self.transport.abort()
+            self._refused = True
+            return
+        if self._announced() > self._limits.body_bytes:
+            self._refuse(413, "too_large", "body", f"more than {self._limits.body_bytes} bytes")
+            return
+        self._phase = Phase.BODY
+        self._body_bytes = 0
+        self._count_body_from_now()
+        self._reading.set(self._deadlines.body_grace_s)
+        super().on_headers_complete()
+
+    def _announced(self) -> int:
+        """Bytes of body the client says it will send; the parser has checked that it is a number."""
+        return max((int(value) for name, value in self.headers if name == b"content-length"), default=0)
+
+    def on_body(self, body: bytes) -> None:
+        if self._refused:
+            return
+        self._body_bytes += len(body)
+        self._body_counted += len(body)
+        if self._body_bytes > self._limits.body_bytes:
+            self._refuse(413, "too_large", "body", f"more than {self._limits.body_bytes} bytes")
+            return
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._refused:
+            return
+        self._reading.clear()
+        self._phase = Phase.ANSWER
+        super().on_message_complete()
+        if self.cycle is not None and self.cycle.response_complete:
+            self._await_next()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # Deadlines here are ours; uvicorn's own would be ended by a single byte.
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            self._reading.clear()
+        elif self._phase is Phase.ANSWER and not self.pipeline and self.cycle.response_complete:
+            self._await_next()
+
+    def _await_next(self) -> None:
+        self._phase = Phase.NEXT
+        self._reading.set(self._deadlines.idle_s)
+
+    # deadlines
+
+    def _count_body_from_now(self) -> None:
+        self._body_since_ns = self._clock.now_ns()
+        self._body_counted = 0
+
+    def _too_slow(self) -> None:
+        if self._phase is Phase.BODY:
+            if self.flow.read_paused:
+                # The application is the slow one: the client cannot send.
+                self._count_body_from_now()
+                self._reading.set(self._deadlines.body_grace_s)
+                return
+            passed_s = (self._clock.now_ns() - self._body_since_ns) / 1e9
+            allowed_s = self._deadlines.body_grace_s + self._body_counted / self._deadlines.body_floor_bytes_s
+            if passed_s < allowed_s:
+                self._reading.set(allowed_s - passed_s)
+                return
+            self._refuse(408, "timeout", "body", "comes too slowly")
+        elif self._phase is Phase.HEADERS and self._header_bytes:
+            self._refuse(408, "timeout", "headers", "come too slowly")
+        else:
+            self._refused = True
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writing.set(self._deadlines.write_stall_s)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._writing.clear()
+
+    def _stalled(self) -> None:
+        self._refused = True
+        self.transport.abort()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Never reached: `on_response_complete` takes uvicorn's own timer away."""
+
+    # saying no
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "invalid", "request", "is not HTTP")
+
+    def _refuse(self, status: int, code: str, where: str, message: str) -> None:
+        """Answer once and close; an application that still works on the request finds its client gone."""
+        if self._refused:
+            return
+        self._refused = True
+        self._reading.clear()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        answered = cycle is not None and cycle.response_started
+        if answered and cycle.response_complete and self._phase is not Phase.BODY:
+            answered = False  # that was the request before
+        if not answered:
+            self.transport.write(refusal(status, code, where, message))
+        self.transport.close()
+
+
+class StrictWebSocket(WSProtocol):
+    """A WebSocket that is dropped when it does not read; uvicorn's pings find those that are gone."""
+
+    def __init__(self, config: Config, server_state: Shared, app_state: dict[str, Any]) -> None:
+        super().__init__(config, server_state, app_state)
+        self._shared = server_state
+        self._writing = Alarm(server_state.clock, self._stalled)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._writing.clear()
+        self._shared.transports.pop(self.transport, None)
+        self._shared.gauge.leave(self.client[0] if self.client else "")
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writing.set(self._shared.deadlines.write_stall_s)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._writing.clear()
+
+    def _stalled(self) -> None:
+        self.transport.abort()

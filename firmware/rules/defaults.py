@@ -1,0 +1,33 @@
+"""The product's own rules, as data: nobody can change them, and they go before all others.
+
+Manual 001, door schedule of the relay: a granted access holds the door for 7 s.
+"""
+
+from __future__ import annotations
+
+from firmware.rules.rule import Do, Rule
+
+DEFAULTS = (
+    Rule(
+        name="access granted",
+        locked=True,
+        trigger="access/granted",
+        actions=(
+            Do(action="door.release", params={"door": "$event.door", "hold_s": 7.0}),
+            Do(action="reader.indicate", params={"reader": "$event.reader", "colour": "green", "for_s": 7.0}),
+        ),
+    ),
+    Rule(
+        name="access denied",
+        locked=True,
+        trigger="access/denied",
+        actions=(Do(action="reader.indicate", params={"reader": "$event.reader", "colour": "red", "for_s": 2.0}),),
+    ),
+    Rule(
+        name="exit requested",
+        locked=True,
+        trigger="door/exit",
+        # Without hold_s the door's own time counts.
+        actions=(Do(action="door.release", params={"door": "$event.door"}),),
+    ),
+)

@@ -1,0 +1,19 @@
+"""What is wrong with a rule, and where in it; the parameter group and the log say it in their own form."""
+
+from __future__ import annotations
+
+Place = tuple[str | int, ...]
+
+
+class Misplaced(ValueError):
+    """Something in a rule that cannot be: `place` within the rule, the value that was `got`.
+
+    `missing` when the place is empty.
+    """
+
+    def __init__(self, place: Place, message: str, got: object, *, missing: bool = False) -> None:
+        super().__init__(f"{'.'.join(str(part) for part in place)}: {message}")
+        self.place = place
+        self.message = message
+        self.got = got
+        self.missing = missing

@@ -1,0 +1,136 @@
+"""Log-in: a name with a password, or a Digest answer, against the accounts.
+
+The throttle is asked before anything is compared, a name that does not exist costs as much as one that
+does, and a password verified lately is not hashed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from firmware.core.actions import Level
+from firmware.core.bus import Bus
+from firmware.core.vocabulary.security import AccountLevel, Login, LoginFailed, Verdict, VerifyBasic, VerifyDigest
+from firmware.security.book import AccountBook
+from firmware.security.digest import Answer, Nonces, ha1, read_answer
+from firmware.security.passwords import Remembered, Worker
+from firmware.security.records import Account
+from firmware.security.throttle import Throttle
+from hal.clock import Clock
+
+LEVELS = {
+    AccountLevel.VIEWER: Level.VIEWER,
+    AccountLevel.OPERATOR: Level.OPERATOR,
+    AccountLevel.ADMIN: Level.ADMIN,
+}
+# The hash of a password nobody knows, for names that do not exist.
+NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$43UYB+azvCzQZzeiFlehGA$IXeTyUXdH6wOwfjM2pErIXpKZQYcD6mlzsu7/SulKqs"
+NO_SUCH_ACCOUNT = "unknown"
+SETUP_TRY = "set-up code"
+
+
+class Turns:
+    """One at a time per key, so that tries of one account from one address are counted exactly."""
+
+    def __init__(self) -> None:
+        self._locks: dict[object, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def turn(self, key: object) -> AsyncIterator[None]:
+        """Wait for the turn of this key."""
+        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks.pop(key)
+            if users > 1:
+                self._locks[key] = (lock, users - 1)
+
+
+class Doorkeeper:
+    """Decides log-ins; failures are counted in the `throttle` and said on the bus."""
+
+    def __init__(self, book: AccountBook, worker: Worker, bus: Bus, clock: Clock, throttle: Throttle) -> None:
+        self.nonces = Nonces()
+        self._book = book
+        self._worker = worker
+        self._bus = bus
+        self._clock = clock
+        self._throttle = throttle
+        self._remembered = Remembered()
+        self._turns = Turns()
+
+    async def basic(self, params: VerifyBasic) -> Verdict:
+        """Decide about a password. Raises Unavailable when too many hashes wait."""
+        async with self._turns.turn((params.name, params.address)):
+            if (wait := self.throttled(params.name, params.address)) is not None:
+                return wait
+            account = self._book.get(params.name)
+            if account is None or not self._remembered.knows(account.name, params.password, self._clock.now_ns()):
+                fits = await self._worker.verify(account.hash if account is not None else NOBODY, params.password)
+                # The account may have been changed or removed while the hash was computed.
+                now = self._book.get(params.name)
+                if account is None or not fits or now is None or now.hash != account.hash:
+                    return self.failed(params.name, params.address, params.via)
+                account = now
+                self._remembered.add(account.name, params.password, self._clock.now_ns())
+                await self._book.reseal(account, params.password)
+            return self._granted(account, params.address)
+
+    async def digest(self, params: VerifyDigest) -> Verdict:
+        """Decide about a Digest answer."""
+        answer = read_answer(params.fields)
+        name = answer.name if answer is not None else ""
+        if (wait := self.throttled(name, params.address)) is not None:
+            return wait
+        account = self._book.get(name)
+        if answer is None or not self._right(answer, params, account) or account is None:
+            return self.failed(name, params.address, params.via)
+        if not self.nonces.take(answer.nonce, int(answer.nc, 16), self._clock.now_ns()):
+            return Verdict(login=Login.STALE)
+        return self._granted(account, params.address)
+
+    def _right(self, answer: Answer, params: VerifyDigest, account: Account | None) -> bool:
+        """Whether the answer is right for this very request."""
+        secret = self._book.secret(account, answer.algorithm) if account is not None else None
+        stand_in = ha1(answer.algorithm, answer.name, self._book.realm, NOBODY)
+        expected = answer.expected(stand_in if secret is None else secret, params.method)
+        right = hmac.compare_digest(expected.encode(), answer.response.encode())
+        return right and secret is not None and answer.uri == params.target and answer.realm == self._book.realm
+
+    def throttled(self, name: str, address: str) -> Verdict | None:
+        """The verdict when this name or address has failed too often lately."""
+        wait_s = self._throttle.wait_s(self._counted(name), address, self._clock.now_ns())
+        return Verdict(login=Login.THROTTLED, retry_s=wait_s) if wait_s > 0 else None
+
+    def failed(self, name: str, address: str, via: str) -> Verdict:
+        """Count and tell a failure."""
+        counted = self._counted(name)
+        self._throttle.failed(counted, address, self._clock.now_ns())
+        self._bus.publish(LoginFailed(name=counted, address=address, via=via))
+        return Verdict(login=Login.REFUSED)
+
+    def succeeded(self, name: str, address: str) -> None:
+        """Forget failures of this name from this address."""
+        self._throttle.succeeded(name, address)
+
+    def _granted(self, account: Account, address: str) -> Verdict:
+        self.succeeded(account.name, address)
+        return Verdict(login=Login.GRANTED, name=account.name, level=LEVELS[account.level])
+
+    def _counted(self, name: str) -> str:
+        """What failures are counted under: all names that do not exist are one, and are not repeated."""
+        return name if name == SETUP_TRY or self._book.get(name) is not None else NO_SUCH_ACCOUNT
+
+    def forget(self, name: str) -> None:
+        """An account's password is no longer what it was."""
+        self._remembered.forget(name)
+
+    def forget_all(self) -> None:
+        """Verified passwords do not outlive the service."""
+        self._remembered = Remembered()

@@ -1,0 +1,77 @@
+"""What a behaviour test may do and see, the same on every bench: faces for readers, relays, lights, loops, buttons.
+
+Durations are seconds. A face waits in the bench's own time, virtual on the simulator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """One stretch of activity that has ended."""
+
+    t_s: float
+    width_s: float
+
+
+class LightFace(Protocol):
+    """A light under an eye."""
+
+    @property
+    def colour(self) -> str:
+        """What it shows now."""
+
+    def shown(self, colour: str) -> tuple[Pulse, ...]:
+        """Every ended stretch of a colour."""
+
+
+class RelayFace(Protocol):
+    """A strike on a relay."""
+
+    @property
+    def on(self) -> bool:
+        """Whether the coil gets current now."""
+
+    def edges(self) -> int:
+        """How often it was switched, so far."""
+
+    async def pulse(self, within_s: float = 30.0) -> Pulse:
+        """The first pulse that has ended since the test began; waits for it."""
+
+
+class ReaderFace(Protocol):
+    """A reader on the wall."""
+
+    led: LightFace
+
+    async def swipe(self, card: str) -> None:
+        """Hold a card to it, until it has been sent."""
+
+    async def keys(self, text: str) -> None:
+        """Press keys."""
+
+    def fault(self, kind: str) -> None:
+        """Misbehave; `none` ends it."""
+
+
+class LoopFace(Protocol):
+    """A contact at the end of two wires."""
+
+    def set(self, state: str) -> None:
+        """open, closed, cut or short."""
+
+
+class ButtonFace(Protocol):
+    """A button under a finger."""
+
+    async def press(self, for_s: float) -> None:
+        """Press and let go after a time."""
+
+    def hold(self) -> None:
+        """Press and stay."""
+
+    def release(self) -> None:
+        """Let go."""

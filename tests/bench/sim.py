@@ -1,0 +1,303 @@
+"""The bench in one process: world, firmware roles and test share one virtual-time loop.
+
+The firmware is built by the real composition root on the simulated wires; the network role joins over the link's
+in-memory form and its API is called in-process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from firmware.app import Parts, Role, control_role, guest_role, network_services
+from firmware.board_process.scene import furnish
+from firmware.core.events import Event
+from firmware.paths import StateDir
+from hal.board import load_board
+from hal.sim.peers.button import ButtonPeer
+from hal.sim.peers.light import LightPeer
+from hal.sim.peers.loop import LoopPeer
+from hal.sim.peers.reader import ReaderPeer
+from hal.sim.peers.switch import StrikePeer
+from hal.sim.time import VirtualClock, virtual_run
+from hal.sim.wires import SimWires
+from hal.sim.world import NoSuchPeer, World
+from tests.bench.faces import Pulse
+
+E = TypeVar("E", bound=Event)
+USER, PASSWORD = "admin", "bench-password"
+SETTLE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A figure a test took: measured, expected, and the tolerance of this bench."""
+
+    name: str
+    value: float
+    expected: float
+    tolerance: float
+
+
+class Light:
+    """`faces.LightFace` on a simulated lamp."""
+
+    def __init__(self, peer: LightPeer) -> None:
+        self._peer = peer
+
+    @property
+    def colour(self) -> str:
+        return self._peer.colour
+
+    def shown(self, colour: str) -> tuple[Pulse, ...]:
+        return tuple(Pulse(each.t_s, each.width_s) for each in self._peer.trace.pulses() if each.value == colour)
+
+
+class Relay:
+    """`faces.RelayFace` on a simulated strike."""
+
+    def __init__(self, bench: SimBench, peer: StrikePeer) -> None:
+        self._bench = bench
+        self._peer = peer
+
+    @property
+    def on(self) -> bool:
+        return self._peer.trace.value
+
+    def edges(self) -> int:
+        return len(self._peer.trace.points) - 1
+
+    async def pulse(self, within_s: float = 30.0) -> Pulse:
+        await self._bench.until(lambda: bool(self._peer.trace.pulses(self._bench.began_s)), within_s)
+        first = self._peer.trace.pulses(self._bench.began_s)[0]
+        return Pulse(first.t_s, first.width_s)
+
+    def pulses(self) -> tuple[Pulse, ...]:
+        return tuple(Pulse(each.t_s, each.width_s) for each in self._peer.trace.pulses(self._bench.began_s))
+
+    def fault(self, kind: str) -> None:
+        self._bench.world.fault(self._peer.title, kind)
+
+
+class Reader:
+    """`faces.ReaderFace` on a simulated reader."""
+
+    def __init__(self, peer: ReaderPeer) -> None:
+        self._peer = peer
+        self.led = Light(peer.led)
+
+    async def swipe(self, card: str) -> None:
+        await self._peer.swipe(card)
+
+    async def keys(self, text: str) -> None:
+        await self._peer.keys(text)
+
+    def fault(self, kind: str) -> None:
+        self._peer.clear() if kind == "none" else self._peer.fault(kind)
+
+
+class SimBench:
+    """The simulator as a bench. `play` runs one test on it, in a loop of its own."""
+
+    tolerance_s = 0.0
+
+    def __init__(self, state: Path, board: str = "door_station") -> None:
+        self._state = state
+        self._board = load_board(board)
+        self._stack = AsyncExitStack()
+        self._events: list[Event] = []
+        self.measurements: list[Measurement] = []
+        self.began_s = 0.0
+        self.world: World
+        self.clock: VirtualClock
+        self._control: Role
+        self._network: Role
+        self._http: httpx.AsyncClient
+
+    def play(self, test: Callable[..., Coroutine[Any, Any, None]], arguments: dict[str, Any]) -> None:
+        """Run a test between power on and power off; it fails when it leaves anything behind."""
+
+        async def whole(clock: VirtualClock) -> None:
+            self.clock = clock
+            self.world = World(clock, self._board)
+            furnish(self.world)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    await self.start(group)
+                    self.began_s = self.world.now_s
+                    try:
+                        await test(**arguments)
+                    finally:
+                        await self.stop()
+            finally:
+                self.world.close()
+
+        virtual_run(whole)
+        shutil.rmtree(self._state, ignore_errors=True)
+
+    # the firmware's life
+
+    async def start(self, group: asyncio.TaskGroup | None = None) -> None:
+        """Start the firmware on the world as it is."""
+        self._group = group or self._group
+        self._events.clear()
+        parts = Parts(board=self._board, state=StateDir(self._state), clock=self.clock, simulated=True)
+        wires = SimWires(self.world)
+        self._stack.push_async_callback(wires.close)
+        self._control = await self._stack.enter_async_context(control_role(parts, wires))
+        self._control.core.bus.tap(lambda notice: self._events.append(notice.event))
+        await self._run(self._control)
+        hub = self._control.core.link
+        make = network_services(parts, "127.0.0.1", 0, web=True)
+        self._network = await self._stack.enter_async_context(
+            guest_role(parts, "network", hub.join, lambda core, info: make(core, info)[:1])  # type: ignore[attr-defined]
+        )
+        await self._run(self._network)
+        from firmware.interfaces.api.app import build_app
+
+        app = build_app(self._network.core, web=True)
+        self._http = await self._stack.enter_async_context(
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app=app, client=("127.0.0.1", 40000)),
+                base_url="http://127.0.0.1/api/v1",
+                auth=(USER, PASSWORD),
+            )
+        )
+        await self._http.post("/setup", json={"name": USER, "password": PASSWORD})
+
+    async def _run(self, role: Role) -> None:
+        up = asyncio.Event()
+        task = self._group.create_task(role.run(up.set), name=role.core.role)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.wait((task,))
+
+        self._stack.push_async_callback(end)
+        await up.wait()
+
+    async def stop(self) -> None:
+        """End the firmware in order; the world stays."""
+        await self._stack.aclose()
+        self._stack = AsyncExitStack()
+
+    async def restart(self) -> None:
+        """Stop and start the firmware."""
+        await self.stop()
+        await self.start()
+
+    # needs, figures, time
+
+    def needs(self, *names: str) -> None:
+        """What the test touches; on the simulator a missing thing is a failure."""
+        for name in names:
+            try:
+                self.world.find(name)
+            except NoSuchPeer as missing:
+                raise AssertionError(f"this board has no {name}: {missing}") from missing
+
+    def measure(self, name: str, value: float, expected: float) -> None:
+        """Note a figure, and fail when it is outside this bench's tolerance."""
+        figure = Measurement(name, value, expected, self.tolerance_s)
+        self.measurements.append(figure)
+        assert abs(value - expected) <= self.tolerance_s, figure
+
+    async def until(self, check: Callable[[], bool], within_s: float = 30.0) -> None:
+        """Wait until `check` holds."""
+        end_ns = self.clock.now_ns() + round(within_s * 1e9)
+        while not check():
+            assert self.clock.now_ns() < end_ns, f"not seen within {within_s} s"
+            await self.clock.sleep(0.01)
+
+    async def advance(self, s: float) -> None:
+        """Let time pass."""
+        await self.clock.sleep(s)
+
+    async def settle(self) -> None:
+        """Let everything that follows at once, follow."""
+        await self.clock.sleep(SETTLE_S)
+
+    # faces
+
+    def reader(self, name: str) -> Reader:
+        """A reader."""
+        peer = self.world.find(f"reader:{name}")
+        assert isinstance(peer, ReaderPeer)
+        return Reader(peer)
+
+    def relay(self, name: str) -> Relay:
+        """A relay with its strike."""
+        peer = self.world.find(f"relay:{name}")
+        assert isinstance(peer, StrikePeer)
+        return Relay(self, peer)
+
+    def light(self, name: str) -> Light:
+        """A light of the product."""
+        peer = self.world.find(f"led:{name}")
+        assert isinstance(peer, LightPeer)
+        return Light(peer)
+
+    def loop(self, name: str) -> LoopPeer:
+        """A contact, a request to exit, or what is wired to a terminal."""
+        peer = self.world.find(name)
+        assert isinstance(peer, LoopPeer)
+        return peer
+
+    def button(self, name: str) -> ButtonPeer:
+        """A button."""
+        peer = self.world.find(f"button:{name}")
+        assert isinstance(peer, ButtonPeer)
+        return peer
+
+    # the device's own account of itself
+
+    async def api(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """A request to the native API as the administrator."""
+        return await self._http.request(method, path, json=body)
+
+    async def enrol(self, card: str | None = None, **more: Any) -> str:
+        """Add an entry; returns its id."""
+        body = {"name": f"holder {card or more}", **({"card": card} if card else {}), **more}
+        answer = await self.api("POST", "/entries", json.loads(json.dumps(body)))
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def action(self, name: str, **params: Any) -> httpx.Response:
+        """Invoke an action."""
+        return await self.api("POST", f"/actions/{name}", params)
+
+    def events(self, topic: str) -> list[Any]:
+        """Everything published under a topic since the firmware started, in order."""
+        return [event for event in self._events if event.topic == topic]
+
+    async def event(self, topic: str, within_s: float = 30.0, **fields: object) -> Any:
+        """The first event of a topic with these field values; waits for it."""
+
+        def fitting() -> list[Any]:
+            return [
+                event
+                for event in self.events(topic)
+                if all(str(getattr(event, name)) == str(value) for name, value in fields.items())
+            ]
+
+        await self.until(lambda: bool(fitting()), within_s)
+        return fitting()[0]
+
+    def chain(self, event: Event) -> list[str]:
+        """The topics that led to an event, first cause first."""
+        by_id = {each.id: each for each in self._events}
+        found = [event]
+        while found[0].cause in by_id:
+            found.insert(0, by_id[found[0].cause])
+        return [each.topic for each in found]
+
+
+Play = Callable[..., Awaitable[None]]

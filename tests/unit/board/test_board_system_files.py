@@ -1,0 +1,142 @@
+"""udev rules and systemd units: what they promise is what the board files and the command line use."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from hal.board import BOARDS, board_names, load_board
+
+PROJECT = BOARDS.parent
+UNITS = sorted((PROJECT / "systemd").glob("*.service"))
+CONTROL = PROJECT / "systemd" / "lintel-control.service"
+NETWORK = PROJECT / "systemd" / "lintel-network.service"
+
+Rule = list[tuple[str, str, str]]
+Sections = dict[str, dict[str, list[str]]]
+
+PAIR = re.compile(r'([A-Z]+(?:\{[a-z_]+\})?)(==|!=|\+=|:=|=)"([^"]*)"')
+
+
+def rules() -> list[Rule]:
+    """Every rule as (key, operator, value); what is not such a list is an error."""
+    found = []
+    for number, line in enumerate((PROJECT / "udev" / "60-lintel.rules").read_text().splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            parts = [part.strip() for part in line.split(", ")]
+            matches = [PAIR.fullmatch(part) for part in parts]
+            assert all(matches), f"line {number} is no udev rule: {line}"
+            found.append([(match[1], match[2], match[3]) for match in matches if match is not None])
+    return found
+
+
+def value(rule: Rule, key: str) -> str | None:
+    """The value a rule gives to or demands of a key."""
+    return next((given for name, _, given in rule if name == key), None)
+
+
+def unit(path: Path) -> Sections:
+    """A unit file, repeated keys kept in their order; a line that is none of section, setting, comment is an error."""
+    sections: Sections = {}
+    current: dict[str, list[str]] | None = None
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip() or line.startswith(("#", ";")):
+            continue
+        if match := re.fullmatch(r"\[([A-Za-z]+)\]", line):
+            current = sections.setdefault(match[1], defaultdict(list))
+        else:
+            match = re.fullmatch(r"([A-Z][A-Za-z0-9]+)=(.*)", line)
+            assert match is not None, f"{path.name} line {number}: {line}"
+            assert current is not None, f"{path.name} line {number}: before any section"
+            current[match[1]].append(match[2])
+    return sections
+
+
+def test_every_device_a_board_uses_is_made_by_a_rule() -> None:
+    made = {f"/dev/{value(rule, 'SYMLINK')}" for rule in rules()}
+    used = {bus.path for name in board_names() for bus in load_board(name).buses.values()}
+    assert used <= made
+
+
+def test_every_rule_says_for_which_device_and_for_which_group() -> None:
+    groups = {"gpio": "gpio", "i2c-dev": "i2c", "tty": "dialout"}
+    for rule in rules():
+        subsystem = value(rule, "SUBSYSTEM")
+        assert subsystem is not None
+        assert value(rule, "GROUP") == groups[subsystem]
+        assert value(rule, "MODE") == "0660"
+        assert value(rule, "KERNEL")
+
+
+def test_no_two_rules_make_the_same_name() -> None:
+    names = [value(rule, "SYMLINK") for rule in rules()]
+    assert len(names) == len(set(names)) == 3
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_a_unit_is_well_formed_and_complete(path: Path) -> None:
+    sections = unit(path)
+    assert list(sections) == ["Unit", "Service", "Install"]
+    service = sections["Service"]
+    assert service["User"] == ["lintel"]
+    assert service["Restart"] == ["always"]
+    assert service["NoNewPrivileges"] == ["yes"]
+    assert service["ProtectSystem"] == ["strict"]
+    assert service["RuntimeDirectoryPreserve"] == ["yes"], "the other role still has its sockets there"
+    assert len(service["ExecStart"]) == 1
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_the_command_of_a_unit_is_one_the_firmware_understands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from firmware.cli.run import parse
+
+    service = unit(path)["Service"]
+    words = service["ExecStart"][0].split()
+    settings = dict(word.split("=", 1) for word in " ".join(service["Environment"]).split())
+    words = [re.sub(r"\$\{(\w+)\}", lambda match: settings[match[1]], word) for word in words]
+    assert words[:2] == ["/usr/bin/lintel", "run"]
+    options = parse(words[2:])
+    assert f"lintel-{options.role}" == path.stem
+    assert options.hal == "real"
+    assert str(options.state) == "/var/lib/lintel"
+    load_board(options.board)
+
+
+def test_only_the_control_role_may_touch_hardware_and_only_the_network_role_the_network() -> None:
+    control, network = unit(CONTROL)["Service"], unit(NETWORK)["Service"]
+    assert control["SupplementaryGroups"] == ["gpio i2c dialout"]
+    assert control["PrivateNetwork"] == ["yes"]
+    assert network["PrivateDevices"] == ["yes"]
+    assert "SupplementaryGroups" not in network
+    assert "DeviceAllow" not in network
+
+
+def test_the_groups_of_the_rules_and_the_user_of_the_units_are_declared() -> None:
+    text = (PROJECT / "systemd" / "sysusers.d" / "lintel.conf").read_text()
+    declared = {line.split()[1] for line in text.splitlines() if line and not line.startswith("#")}
+    used = {value(rule, "GROUP") for rule in rules()} | {unit(path)["Service"]["User"][0] for path in UNITS}
+    assert used <= declared
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_systemd_itself_has_no_complaint_about_a_unit(path: Path, tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    for each in UNITS:  # they name one another; the program they start need not be installed here
+        (tmp_path / each.name).write_text(each.read_text().replace("/usr/bin/lintel", "/bin/true"))
+    assert verify(tmp_path / path.name) == []
+    broken = tmp_path / "broken.service"
+    broken.write_text((tmp_path / path.name).read_text().replace("ProtectHome=yes", "ProtectHome=perhaps"))
+    assert verify(broken), "a mistake would not be noticed"
+
+
+def verify(path: Path) -> list[str]:
+    """What systemd-analyze says about a unit."""
+    command = ["systemd-analyze", "verify", "--man=no", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return [line for line in done.stderr.splitlines() if str(path) in line or path.name in line]

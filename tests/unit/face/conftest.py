@@ -1,0 +1,171 @@
+"""A network role in one process: real store, accounts, link and application, in virtual time.
+
+Only the services of other roles are stood in for, by owners in the action table that write down what they
+are asked. Requests go through the whole application by ASGI, as the server would hand them over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from firmware.core.actions import NOTHING, ActionTable, Invocation, Level, Nothing
+from firmware.core.bus import Bus
+from firmware.core.context import Core
+from firmware.core.events import Event
+from firmware.core.link.local import LocalLink
+from firmware.core.params import Params
+from firmware.core.store import Store
+from firmware.core.vocabulary.access import (
+    EntryAdd,
+    EntryKind,
+    EntryPage,
+    EntryQuery,
+    EntryRef,
+    EntryView,
+    ReleaseParams,
+)
+from firmware.core.vocabulary.device import DeviceInfo
+from firmware.core.vocabulary.station import JournalPage, JournalQuery, StorageProblem
+from firmware.interfaces.api.app import Api
+from firmware.security import AccountsService
+from hal.sim.time import VirtualClock, virtual_run
+
+REALM = "LINTEL_0123456789AB"
+HERE = "127.0.0.1"
+AWAY = "192.0.2.7"
+BASE = "http://127.0.0.1:8080"
+ADMIN = ("admin", "choose-one")
+INFO = DeviceInfo(
+    product="Network door station",
+    model="LINTEL-DS1",
+    board="door_station",
+    version="0",
+    slot="A",
+    serial="0123456789AB",
+    chip_id="1",
+    simulated=True,
+    capabilities=("relay",),
+)
+
+
+class Owners:
+    """Stands in for the services of control: registers their actions and writes down who asked for what."""
+
+    def __init__(self, actions: ActionTable) -> None:
+        self.asked: list[Invocation] = []
+        view = EntryView(
+            id="e1", name="Ada", kind=EntryKind.CARD, card=None, uses_left=None,
+            valid_from=None, valid_to=None, schedule=None, doors=(),
+        )  # fmt: skip
+        for name, params, answer, value in (
+            ("door.release", ReleaseParams, Nothing, NOTHING),
+            ("entries.add", EntryAdd, EntryView, view),
+            ("entries.list", EntryQuery, EntryPage, EntryPage(total=1, entries=(view,))),
+            ("entries.remove", EntryRef, Nothing, NOTHING),
+            ("journal.read", JournalQuery, JournalPage, JournalPage(lines=(), more=False)),
+        ):
+            actions.register(
+                name, params, self._owner(value), summary=f"{name} here.", level=Level.OPERATOR, answer=answer
+            )
+
+    def _owner(self, value: object) -> Callable[[Invocation], Awaitable[object]]:
+        async def owner(invocation: Invocation) -> object:
+            self.asked.append(invocation)
+            return value
+
+        return owner
+
+
+class Face:
+    """One start of the network role on a state directory."""
+
+    def __init__(self, root: Path, clock: VirtualClock, *, web: bool = True, disk: Any = None) -> None:
+        self.clock = clock
+        self.alarms: list[tuple[str, StorageProblem | None, str]] = []
+        self.bus = Bus(clock, role="network", boot="b1")
+        self.events: list[Event] = []
+        self.bus.tap(lambda notice: self.events.append(notice.event))
+        store = Store(root, clock, alarm=lambda *what: self.alarms.append(what), disk=disk)
+        actions = ActionTable()
+        params = Params(store, self.bus, lambda file, why: None)
+        self.core = Core(
+            role="network",
+            clock=clock,
+            bus=self.bus,
+            actions=actions,
+            link=LocalLink(actions, params),
+            params=params,
+            store=store,
+            shared=store,
+        )
+        self.owners = Owners(actions)
+        self.accounts = AccountsService(self.core, REALM)
+        self.api = Api(self.core, web=web)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Face]:
+        """Start, serve, stop."""
+        store = self.core.store
+        await store.start()
+        self.bus.publish(INFO)
+        await self.accounts.start()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self.accounts.run())
+            try:
+                yield self
+            finally:
+                task.cancel()
+        await self.accounts.stop()
+        await store.close()
+
+    @asynccontextmanager
+    async def client(
+        self, auth: Any = None, *, address: str = HERE, base: str = BASE
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        """An HTTP client at an address."""
+        transport = httpx.ASGITransport(app=self.api.app, client=(address, 40000))
+        async with httpx.AsyncClient(transport=transport, base_url=base, auth=auth) as client:
+            yield client
+
+    async def set_up(self, name: str = ADMIN[0], password: str = ADMIN[1], **more: Any) -> httpx.Response:
+        """Make the first administrator."""
+        async with self.client() as client:
+            return await client.post("/api/v1/setup", json={"name": name, "password": password, **more})
+
+    async def account(self, name: str, password: str, level: str) -> None:
+        """Make another account."""
+        async with self.client(ADMIN) as client:
+            body = {"name": name, "password": password, "level": level}
+            answer = await client.post("/api/v1/actions/accounts.add", json=body)
+            assert answer.status_code == 200, answer.text
+
+    def topics(self) -> list[str]:
+        """The topics of everything that happened."""
+        return [event.topic for event in self.events]
+
+
+Main = Callable[[Face], Awaitable[None]]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., None]:
+    """Run a test's coroutine with a running face; `again` starts the role anew on the same directory."""
+
+    def run(*mains: Main, between: Callable[[Path], None] = lambda root: None, **how: Any) -> None:
+        async def session(clock: VirtualClock) -> None:
+            for number, main in enumerate(mains):
+                if number:
+                    between(tmp_path / "settings")
+                async with AsyncExitStack() as stack:
+                    await main(await stack.enter_async_context(Face(tmp_path / "settings", clock, **how).running()))
+
+        virtual_run(session)
+
+    return run

@@ -1,0 +1,205 @@
+"""A serial bus behind a pty: bytes take their time, nothing is jumped over, and faults reach the board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from hal.errors import BusError, LineInUse
+from hal.sim.serial import SerialBus
+from hal.sim.time import VirtualClock, virtual_run
+from hal.sim.wires import SimWires
+from tests.unit.sim.conftest import Connect, new_world
+
+BYTE_NS = 10 * 10**9 // 9600
+
+
+@dataclass(eq=False)
+class Echo:
+    """A station that answers a message that ends with a full stop, and remembers all it hears."""
+
+    bus: SerialBus
+    baud: int = 9600
+    answers: bool = True
+    heard: bytearray = field(default_factory=bytearray)
+    times: list[int] = field(default_factory=list)
+
+    def hear(self, t_ns: int, data: bytes) -> None:
+        self.heard += data
+        self.times.append(t_ns)
+        if data.endswith(b".") and self.answers:
+            self.bus.say(self, bytes(self.heard).upper())
+
+
+def test_a_question_and_its_answer_take_the_time_of_their_bytes() -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        station = Echo(bus)
+        bus.stations.append(station)
+        uart = await wires.uart("rs485", baud=9600)
+        got: list[tuple[int, bytes]] = []
+        uart.receive(lambda t_ns, data: got.append((t_ns, data)))
+        began_ns = clock.now_ns()
+        uart.write(b"hello.")
+        await clock.sleep(1.0)
+        assert bytes(station.heard) == b"hello."
+        assert station.times == [began_ns + index * BYTE_NS for index in range(1, 7)]
+        assert b"".join(data for _, data in got) == b"HELLO."
+        assert [t_ns for t_ns, _ in got] == [began_ns + index * BYTE_NS for index in range(7, 13)]
+        assert [name for _, name in bus.trace.points] == ["", "board", "Echo", ""]
+        await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_every_station_hears_the_board_and_each_other() -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        talker, listener = Echo(bus), Echo(bus, answers=False)
+        bus.stations += [talker, listener]
+        uart = await wires.uart("rs485", baud=9600)
+        uart.write(b"ab.")
+        await clock.sleep(1.0)
+        assert bytes(listener.heard) == b"ab.AB."
+        assert bytes(talker.heard) == b"ab."
+        await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_two_that_talk_at_once_garble_each_other() -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        one, two, third = (Echo(bus, answers=False) for _ in range(3))
+        bus.stations += [one, two, third]
+        await wires.uart("rs485", baud=9600)
+        bus.say(one, b"aaaa")
+        bus.say(two, b"bb")
+        await clock.sleep(1.0)
+        assert len(third.heard) == 6
+        assert third.heard.count(b"a") == 2
+        assert third.heard.count(b"b") == 0
+        await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_a_station_at_another_rate_hears_nonsense() -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        station = Echo(bus, baud=19200, answers=False)
+        bus.stations.append(station)
+        uart = await wires.uart("rs485", baud=9600)
+        uart.write(b"hello")
+        await clock.sleep(1.0)
+        assert len(station.heard) == 5
+        assert bytes(station.heard) != b"hello"
+        await clock.sleep(1.0)
+        uart.set_baud(19200)
+        station.heard.clear()
+        uart.write(b"hello")
+        await clock.sleep(1.0)
+        assert bytes(station.heard) == b"hello"
+        await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        ("half", lambda data: data == bytes(range(100))),
+        ("drop", lambda data: 100 < len(data) < 200 and set(data) <= set(range(200))),
+        ("noise", lambda data: len(data) == 200 and 0 < sum(a != b for a, b in enumerate(data)) < 60),
+        ("garbage", lambda data: len(data) == 200 and all(a != b for a, b in enumerate(data))),
+    ],
+)
+def test_a_fault_of_the_bus_spoils_what_the_board_hears(fault: str, check: object) -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        uart = await wires.uart("rs485", baud=9600)
+        got = bytearray()
+        uart.receive(lambda _t_ns, data: got.extend(data))
+        bus.fault(fault)
+        bus.say(Echo(bus), bytes(range(200)))
+        await clock.sleep(1.0)
+        assert callable(check)
+        assert check(bytes(got))
+        got.clear()
+        bus.clear()
+        bus.say(Echo(bus), bytes(range(200)))
+        await clock.sleep(1.0)
+        assert bytes(got) == bytes(range(200))
+        await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_a_long_message_arrives_whole() -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        station = Echo(bus, baud=115200, answers=False)
+        bus.stations.append(station)
+        uart = await wires.uart("rs485", baud=115200)
+        message = bytes(range(256)) * 40
+        uart.write(message)
+        await clock.sleep(5.0)
+        assert bytes(station.heard) == message
+        await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_bytes_that_nobody_reads_do_not_stop_time() -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        await wires.uart("rs485", baud=9600)
+        bus.say(Echo(bus), b"hello")
+        await clock.sleep(10.0)
+        await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_the_port_is_for_one_user_and_gone_without_power(connect: Connect) -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        async with connect(world) as wires:
+            uart = await wires.uart("rs485", baud=9600)
+            with pytest.raises(LineInUse):
+                await wires.uart("rs485", baud=9600)
+            uart.receive(lambda _t_ns, _data: None)
+            world.power(False)
+            await clock.sleep(0.1)
+            with pytest.raises(BusError):
+                uart.write(b"x")
+            with pytest.raises(BusError, match="no power"):
+                await wires.uart("rs485", baud=9600)
+            world.power(True)
+            again = await wires.uart("rs485", baud=9600)
+            again.write(b"x")
+            await clock.sleep(0.1)
+
+    virtual_run(main)
