@@ -18,6 +18,7 @@ from firmware.core.errors import Invalid, StationError
 from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.security import SetupState
+from firmware.core.vocabulary.station import ServicePhase, ServiceState
 from firmware.notify import notify
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir, StateDir
@@ -175,6 +176,9 @@ class Child:
         said = {}
         for service in role.services:
             if isinstance(service, ApiService):
+                state = role.core.bus.state(ServiceState, "network", service.name)
+                if state is not None and state.phase is ServicePhase.FAILED:
+                    raise Invalid("--http", state.reason)
                 host, port = service.address
                 said["HTTP"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
                 role.core.bus.publish(NetworkState(up=True, detail=said["HTTP"]))

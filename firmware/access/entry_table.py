@@ -327,6 +327,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error:
         db.close()
         raise
+    except UnicodeError as error:  # sqlite3 cannot even say what is wrong with the damaged schema
+        db.close()
+        raise sqlite3.DatabaseError(f"its schema is damaged ({error})") from error
     return db
 
 

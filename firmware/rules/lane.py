@@ -31,10 +31,12 @@ log = logging.getLogger(__name__)
 class Lane:
     """Follows one set of rules; `follow` may replace it at any time, and no fact is lost by that."""
 
-    def __init__(self, core: Core, chains: Chains, name: str) -> None:
+    def __init__(self, core: Core, chains: Chains, name: str, *, first: bool) -> None:
+        """A lane that is not `first` lets what is due already go before it decides."""
         self._core = core
         self._chains = chains
         self._name = name
+        self._first = first
         self._rules = RuleSet()
         self._listening: deque[Subscription] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -64,6 +66,8 @@ class Lane:
         async with asyncio.TaskGroup() as group:
             while True:
                 notice = await self._next()
+                if not self._first:
+                    await self._core.clock.sleep(0)
                 if notice.operation in (Operation.HAPPENED, Operation.CHANGED):
                     await self._hear(notice.event, group)
 

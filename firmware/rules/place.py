@@ -6,10 +6,7 @@ Place = tuple[str | int, ...]
 
 
 class Misplaced(ValueError):
-    """Something in a rule that cannot be: `place` within the rule, the value that was `got`.
-
-    `missing` when the place is empty.
-    """
+    """Something in a rule that cannot be: `place` within the rule or rules, the value `got`, `missing` without one."""
 
     def __init__(self, place: Place, message: str, got: object, *, missing: bool = False) -> None:
         super().__init__(f"{'.'.join(str(part) for part in place)}: {message}")
@@ -17,3 +14,7 @@ class Misplaced(ValueError):
         self.message = message
         self.got = got
         self.missing = missing
+
+    def within(self, *outer: str | int) -> Misplaced:
+        """The same, seen from further out."""
+        return Misplaced((*outer, *self.place), self.message, self.got, missing=self.missing)

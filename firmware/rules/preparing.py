@@ -119,7 +119,8 @@ def _local(trigger: type[Event], do: Do, cls: type[Any], place: Place) -> Callab
         where = (*place, name)
         source = _template(trigger, value, where)
         if source is None:
-            fixed[name] = literal(cls, name, _plain(value, where), where)
+            shown = MASK if name in hidden_in(cls) else value
+            fixed[name] = literal(cls, name, _plain(value, where, shown), where)
             continue
         try:
             taken.append((name, source, converter(hints_of(trigger)[source], cls, name)))
@@ -163,16 +164,16 @@ def _foreign(trigger: type[Event], do: Do, info: ActionInfo, place: Place) -> Ca
         where = (*place, name)
         source = _template(trigger, value, where)
         if source is None:
-            fixed[name] = _plain(value, where)
+            fixed[name] = _plain(value, where, MASK)  # it may be a secret: only its owner knows
         else:
             taken.append((name, source))
     return lambda event: {**fixed, **{name: encode(getattr(event, source)) for name, source in taken}}
 
 
 def _names(do: Do, valid: tuple[str, ...], needed: frozenset[str], place: Place) -> None:
-    for name, value in do.params.items():
+    for name in do.params:
         if name not in valid:
-            raise Misplaced((*place, name), f"{do.action} has no such parameter{nearest(name, valid)}", value)
+            raise Misplaced((*place, name), f"{do.action} has no such parameter{nearest(name, valid)}", name)
     for name in valid:
         if name in needed and name not in do.params:
             raise Misplaced((*place, name), "is missing", dict(do.params), missing=True)
@@ -188,16 +189,17 @@ def _template(trigger: type[Event], value: object, place: Place) -> str | None:
     return name
 
 
-def _plain(value: object, place: Place) -> object:
-    """A literal with `$$` made `$`. Raises Misplaced for a `$` that means nothing here."""
+def _plain(value: object, place: Place, shown: object = None) -> object:
+    """A literal with `$$` made `$`. Raises Misplaced, which repeats `shown`, for a `$` that means nothing here."""
     if isinstance(value, str):
         if value.startswith("$$"):
             return value[1:]
         if value.startswith("$"):
-            raise Misplaced(place, "a value here is not taken from the fact; write $$ for a plain $", value)
+            message = "a value here is not taken from the fact; write $$ for a plain $"
+            raise Misplaced(place, message, value if shown is None else shown)
         return value
     if isinstance(value, list | tuple):
-        return [_plain(each, (*place, index)) for index, each in enumerate(value)]
+        return [_plain(each, (*place, index), shown) for index, each in enumerate(value)]
     if isinstance(value, Mapping):
-        return {name: _plain(each, (*place, str(name))) for name, each in value.items()}
+        return {name: _plain(each, (*place, str(name)), shown) for name, each in value.items()}
     return value

@@ -23,7 +23,7 @@ from firmware.rules.lane import Lane
 from firmware.rules.place import Misplaced
 from firmware.rules.preparing import Actions, prepare
 from firmware.rules.rule import Rule
-from firmware.rules.settings import rules_group
+from firmware.rules.settings import UserRule, rules_group
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ class RulesService:
         self._said: dict[str, str] = {}
         self._changes: Subscription | None = None
         chains = Chains()
-        self._own = Lane(core, chains, "locked")
-        self._peoples = Lane(core, chains, "people's")
+        self._own = Lane(core, chains, "locked", first=True)
+        self._peoples = Lane(core, chains, "people's", first=False)
         core.bus.tap(chains.note)
         core.actions.watch(self._offered)
 
@@ -91,14 +91,21 @@ class RulesService:
     def _actions(self) -> Actions:
         return {**self._foreign, **{action.name: action for action in self._core.actions.listed()}}
 
-    def _check(self, rule: Rule) -> None:
-        """Judge a rule somebody writes. Raises Misplaced. One that stands unchanged was judged before."""
-        if self._changes is None or rule in self._standing():
+    def _check(self, rules: tuple[UserRule, ...]) -> None:
+        """Judge rules somebody writes. Raises Misplaced. One that stands unchanged was judged before."""
+        if self._changes is None:  # saved rules are being loaded: what cannot be followed then is left out, not refused
             return
-        prepare(rule, self._actions())
+        actions = self._actions()
+        standing = {rule.name: rule for rule in self._standing()}
+        for index, rule in enumerate(rules):
+            if standing.get(rule.name) != rule:
+                try:
+                    prepare(rule.rule(), actions)
+                except Misplaced as error:
+                    raise error.within(index) from None
 
-    def _standing(self) -> tuple[Rule, ...]:
-        return tuple(rule.rule() for rule in self._core.params.get(self._group).rules)
+    def _standing(self) -> tuple[UserRule, ...]:
+        return self._core.params.get(self._group).rules
 
     def _prepare(self) -> None:
         """Prepare all rules; what cannot be followed is left out, and said once."""
@@ -107,7 +114,7 @@ class RulesService:
         said: dict[str, str] = {}
         own = [self._default(rule, actions, said) for rule in DEFAULTS]
         peoples = [
-            self._ready(rule, actions, f"rules.rules.{index}", said)
+            self._ready(rule.rule(), actions, f"rules.rules.{index}", said)
             for index, rule in enumerate(self._standing())
             if rule.enabled
         ]

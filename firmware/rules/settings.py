@@ -44,10 +44,10 @@ class Words(BaseModel):
     @classmethod
     def _known_names(cls, raw: object) -> object:
         if isinstance(raw, Mapping):
-            for name, value in raw.items():
+            for name in raw:
                 if name not in cls.model_fields:
                     hint = nearest(str(name), cls.model_fields)
-                    raise complaint(Misplaced((str(name),), f"unknown name{hint}", value))
+                    raise complaint(Misplaced((str(name),), f"unknown name{hint}", name))
         return raw
 
 
@@ -90,13 +90,12 @@ class UserRule(Words):
         )
 
 
-def _each_name_once(rules: tuple[UserRule, ...]) -> tuple[UserRule, ...]:
+def _each_name_once(rules: tuple[UserRule, ...]) -> None:
     taken = {rule.name for rule in DEFAULTS}
     for index, rule in enumerate(rules):
         if rule.name in taken:
-            raise complaint(Misplaced((index, "name"), "another rule has this name", rule.name))
+            raise Misplaced((index, "name"), "another rule has this name", rule.name)
         taken.add(rule.name)
-    return rules
 
 
 class RulesGroup(Group):
@@ -108,18 +107,18 @@ class RulesGroup(Group):
     rules: tuple[UserRule, ...] = param((), "Rules: what follows from what.", max_length=RULES_MAX)
 
 
-def rules_group(check: Callable[[Rule], None]) -> type[RulesGroup]:
+def rules_group(check: Callable[[tuple[UserRule, ...]], None]) -> type[RulesGroup]:
     """The group whose rules are judged by `check`, which raises Misplaced for what cannot be."""
 
-    def checked(rule: UserRule) -> UserRule:
+    def checked(rules: tuple[UserRule, ...]) -> tuple[UserRule, ...]:
         try:
-            check(rule.rule())
+            _each_name_once(rules)
+            check(rules)
         except Misplaced as error:
             raise complaint(error) from None
-        return rule
+        return rules
 
-    each = Annotated[UserRule, AfterValidator(checked)]
-    kind = Annotated[tuple[each, ...], AfterValidator(_each_name_once)]
+    kind = Annotated[tuple[UserRule, ...], AfterValidator(checked)]
     fields: dict[str, Any] = {"rules": (kind, param((), "Rules: what follows from what.", max_length=RULES_MAX))}
     return create_model("CheckedRulesGroup", __base__=RulesGroup, **fields)
 

@@ -47,12 +47,12 @@ class Station(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Talk:
-    """A stretch of the line that somebody uses; `by` None is the board."""
+    """A message on the line, its bytes back to back; `by` None is the board."""
 
     begin_ns: int
     ends_ns: int
     by: Station | None
-    told: bool = False
+    over: bool = False
 
 
 class InFlight:
@@ -192,39 +192,40 @@ class SerialBus(Peer):
         byte_ns = BITS_PER_BYTE * 1_000_000_000 // baud
         begin_ns = max([self.place.clock.now_ns(), *(talk.ends_ns for talk in self._talks if talk.by is by)])
         self.trace.put("board" if by is None else type(by).__name__, begin_ns)
-        step = 1 if self.place.stepped else LONGEST_BURST
         if by is not None:
             data = self._faulty(data)
+        talk = Talk(begin_ns, begin_ns + len(data) * byte_ns, by)
+        self._talks.append(talk)
+        step = 1 if self.place.stepped else LONGEST_BURST
         for index in range(0, len(data), step):
             chunk = data[index : index + step]
-            talk = Talk(begin_ns + index * byte_ns, begin_ns + (index + len(chunk)) * byte_ns, by)
-            self._talks.append(talk)
-            self.at(talk.ends_ns, partial(self._told, talk, chunk, baud))
-        return begin_ns + len(data) * byte_ns
+            chunk_ns = begin_ns + index * byte_ns
+            self.at(chunk_ns + len(chunk) * byte_ns, partial(self._told, talk, chunk, chunk_ns, baud))
+        self.at(talk.ends_ns, partial(self._over, talk))
+        return talk.ends_ns
 
-    def _told(self, talk: Talk, chunk: bytes, baud: int) -> None:
+    def _told(self, talk: Talk, chunk: bytes, begin_ns: int, baud: int) -> None:
         """A chunk has ended: everybody else hears it, spoilt where somebody talked at the same time."""
+        ends_ns = begin_ns + len(chunk) * (BITS_PER_BYTE * 1_000_000_000 // baud)
         collided = any(
-            other.by is not talk.by and talk.begin_ns < other.ends_ns and other.begin_ns < talk.ends_ns
-            for other in self._talks
+            other.by is not talk.by and begin_ns < other.ends_ns and other.begin_ns < ends_ns for other in self._talks
         )
         data = self._wrong(chunk) if collided else chunk
         for station in tuple(self.stations):
             if station is not talk.by:
-                station.hear(talk.ends_ns, data if station.baud == baud else self._wrong(data))
+                station.hear(ends_ns, data if station.baud == baud else self._wrong(data))
         if talk.by is not None:
             self._heard_by_board(data, baud)
-        talk.told = True
-        self._tidy(talk.ends_ns)
 
-    def _tidy(self, now_ns: int) -> None:
-        """Forget talk that can no longer collide with anything."""
-        begins = [talk.begin_ns for talk in self._talks if not talk.told]
-        if not begins:
+    def _over(self, talk: Talk) -> None:
+        """A message has ended; it is remembered while one that overlaps it goes on."""
+        talk.over = True
+        first_ns = min((other.begin_ns for other in self._talks if not other.over), default=None)
+        if first_ns is None:
             self._talks.clear()
-            self.trace.put("", now_ns)
-        elif self._talks[0].ends_ns <= min(begins):
-            self._talks = [talk for talk in self._talks if talk.ends_ns > min(begins)]
+            self.trace.put("", talk.ends_ns)
+        else:
+            self._talks = [other for other in self._talks if not other.over or other.ends_ns > first_ns]
 
     def _faulty(self, data: bytes) -> bytes:
         chance = self.place.chance

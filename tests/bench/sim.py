@@ -265,12 +265,12 @@ class SimBench:
 
     async def enrol(self, card: str | None = None, **more: Any) -> str:
         """Add an entry; returns its id."""
-        body = {"name": f"holder {card or more}", **({"card": card} if card else {}), **more}
+        body = {"name": f"holder {card or 'of a PIN'}", **({"card": card} if card else {}), **more}
         answer = await self.api("POST", "/entries", json.loads(json.dumps(body)))
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
-    async def action(self, name: str, **params: Any) -> httpx.Response:
+    async def action(self, name: str, /, **params: Any) -> httpx.Response:
         """Invoke an action."""
         return await self.api("POST", f"/actions/{name}", params)
 

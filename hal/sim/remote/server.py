@@ -140,9 +140,15 @@ class ClientOfWorld(asyncio.Protocol):
 
     def _inputs(self, message: Message) -> Message:
         wish = InputWish(Pull(message["pull"]), EdgeKind.BOTH, message["debounce_us"])
-        wanted = EdgeKind(message["edges"])
+        wanted, group = EdgeKind(message["edges"]), self._fresh(message)
         lines = self._world.gpio(message["bus"]).request(message["offsets"], wish, owner=message["owner"])
-        return self._keep(lines, message["group"], wanted)
+        return self._keep(lines, group, wanted)
+
+    def _fresh(self, message: Message) -> int:
+        """The number the client gives its new group."""
+        if message["group"] in self._groups:
+            raise BusError("world", f"group {message['group']!r} is in use")
+        return int(message["group"])
 
     def _keep(self, lines: SimLines, group: int, wanted: EdgeKind) -> Message:
         count = 0
@@ -159,9 +165,9 @@ class ClientOfWorld(asyncio.Protocol):
         return {"levels": lines.levels()}
 
     def _outputs(self, message: Message) -> Message:
-        wish = OutputWish(tuple(message["initial"]), Drive(message["drive"]))
+        wish, group = OutputWish(tuple(message["initial"]), Drive(message["drive"])), self._fresh(message)
         lines = self._world.gpio(message["bus"]).request(message["offsets"], wish, owner=message["owner"])
-        self._groups[message["group"]] = lines
+        self._groups[group] = lines
         return {}
 
     def _group(self, message: Message) -> SimLines:

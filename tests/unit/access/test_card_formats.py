@@ -126,7 +126,7 @@ def test_any_text_is_a_credential_or_one_clear_line(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("H10310:1:2", "did you mean 'H10301'"),
+        ("H1301:1:2", "did you mean 'H10301'"),
         ("h10302:5:9", "no facility code"),
         ("H10301:256:1", "not between 0 and 255"),
         ("H10301:1:65536", "not between 0 and 65535"),

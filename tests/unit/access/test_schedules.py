@@ -50,7 +50,9 @@ def test_a_schedule_agrees_with_counting_minutes(
     info = ZoneInfo(zone)
     for step in range(0, 5 * 1440, 7):
         at = start + timedelta(minutes=step)
-        wall = (at + info.utcoffset(at.replace(tzinfo=None).replace(tzinfo=UTC).astimezone(info))).replace(tzinfo=None)
+        offset = at.astimezone(info).utcoffset()
+        assert offset is not None
+        wall = at.replace(tzinfo=None) + offset
         minute = wall.weekday() * 1440 + wall.hour * 60 + wall.minute
         assert schedule.open_at(at) is (minute in open_minutes), at
 

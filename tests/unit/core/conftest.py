@@ -6,14 +6,15 @@ import asyncio
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from firmware.core.store_disk import FileDisk
 from firmware.core.vocabulary.station import StorageProblem
-from hal.sim.time import VirtualLoop
+from hal.sim.time import VirtualClock, VirtualLoop, virtual_run
+from tests.unit.core.device import Device
 
 
 class FaultyDisk(FileDisk):
@@ -132,3 +133,25 @@ def flip() -> Callable[[Path, int], None]:
         path.write_bytes(bytes(raw))
 
     return change
+
+
+@pytest.fixture(params=["memory", "unix"])
+def play(request, tmp_path_factory):
+    """Run a body on a device in virtual time."""
+
+    def run(body: Callable[[Device], Awaitable[None]]) -> None:
+        async def main(clock: VirtualClock) -> None:
+            path = tmp_path_factory.mktemp("run") / "link" if request.param == "unix" else None
+            async with asyncio.TaskGroup() as group:
+                device = Device(clock, path, group)
+                await device.start()
+                try:
+                    await body(device)
+                finally:
+                    device.hub_task.cancel()
+                    await device.hub.stop()
+                await device.settle()
+
+        virtual_run(main)
+
+    return run

@@ -147,6 +147,53 @@ def test_more_than_64_actions_under_way_are_refused_and_said_and_the_door_still_
     on_station(body)
 
 
+def test_actions_of_this_role_that_never_end_are_bounded_too(on_station):
+    async def body(station):
+        cancelled: list[str] = []
+
+        async def stuck(invocation):
+            try:
+                await gate.wait()
+            except asyncio.CancelledError:
+                cancelled.append(invocation.action)
+                raise
+
+        gate = asyncio.Event()
+        station.behaviour["relay.set"] = stuck
+        rule = {
+            "name": "stuck",
+            "trigger": "access/denied",
+            "actions": [{"action": "relay.set", "params": {"relay": "aux", "on": True}}] * 2,
+        }
+        async with station.boot():
+            await station.write(rule)
+            for _ in range(66):
+                station.denied()
+            await station.clock.sleep(60)
+            assert len(cancelled) == 2
+            assert [failure.code for failure in station.failures()] == ["exhausted"] * 4
+            gate.set()
+            await station.settle()
+            assert station.names().count("relay.set") == 64 * 2 + 2
+
+    on_station(body)
+
+
+def test_facts_that_come_too_fast_are_lost_with_a_word_and_the_newest_are_followed(on_station, caplog):
+    async def body(station):
+        async with station.boot():
+            for n in range(1100):
+                station.granted(door=f"door {n}")
+            await station.clock.sleep(60)
+            (failure,) = station.failures()
+            assert (failure.code, failure.message) == ("exhausted", "76 facts came too fast and were lost")
+            released = [i.params.door for _, i in station.asked if i.action == "door.release"]
+            assert released == [f"door {n}" for n in range(76, 1100)]
+
+    on_station(body)
+    assert "locked rules fell behind and lost 76 facts" in caplog.messages
+
+
 def test_rules_that_feed_each_other_are_stopped_after_16_facts_and_say_so_once(on_station):
     async def body(station):
         async with station.boot():

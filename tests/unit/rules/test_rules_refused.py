@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, field
+from typing import Annotated
 
 import pytest
+from pydantic import Field
 
 from firmware.core.actions import Caller, Level
 from firmware.core.errors import Forbidden, Invalid
@@ -40,7 +43,7 @@ CASES = [
         changed("trigger", to="access/denyed"),
         "trigger: no such topic; did you mean 'access/denied'? (got 'access/denyed')",
     ),
-    (changed("triger", to="x"), "triger: unknown name; did you mean 'trigger'? (got 'x')"),
+    (changed("triger", to="x"), "triger: unknown name; did you mean 'trigger'? (got 'triger')"),
     (changed("trigger", to=None), "trigger: is missing"),
     (changed("name", to=""), "name: string should have at least 1 character (got '')"),
     (changed("actions", to=[]), "actions: tuple should have at least 1 item after validation, not 0 (got [])"),
@@ -68,10 +71,10 @@ CASES = [
         changed("actions", 0, "action", to="relay.sett"),
         "actions.0.action: no such action; did you mean 'relay.set'? (got 'relay.sett')",
     ),
-    (changed("actions", 0, "parms", to={}), "actions.0.parms: unknown name; did you mean 'params'? (got {})"),
+    (changed("actions", 0, "parms", to={}), "actions.0.parms: unknown name; did you mean 'params'? (got 'parms')"),
     (
         changed(*PARAMS, "rely", to="aux"),
-        "actions.0.params.rely: relay.set has no such parameter; did you mean 'relay'? (got 'aux')",
+        "actions.0.params.rely: relay.set has no such parameter; did you mean 'relay'? (got 'rely')",
     ),
     (changed(*PARAMS, "on", to=None), "actions.0.params.on: is missing"),
     (changed(*PARAMS, "for_s", to=-1), "actions.0.params.for_s: input should be greater than 0 (got -1)"),
@@ -134,5 +137,24 @@ def test_only_an_administrator_reads_and_writes_rules(on_station):
                 await station.core.params.change("rules", {"rules": [GOOD]}, operator)
             with pytest.raises(Forbidden):
                 await station.core.link.read("rules", operator)
+
+    on_station(body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secretive:
+    """An action that takes a secret."""
+
+    word: Annotated[str, Field(max_length=8)] = field(repr=False)
+
+
+@pytest.mark.parametrize("params", [{"word": "hunter2hunter2"}, {"word": "$hunter2"}, {"wort": "hunter2"}])
+def test_a_secret_in_a_bad_rule_is_never_repeated(on_station, params):
+    async def body(station):
+        station.owners["secret.use"] = (Secretive, Level.OPERATOR)
+        async with station.boot():
+            with pytest.raises(Invalid, match=r"rules\.rules\.0\.actions\.0\.params\.wor[dt]: ") as error:
+                await station.write({**GOOD, "actions": [{"action": "secret.use", "params": params}]})
+            assert "hunter2" not in str(error.value)
 
     on_station(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -287,5 +288,25 @@ def test_a_written_rule_cannot_ask_for_what_even_an_administrator_may_not(on_sta
             for action in ("device.wipe", "secret.act"):
                 with pytest.raises(Invalid, match="no such action"):
                     await station.write(relay_rule(actions=[{"action": action}]))
+
+    on_station(body)
+
+
+def test_a_stopped_service_follows_nothing_and_starts_again_on_the_same_core(on_station):
+    async def body(station):
+        async with station.boot() as service:
+            await station.write(relay_rule())
+        station.denied()
+        assert station.asked == []
+        async with asyncio.TaskGroup() as tasks:
+            await service.start()
+            task = tasks.create_task(service.run())
+            await station.settle()
+            station.denied()
+            await station.settle()
+            assert station.names() == ["reader.indicate", "relay.set"]
+            task.cancel()
+        await service.stop()
+        await service.stop()
 
     on_station(body)

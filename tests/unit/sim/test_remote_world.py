@@ -40,7 +40,7 @@ def test_two_clients_share_a_world_but_not_a_line() -> None:
             control = await RemoteWires.connect(path, clock)
             media = await RemoteWires.connect(path, clock)
             await (await control.gpio("gpio0")).outputs("control.relay1", [5], initial=[True])
-            with pytest.raises(LineInUse, match="in use by 'control.relay1'"):
+            with pytest.raises(LineInUse, match=r"in use by 'control\.relay1'"):
                 await (await media.gpio("gpio0")).outputs("media", [5], initial=[False])
             await control.close()
             await media.identity()

@@ -161,7 +161,7 @@ def test_a_timer_left_over_is_named() -> None:
     async def main(clock: VirtualClock) -> None:
         clock.call_later(5.0, clock.set_trusted, True)
 
-    with pytest.raises(AssertionError, match="left over: timer .*set_trusted"):
+    with pytest.raises(AssertionError, match=r"left over: timer .*set_trusted"):
         virtual_run(main)
 
 
@@ -203,7 +203,7 @@ def test_a_callback_that_blocks_is_reported_when_asked() -> None:
         threading.Event().wait(0.05)
 
     virtual_run(main)
-    with pytest.raises(AssertionError, match="blocked for 0.0"):
+    with pytest.raises(AssertionError, match=r"blocked for 0\.0"):
         virtual_run(main, slow_callback_s=0.02)
 
 
