@@ -158,7 +158,7 @@ async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None
                 device.mark_ready()
 
             # Who joins over the hub finds the device's identity there: `device` starts before it.
-            chain = (device, hub, journal, HardwareService(assembled), *services)
+            chain: tuple[Service, ...] = (device, hub, journal, HardwareService(assembled), *services)
             yield Role(core=core, services=chain, ready=ready)
         finally:
             await assembled.close()

@@ -35,13 +35,21 @@ def _no_lights(board: Board) -> str | None:
 DUTIES = (
     Duty(name="device", role="control", summary="identity and phase of the device"),
     Duty(name="journal", role="control", summary="every fact with its cause, kept on disk"),
-    Duty(name="lights", role="control", summary="status LED and indicators", needs=frozenset({"led"}), wants=_no_lights),
+    Duty(
+        name="lights", role="control", summary="status LED and indicators", needs=frozenset({"led"}), wants=_no_lights
+    ),
     Duty(name="buttons", role="control", summary="gestures of the buttons", needs=frozenset({"button"})),
     Duty(name="io", role="control", summary="configurable terminals", needs=frozenset({"port"})),
     Duty(name="relays", role="control", summary="relays that move no door", needs=frozenset({"relay"})),
     Duty(name="virtual_inputs", role="control", summary="inputs that programs set"),
     Duty(name="doors", role="control", summary="release, contact, alarms", needs=frozenset({"relay"}), wants=_no_doors),
-    Duty(name="access", role="control", summary="readers, entries, decisions", needs=frozenset({"reader"}), wants=_no_doors),
+    Duty(
+        name="access",
+        role="control",
+        summary="readers, entries, decisions",
+        needs=frozenset({"reader"}),
+        wants=_no_doors,
+    ),
     Duty(name="rules", role="control", summary="what follows from what"),
     Duty(name="accounts", role="network", summary="who may do what"),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
@@ -70,9 +78,7 @@ def duties_on(board: Board, role: str) -> frozenset[str]:
 
 def roles_for(board: Board) -> tuple[str, ...]:
     """The processes a board needs: control and network always, media when it has services for it."""
-    return tuple(
-        role for role in ("control", "media", "network") if role != "media" or duties_on(board, "media")
-    )
+    return tuple(role for role in ("control", "media", "network") if role != "media" or duties_on(board, "media"))
 
 
 def explain_services(board: Board) -> str:

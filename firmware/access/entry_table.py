@@ -324,6 +324,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE meta SET one = one")  # what cannot be written says so now, not at the first change
+        db.execute("ROLLBACK")
     except sqlite3.Error:
         db.close()
         raise

@@ -24,9 +24,7 @@ LONGEST_LINE = 64 * 1024
 class BenchServer:
     """Answers `lintel bench` for one board process."""
 
-    def __init__(
-        self, world: World, supervisor: Supervisor, path: Path, options: RunOptions, clock: Clock
-    ) -> None:
+    def __init__(self, world: World, supervisor: Supervisor, path: Path, options: RunOptions, clock: Clock) -> None:
         self._verbs = Verbs(world, supervisor, options, clock)
         self._path = path
         self._server: asyncio.Server | None = None

@@ -151,7 +151,7 @@ def greeting(options: RunOptions, board: Board, said: object) -> str:
     if said.get("SETUP") == "needed":
         body = '{"name":"admin","password":"choose-one"}'
         lines.append(f"  set up   curl --json '{body}' {url}/api/v1/setup")
-        lines.append(f"           (after the first 30 minutes add \"code\":\"{said['CODE']}\")")
+        lines.append(f'           (after the first 30 minutes add "code":"{said["CODE"]}")')
     if options.hal == "sim":
         reader = next((node.alias or name for name, node in board.nodes.items() if node.kind == "reader"), None)
         if reader is not None:

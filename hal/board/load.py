@@ -82,14 +82,19 @@ def _layers(top: Layer, folder: Path) -> list[Layer]:
             raise board_error(lowest.origin, ("base",), message)
         if len(seen) == MOST_BASES:
             raise board_error(lowest.origin, ("base",), f"more than {MOST_BASES} bases under one board (got {base!r})")
-        path = folder / base
-        if not path.is_file():
-            found = sorted(file.name for file in folder.glob("_*.toml"))
+        path = _base(folder, base)
+        if path is None:
+            found = sorted({file.name for place in (folder, BOARDS) for file in place.glob("_*.toml")})
             raise board_error(lowest.origin, ("base",), unknown("file", base, found))
-        origin = str(Path(top.origin).parent / base) if "/" in top.origin else base
+        origin = str(path) if path.parent == folder and "/" in top.origin else base
         layers.append(Layer(origin, _toml(_text(path, origin), origin)))
         seen.append(base)
     return layers
+
+
+def _base(folder: Path, name: str) -> Path | None:
+    """A base beside the board, else one that comes with the project: one's own board needs no copy of it."""
+    return next((path for place in (folder, BOARDS) if (path := place / name).is_file()), None)
 
 
 def _merge(low: Mapping[str, Any], high: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[str, Any]:

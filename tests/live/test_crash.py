@@ -17,9 +17,7 @@ def test_row_23_a_killed_firmware_leaves_the_strike_safe_within_two_seconds_of_t
     until("the release", lambda: device.bench("trace", "door")["points"][-1][1] is True)
     old = device.kill("control")
     device.wait_ready("control", other_than=old)
-    points = until(
-        "the strike safe", lambda: (p := device.bench("trace", "door")["points"])[-1][1] is False and p
-    )
+    points = until("the strike safe", lambda: (p := device.bench("trace", "door")["points"])[-1][1] is False and p)
     restarted_s = device.bench("state")["roles"]["control"]["started_s"]
     assert points[-1][0] - restarted_s <= 2.0
     # One edge for the release, one for the safe state, and nothing else.

@@ -35,7 +35,9 @@ def test_a_mistake_gets_one_line_with_a_hint_and_writes_nothing(words: list[str]
 
 def test_a_wrong_board_file_gets_one_line_with_place_and_value_and_writes_nothing(tmp_path: Path) -> None:
     board = tmp_path / "mine.toml"
-    board.write_text('base = "_rpi.toml"\n[product]\nname = "Mine"\nmodel = "M1"\n[nodes]\nr = { compatible = "rely", line = "gpio0:5" }\n')
+    board.write_text(
+        'base = "_rpi.toml"\n[product]\nname = "Mine"\nmodel = "M1"\n[nodes]\nr = { compatible = "rely", line = "gpio0:5" }\n'
+    )
     done = lintel("run", "--board", str(board), cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -74,8 +76,8 @@ def test_a_wrong_bench_verb_gets_one_line(words: list[str], hint: str, shared_de
     ("method", "path", "body", "status", "hint"),
     [
         ("POST", "/entries", {"name": "Ada", "crd": "H10301:42:1234"}, 400, "did you mean 'card'?"),
-        ("POST", "/entries", {"name": "Ada", "card": "H1030:42:1234"}, 400, "did you mean 'H10301'?"),
-        ("PATCH", "/params/doors", {"hold": 3}, 400, "did you mean"),
+        ("POST", "/entries", {"name": "Ada", "card": "H10311:42:1234"}, 400, "did you mean 'H10301'?"),
+        ("PATCH", "/params/doors", {"dor": {"hold_s": 3}}, 400, "did you mean"),
         ("POST", "/actions/door.relase", {"door": "door"}, 404, "did you mean 'door.release'?"),
         ("POST", "/actions/door.release", {"door": "dor"}, 404, "did you mean 'door'?"),
         ("POST", "/actions/door.release", {"door": "door", "hold_s": "long"}, 400, "hold_s"),

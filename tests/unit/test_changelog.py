@@ -14,4 +14,6 @@ def test_every_golden_file_stands_in_the_changelog_with_its_digest() -> None:
     assert golden
     for path in golden:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        assert f"| {path.stem} | {digest} |" in changes, f"{path.name} is now {digest}: say in CHANGELOG.md what changed"
+        assert f"| {path.stem} | {digest} |" in changes, (
+            f"{path.name} is now {digest}: say in CHANGELOG.md what changed"
+        )

@@ -13,8 +13,9 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from uvicorn.server import ServerState
 
@@ -112,7 +113,9 @@ class StrictHttp(HttpToolsProtocol):
         self._address = ""
         self._counted = False
         self._refused = False
+        self._active: RequestResponseCycle | None = None
         self._header_bytes = 0
+        self._header_size = 0
         self._body_bytes = 0
         self._body_since_ns = 0
         self._body_counted = 0
@@ -137,6 +140,7 @@ class StrictHttp(HttpToolsProtocol):
         if self._counted:
             self._counted = False
             self.server_state.gauge.leave(self._address)
+        self._tell_gone()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -158,6 +162,16 @@ class StrictHttp(HttpToolsProtocol):
 
     # the request
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._active = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _tell_gone(self) -> None:
+        """Tell the application that its client is gone; uvicorn would tell only the last request sent ahead."""
+        if self._active is not None and not self._active.response_complete:
+            self._active.disconnected = True
+            self._active.message_event.set()
+
     def _await_headers(self) -> None:
         self._phase = Phase.HEADERS
         self._header_bytes = 0
@@ -167,17 +181,25 @@ class StrictHttp(HttpToolsProtocol):
         if self._refused:
             return
         super().on_message_begin()
+        self._header_size = 0
         if self._phase is not Phase.HEADERS:
             self._await_headers()
 
     def on_url(self, url: bytes) -> None:
         if not self._refused:
             super().on_url(url)
+            self._count_header(len(url))
+
+    def _count_header(self, size: int) -> None:
+        self._header_size += size
+        if self._header_size > self._limits.header_bytes:
+            self._refuse(431, "too_large", "headers", f"more than {self._limits.header_bytes} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._refused:
             return
         super().on_header(name, value)
+        self._count_header(len(name) + len(value))
         if len(self.headers) > self._limits.header_count:
             self._refuse(431, "too_large", "headers", f"more than {self._limits.header_count} headers")
 
@@ -284,16 +306,18 @@ class StrictHttp(HttpToolsProtocol):
             return
         self._refused = True
         self._reading.clear()
-        cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
-            cycle.message_event.set()
-        answered = cycle is not None and cycle.response_started
-        if answered and cycle.response_complete and self._phase is not Phase.BODY:
-            answered = False  # that was the request before
-        if not answered:
+        if self._may_answer():
             self.transport.write(refusal(status, code, where, message))
+        self._tell_gone()
         self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Whether an answer written now would be taken for that of the request it is about."""
+        if self._active is None:
+            return True
+        if not self._active.response_complete:
+            return not self._active.response_started
+        return self._phase is not Phase.BODY or bool(self.pipeline)
 
 
 class StrictWebSocket(WSProtocol):

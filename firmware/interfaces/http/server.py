@@ -84,9 +84,14 @@ class Server:
         if not self._config.loaded:
             self._config.load()
         try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                lambda: StrictHttp(self._config, self._shared, {}), sock=self._bind(), backlog=BACKLOG
-            )
+            bound = self._bind()
+            try:
+                self._listener = await asyncio.get_running_loop().create_server(
+                    lambda: StrictHttp(self._config, self._shared, {}), sock=bound, backlog=BACKLOG
+                )
+            except OSError:
+                bound.close()
+                raise
         except OSError as error:
             why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
             raise Unavailable("http", f"cannot listen on {shown(self._host, self._port)}: {why}") from None

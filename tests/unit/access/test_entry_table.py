@@ -262,7 +262,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=st.sampled_from(["entries.db", "entries.good"]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@given(
+    name=st.sampled_from(["entries.db", "entries.good"]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7)
+)
 def test_row_21_a_flipped_bit_anywhere_changes_nobodys_rights(
     sound: Path, tmp_path: Path, name: str, place: float, bit: int
 ) -> None:

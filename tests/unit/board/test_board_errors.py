@@ -111,7 +111,7 @@ EXACT = {
     ),
     "terminal without anything": (
         'output = "exp0:0", adc = "adc1:0"',
-        "pullup_ohm = 5000",
+        "poll_ms = 50",
         "nodes.io1: a terminal needs output, input or adc",
     ),
     "require not text": (
@@ -154,8 +154,7 @@ def test_a_board_name_unlike_any_other_lists_them_all() -> None:
     with pytest.raises(BoardError) as raised:
         load_board("zzz")
     assert str(raised.value) == (
-        "--board: unknown board 'zzz'; "
-        "valid: door_station, horn_speaker, network_speaker, plate_camera, ptz_dome"
+        "--board: unknown board 'zzz'; valid: door_station, horn_speaker, network_speaker, plate_camera, ptz_dome"
     )
 
 

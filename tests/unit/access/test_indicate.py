@@ -1,0 +1,106 @@
+"""The light at the door: as long as asked, without flicker, and back to what stood before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from firmware.core.errors import Invalid, NotFound, Unsupported
+
+
+def shown(station: Any) -> list[tuple[float, str]]:
+    """What the light of reader1 showed, from its start."""
+    return [(round(t_s, 6), pattern) for t_s, pattern in station.leds["reader1.led"].trace]
+
+
+def test_a_colour_is_shown_for_exactly_its_time(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("reader.indicate", reader="reader1", colour="green", for_s=7.0)
+            await station.wait(10)
+            assert shown(station) == [(0.0, "green"), (7.0, "off")]
+
+    on_station(body)
+
+
+def test_the_same_again_lasts_longer_without_a_flicker(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("reader.indicate", reader="front", colour="green", for_s=7.0)
+            await station.wait(2)
+            await station.act("reader.indicate", reader="front", colour="green", for_s=1.0)
+            await station.wait(1)
+            await station.act("reader.indicate", reader="front", colour="green", for_s=7.0)
+            await station.wait(20)
+            assert shown(station) == [(0.0, "green"), (10.0, "off")]
+
+    on_station(body)
+
+
+def test_red_over_green_gives_way_to_green_again(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("reader.indicate", reader="reader1", colour="green", for_s=7.0)
+            await station.wait(1)
+            await station.act("reader.indicate", reader="reader1", colour="red", for_s=2.0)
+            await station.wait(20)
+            assert shown(station) == [(0.0, "green"), (1.0, "red"), (3.0, "green"), (7.0, "off")]
+
+    on_station(body)
+
+
+def test_green_over_red_stays_until_its_own_end(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("reader.indicate", reader="reader1", colour="red", for_s=2.0)
+            await station.wait(1)
+            await station.act("reader.indicate", reader="reader1", colour="green", for_s=7.0)
+            await station.wait(20)
+            assert shown(station) == [(0.0, "red"), (1.0, "green"), (8.0, "off")]
+
+    on_station(body)
+
+
+def test_a_flash_is_a_pattern(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("reader.indicate", reader="reader1", colour="red", for_s=2.0, flash=True)
+            await station.wait(3)
+            assert shown(station) == [(0.0, "red 250 ms off 250 ms"), (2.0, "off")]
+
+    on_station(body)
+
+
+def test_the_idle_colour_stands_between(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.patch("access", idle_colour="red")
+            await station.act("reader.indicate", reader="reader1", colour="green", for_s=1.0)
+            await station.wait(2)
+            assert [pattern for _, pattern in shown(station)] == ["red", "green", "red"]
+        assert shown(station)[-1][1] == "off"
+
+    on_station(body)
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [
+        ({"reader": "reeder1", "colour": "green", "for_s": 1}, NotFound, "did you mean 'reader1'"),
+        ({"reader": "reader2", "colour": "green", "for_s": 1}, Unsupported, "has no light"),
+        ({"reader": "reader1", "colour": "blue", "for_s": 1}, Unsupported, "it has green, off, red"),
+        ({"reader": "reader1", "colour": "grene", "for_s": 1}, Invalid, "green"),
+        ({"reader": "reader1", "colour": "green", "for_s": -1}, Invalid, "for_s"),
+    ],
+)
+def test_a_wrong_indication_names_its_fault(
+    on_station: Any, data: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            with pytest.raises(error, match=words):
+                await station.act("reader.indicate", **data)
+            assert shown(station) == []
+
+    on_station(body)
