@@ -21,7 +21,7 @@ from typing import TypeVar
 from firmware.access.credential import Credential
 from firmware.access.decision import Entry, Index, Policy
 from firmware.access.entry_forms import entry_of, view_of
-from firmware.access.entry_table import EntryTable, Loaded
+from firmware.access.entry_table import Copying, EntryTable, Loaded
 from firmware.access.settings import AccessParams
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
@@ -118,7 +118,7 @@ class EntryList:
             return
         try:
             if not self._copied:
-                await self._copy(within_s=STOP_WITHIN_S)
+                await self._on_disk(self._table.back_up, within_s=STOP_WITHIN_S)
             await self._on_disk(self._table.close, within_s=STOP_WITHIN_S)
         except Unavailable as error:
             log.error("the entry list was closed without a fresh copy: %s", error)
@@ -140,9 +140,8 @@ class EntryList:
         self._take(loaded)
         if key != loaded.key:
             await self._keep_key(loaded.key)
-        if not loaded.copied:
-            self._copied = False
-            self._copy_soon(now=False)
+        self._copied = False  # or at least nobody has looked at the copy yet
+        self._copy_soon(now=False)
         if loaded.damage is not None or (key == b"" and not loaded.entries):
             self._damaged(loaded.damage or "the key of the entry list is damaged")
 
@@ -192,9 +191,6 @@ class EntryList:
     def pin_hash(self, pin: str) -> bytes:
         """What the index knows a PIN by."""
         return hmac.digest(self._key, pin.encode(), hashlib.sha256)
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
     async def spend(self, entry: Entry, *, cause: str | None) -> bool:
         """Take one use of a limited entry; True once it is on disk, False when that failed or took too long.
@@ -285,20 +281,26 @@ class EntryList:
             self._copy_due.clear()
             self._stop_timer()
             try:
-                await self._copy(within_s=None)
+                await self._copy()
             except Unavailable as error:
                 log.error("the entry list could not be copied: %s", error)
                 self._copy_soon(now=False)
 
-    async def _copy(self, *, within_s: float | None) -> None:
+    async def _copy(self) -> None:
+        """Bring the copy up to date in steps, so that a use waits for one step and not for all of a long list."""
         self._copied = True
+        copying: Copying | None = None
         try:
-            damage = await self._on_disk(self._table.back_up, within_s=within_s)
+            copying = await self._on_disk(self._table.copying)
+            while not await self._on_disk(copying.step):
+                pass
         except BaseException:
             self._copied = False
+            if copying is not None:
+                self._core.store.post(copying.close, what=FILE)
             raise
-        if damage is not None:
-            self._damaged(f"{damage}; the last good copy is kept")
+        if copying.damage is not None:
+            self._damaged(f"{copying.damage}; the last good copy is kept")
 
     # actions
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from firmware.access.credential import parse
+from firmware.access.credential import RAW, Credential, parse
 from firmware.access.decision import Entry
 
 SUM_BYTES = 16
@@ -39,7 +39,7 @@ def from_row(row: tuple[Any, ...]) -> Entry:
     return Entry(
         id=id,
         name=name,
-        card=None if card is None else parse(card),
+        card=None if card is None else _card(card),
         pin=pin,
         uses_left=uses_left,
         valid_from=None if valid_from is None else datetime.fromisoformat(valid_from),
@@ -47,6 +47,11 @@ def from_row(row: tuple[Any, ...]) -> Entry:
         schedule=schedule,
         doors=tuple(json.loads(doors)),
     )
+
+
+def _card(text: str) -> Credential:
+    name, facility, number = text.split(":")
+    return parse(text) if name == RAW else Credential(name, int(facility), int(number))
 
 
 def row_sum(row: tuple[Any, ...]) -> bytes:

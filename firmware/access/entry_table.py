@@ -11,19 +11,27 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firmware.access.decision import Entry
-from firmware.access.entry_rows import SUM_BYTES, from_row, head_sum, moved, row_sum, to_row
+from firmware.access.entry_check import (
+    KEY_BYTES,
+    SELECT,
+    VERSION,
+    Content,
+    FileCheck,
+    claimed_generation,
+    connect,
+    connect_read_only,
+    good_content,
+    main_content,
+)
+from firmware.access.entry_rows import from_row, head_sum, moved, row_sum, to_row
 
-VERSION = 1
-KEY_BYTES = 32
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA)
+STEP_ROWS = 2000
 
 SCHEMA = (
     "CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL,"
@@ -32,28 +40,16 @@ SCHEMA = (
     " valid_from TEXT, valid_to TEXT, schedule TEXT, doors TEXT NOT NULL, sum BLOB NOT NULL) WITHOUT ROWID",
 )
 INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-SELECT = "SELECT id, name, card, pin, uses_left, valid_from, valid_to, schedule, doors, sum FROM entries"
 SELECT_ONE = SELECT + " WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What a file holds; `damage` says what of it could not be believed."""
-
-    entries: dict[str, Entry]
-    key: bytes | None
-    generation: int
-    damage: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Loaded:
-    """The list as it starts: its entries, the key of its PINs, what was wrong; `copied`: its copy is up to date."""
+    """The list as it starts: its entries, the key of its PINs, and what was wrong."""
 
     entries: tuple[Entry, ...]
     key: bytes
     damage: str | None
-    copied: bool
 
 
 class EntryTable:
@@ -71,12 +67,12 @@ class EntryTable:
 
         Raises OSError, sqlite3.Error when the storage refuses even that.
         """
-        main = _main_content(self._path)
-        good = _good_content(self._good)
+        main = main_content(self._path)
+        sound = main is not None and main.damage is None and claimed_generation(self._good) <= main.generation
+        good = None if sound else good_content(self._good)
         content, damage = _choose(main, good, known_key)
         key = content.key or known_key or secrets.token_bytes(KEY_BYTES)
-        copied = damage is None and good is not None and good.damage is None and good.generation == content.generation
-        loaded = Loaded(tuple(content.entries.values()), key, damage, copied)
+        loaded = Loaded(tuple(content.entries.values()), key, damage)
         if damage is not None or main is None:
             self._owed = (loaded, content.generation + 1)
             with contextlib.suppress(OSError, sqlite3.Error):  # every later change tries again and tells its caller
@@ -120,34 +116,21 @@ class EntryTable:
             _turn(db, plus=[check], minus=[found[-1]])
         return left
 
-    def back_up(self) -> str | None:
-        """Make the last good copy anew, read it back and only then let it take the old one's place.
+    def copying(self) -> Copying:
+        """Begin to make the last good copy anew."""
+        return Copying(self._connection(), self._good)
 
-        Returns what is wrong when the copy cannot be believed: then the old copy stays.
-        """
-        new = self._folder / "entries.good.new"
-        _discard(new)
-        db = self._connection()
-        copy = sqlite3.connect(new)
-        try:
-            db.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
-        finally:
-            copy.close()
-        damage = _verified(new, immutable=True).damage
-        if damage is not None:
-            _discard(new)
-            return damage
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        _sync(new)
-        os.replace(new, self._good)
-        _sync(self._folder)
-        return None
+    def back_up(self) -> str | None:
+        """Make the last good copy in one go; returns what is wrong when it cannot be believed."""
+        copying = self.copying()
+        while not copying.step():
+            pass
+        return copying.damage
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:
             self._rewrite()
-            self._db = _connect(self._path)
+            self._db = connect(self._path)
         return self._db
 
     @contextlib.contextmanager
@@ -192,6 +175,68 @@ class EntryTable:
         self._owed = None
 
 
+class Copying:
+    """Makes the last good copy anew in steps: copied, read back whole, and only then put in the old one's place.
+
+    A copy that is up to date already is only read back. `damage` says what is wrong when the new copy
+    cannot be believed: then the old one stays.
+    """
+
+    def __init__(self, db: sqlite3.Connection, good: Path) -> None:
+        self._db = db
+        self._good = good
+        self._new = good.with_suffix(".good.new")
+        self._check: FileCheck | None = None
+        self._fresh = False
+        self.damage: str | None = None
+
+    def step(self) -> bool:
+        """Do a part of it, short enough for others to wait for; True when it is done."""
+        if self._check is None:
+            self._begin()
+            return False
+        if not self._check.step(STEP_ROWS):
+            return False
+        self._check.close()
+        damage = self._check.damage
+        if not self._fresh:
+            if damage is not None:
+                self._copy()
+                return False
+        elif damage is None:
+            self._put()
+        else:
+            _discard(self._new)
+            self.damage = damage
+        return True
+
+    def close(self) -> None:
+        """Stop where it is; the old copy stays."""
+        if self._check is not None:
+            self._check.close()
+
+    def _begin(self) -> None:
+        (generation,) = self._db.execute("SELECT generation FROM meta").fetchone()
+        if claimed_generation(self._good) == generation:
+            self._check = FileCheck(connect_read_only(self._good), keep=False)
+        else:
+            self._copy()
+
+    def _copy(self) -> None:
+        _discard(self._new)
+        with contextlib.closing(sqlite3.connect(self._new)) as copy:
+            self._db.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        self._fresh = True
+        self._check = FileCheck(connect_read_only(self._new), keep=False)
+
+    def _put(self) -> None:
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        _sync(self._new)
+        os.replace(self._new, self._good)
+        _sync(self._good.parent)
+
+
 def _choose(main: Content | None, good: Content | None, known_key: bytes | None) -> tuple[Content, str | None]:
     """Which content to start with, and what was wrong; never more rights than a believable row gives."""
     if main is not None and main.damage is None and (good is None or main.generation >= good.generation):
@@ -218,97 +263,6 @@ def _fewer_uses(entry: Entry, also: Entry | None) -> Entry:
     return replace(entry, uses_left=min(entry.uses_left, also.uses_left))
 
 
-def _main_content(path: Path) -> Content | None:
-    """Everything believable in `entries.db`; None when there is none. Raises OSError, sqlite3.Error."""
-    if not path.exists():
-        return None
-    try:
-        return _verified(path)
-    except sqlite3.Error:
-        # The disk does not let it be opened for writing (or its head says so): look at a copy that is writable.
-        with tempfile.TemporaryDirectory(prefix="entries-") as folder:
-            for suffix in ("", "-wal"):
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.copyfile(f"{path}{suffix}", Path(folder, f"copy{suffix}"))
-            try:
-                return _verified(Path(folder, "copy"))
-            except sqlite3.Error as error:
-                if _kind(error) == sqlite3.SQLITE_FULL:
-                    raise
-                return Content({}, None, 0, str(error))
-
-
-def _good_content(path: Path) -> Content | None:
-    """Everything believable in the last good copy, which is never written in place."""
-    if not path.exists():
-        return None
-    try:
-        return _verified(path, immutable=True)
-    except sqlite3.Error as error:
-        return Content({}, None, 0, str(error))
-
-
-def _kind(error: sqlite3.Error) -> int:
-    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code & 0xFF
-
-
-def _verified(path: Path, *, immutable: bool = False) -> Content:
-    """Read and check every row. Raises sqlite3.Error when the storage, not the content, is the trouble."""
-    db = _connect_read_only(path) if immutable else _connect(path)
-    entries: dict[str, Entry] = {}
-    key: bytes | None = None
-    generation = 0
-    damage: str | None = None
-    try:
-        damage = _meta_damage(db)
-        if damage is None:
-            generation, key, digest = db.execute("SELECT generation, key, digest FROM meta").fetchone()
-        total = b"" if key is None else head_sum(key, generation)
-        for row in db.execute(SELECT):
-            entry = _believable(row)
-            if entry is None:
-                damage = damage or "a row does not fit its checksum"
-                continue
-            entries[entry.id] = entry
-            total = moved(total, plus=[row[-1]])
-        if damage is None and total != digest:
-            damage = "rows are missing or too many"
-        if damage is None and db.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            damage = "its structure is damaged"
-    except sqlite3.Error as error:
-        if _kind(error) not in DAMAGED:
-            raise
-        damage = damage or str(error)
-    except UnicodeError as error:
-        damage = damage or str(error)
-    finally:
-        db.close()
-    return Content(entries, key, generation, damage)
-
-
-def _meta_damage(db: sqlite3.Connection) -> str | None:
-    row = db.execute("SELECT version, generation, key, digest FROM meta").fetchone()
-    if row is None:
-        return "its head is missing"
-    version, generation, key, digest = row
-    if version != VERSION:
-        return f"version {version!r} is not {VERSION}"
-    sizes = isinstance(key, bytes) and len(key) == KEY_BYTES and isinstance(digest, bytes) and len(digest) == SUM_BYTES
-    if not sizes or not isinstance(generation, int):
-        return "its head is damaged"
-    return None
-
-
-def _believable(row: tuple[object, ...]) -> Entry | None:
-    try:
-        if row_sum(row[:-1]) != row[-1]:
-            return None
-        return from_row(row[:-1])
-    except (ValueError, TypeError):
-        return None
-
-
 def _turn(db: sqlite3.Connection, *, plus: Iterable[bytes] = (), minus: Iterable[bytes] = ()) -> None:
     key, generation, digest = db.execute("SELECT key, generation, digest FROM meta").fetchone()
     turned = moved(
@@ -317,27 +271,6 @@ def _turn(db: sqlite3.Connection, *, plus: Iterable[bytes] = (), minus: Iterable
         minus=[*minus, head_sum(key, generation)],
     )
     db.execute("UPDATE meta SET digest = ?, generation = ?", (turned, generation + 1))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("UPDATE meta SET one = one")  # what cannot be written says so now, not at the first change
-        db.execute("ROLLBACK")
-    except sqlite3.Error:
-        db.close()
-        raise
-    except UnicodeError as error:  # sqlite3 cannot even say what is wrong with the damaged schema
-        db.close()
-        raise sqlite3.DatabaseError(f"its schema is damaged ({error})") from error
-    return db
-
-
-def _connect_read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
 
 
 def _discard(path: Path) -> None:

@@ -127,12 +127,10 @@ class Supervisor:
             child.said = {}
             child.process = await self._start(child.role)
             code = await child.process.wait()
-            if self._stopping:
-                return
             if code == EX_CONFIG:
                 raise Refused(child.role, "cannot run with these settings; see the line above")
             if not self._power.is_set():
-                continue
+                continue  # killed by the power switch, or told to stop: that is no crash
             child.restarts += 1
             lived_s = (self._clock.now_ns() - child.started_ns) / 1e9
             delay_s = RESTART_S if lived_s > STEADY_S else min(RESTART_LIMIT_S, delay_s * 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from tests.live.device import Device, until
@@ -18,7 +19,7 @@ def relay_pulses(device: Device) -> list[dict[str, float]]:
 
 def green_pulses(points: list[list[object]]) -> list[tuple[float, float]]:
     found = []
-    for (began_s, colour), (ended_s, _) in zip(points, points[1:], strict=False):
+    for (began_s, colour), (ended_s, _) in itertools.pairwise(points):
         if colour == "green":
             found.append((float(str(began_s)), float(str(ended_s))))
     return found

@@ -36,7 +36,8 @@ def test_a_mistake_gets_one_line_with_a_hint_and_writes_nothing(words: list[str]
 def test_a_wrong_board_file_gets_one_line_with_place_and_value_and_writes_nothing(tmp_path: Path) -> None:
     board = tmp_path / "mine.toml"
     board.write_text(
-        'base = "_rpi.toml"\n[product]\nname = "Mine"\nmodel = "M1"\n[nodes]\nr = { compatible = "rely", line = "gpio0:5" }\n'
+        'base = "_rpi.toml"\n[product]\nname = "Mine"\nmodel = "M1"\n'
+        '[nodes]\nr = { compatible = "rely", line = "gpio0:5" }\n'
     )
     done = lintel("run", "--board", str(board), cwd=tmp_path)
     assert done.returncode == 1

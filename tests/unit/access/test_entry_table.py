@@ -235,10 +235,48 @@ def test_a_copy_is_taken_only_when_it_reads_back(tmp_path: Path) -> None:
     table.back_up()
     good = (tmp_path / "entries.good").read_bytes()
     spoil(tmp_path / "entries.db", "UPDATE entries SET name = 'Eve'")
+    table.add(BO)
     assert table.back_up() is not None
     assert (tmp_path / "entries.good").read_bytes() == good
     assert not (tmp_path / "entries.good.new").exists()
     table.close()
+
+
+def test_a_use_is_recorded_between_the_steps_of_copying_a_long_list(tmp_path: Path) -> None:
+    many = [replace(BO, id=f"{number:012x}") for number in range(5000)]
+    table = EntryTable(tmp_path)
+    table.open(None)
+    table._owed = (Loaded(tuple(many), KEY, None), 1)
+    table.close()
+    copying = table.copying()
+    steps = 0
+    while not copying.step():
+        steps += 1
+        table.use(many[0].id)
+        if steps == 2:
+            break
+    while not copying.step():
+        steps += 1
+    assert steps >= 3
+    assert copying.damage is None
+    table.close()
+    (tmp_path / "entries.db").unlink()
+    left = {entry.id: entry.uses_left for entry in opened(tmp_path).entries}
+    assert left[many[0].id] == 3  # as it was when the copy was begun
+    assert len(left) == 5000
+
+
+def test_a_rotten_copy_of_a_sound_list_is_made_anew(tmp_path: Path) -> None:
+    table = made(tmp_path, ADA, BO)
+    table.back_up()
+    table.close()
+    spoil(tmp_path / "entries.good", "UPDATE entries SET name = 'Eve' WHERE id = 'a1'")
+    table = EntryTable(tmp_path)
+    assert table.open(KEY).damage is None
+    assert table.back_up() is None
+    table.close()
+    (tmp_path / "entries.db").unlink()
+    assert set(opened(tmp_path).entries) == {ADA, BO}
 
 
 def test_the_good_copy_is_not_touched_by_reading_it(tmp_path: Path) -> None:

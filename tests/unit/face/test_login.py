@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -352,3 +354,30 @@ def test_a_sealed_secret_of_one_account_is_worth_nothing_in_another(play: Play) 
             assert (await get(face, httpx.DigestAuth("admin", password), address=AWAY)).status_code == 401
 
     play(first, second, between=swap)
+
+
+GROWTH = """
+import asyncio, re, sys
+from pathlib import Path
+from firmware.security.passwords import Worker
+from hal.clock import SystemClock
+
+def resident_mb():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+async def main():
+    worker = Worker(SystemClock())
+    worker.start()
+    before = resident_mb()
+    for _ in range(3):
+        await worker.verify(await worker.hash("x"), "x")
+    worker.close()
+    print(resident_mb() - before)
+
+asyncio.run(main())
+"""
+
+
+def test_the_memory_of_a_hash_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 6

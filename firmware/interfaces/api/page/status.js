@@ -54,7 +54,7 @@ function doorRow(state) {
   const row = element("div", "door", title, facts);
   for (const alarm of doorAlarms(state.door)) {
     const line = element("p", "bad");
-    line.textContent = `${alarm.kind.replace("_", " ")} ${alarm.detail}`;
+    line.textContent = `${alarm.kind.replaceAll("_", " ")} ${alarm.detail}`;
     row.append(line);
   }
   const button = element("button", "");
@@ -120,7 +120,7 @@ function relayRow(state) {
 function drawDevice() {
   const info = of("device/info")[0];
   const phase = of("device/phase")[0];
-  place("phase").textContent = phase ? `${phase.phase.replace("_", " ")} ${phase.detail}` : "";
+  place("phase").textContent = phase ? `${phase.phase.replaceAll("_", " ")} ${phase.detail}` : "";
   if (!info) return;
   place("product").textContent = info.product;
   document.title = info.product;
@@ -164,7 +164,7 @@ function drawSoon() {
 function note(event) {
   const words = Object.entries(event)
     .filter(([name, value]) => !STAMPS.has(name) && value !== "" && value !== null && String(value) !== "")
-    .map(([name, value]) => `${name.replace("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`);
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`);
   const time = element("time");
   time.textContent = event.at ? new Date(event.at).toLocaleTimeString() : "";
   const line = element("li", "row", element("span", "", time, span(event.topic)), span(words.join(", "), "quiet"));

@@ -1,0 +1,90 @@
+"""The whole device as processes: time from start to ready, and memory of control and network together (--no-web).
+
+Floors: an interpreter that starts and ends; one that has imported FastAPI (network) or pydantic (control).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.table import Row, percentile, show
+from tests.live.device import Device, running
+
+STARTS = 5
+
+
+def memory_mb(pid: int) -> tuple[float, float]:
+    """Resident and proportional memory of a process in MB, from its smaps_rollup."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    fields = {line.split(":")[0]: float(line.split()[1]) / 1024 for line in text.splitlines()[1:] if ":" in line}
+    return fields["Rss"], fields["Pss"]
+
+
+def import_floor(module: str) -> tuple[float, float]:
+    """Seconds until a fresh interpreter has imported a module, and its resident memory in MB."""
+    code = f"import {module}, sys; sys.stdout.write('x'); sys.stdout.flush(); sys.stdin.read()"
+    began = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        taken = time.perf_counter() - began
+        resident, _ = memory_mb(process.pid)
+        process.kill()
+    return taken, resident
+
+
+def ready_s(folder: Path) -> tuple[float, Device]:
+    """Seconds from starting the command to its greeting, which comes when both roles are ready."""
+    device = Device(folder / "state", "door_station", "--no-web")
+    began = time.perf_counter()
+    device.start()
+    return time.perf_counter() - began, device
+
+
+def main() -> None:
+    """Print the table."""
+    readies = []
+    restarts = []
+    memory = (0.0, 0.0, 0.0, 0.0)
+    for _ in range(STARTS):
+        with tempfile.TemporaryDirectory() as folder:
+            taken, device = ready_s(Path(folder))
+            readies.append(taken)
+            device.stop()
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "state", "door_station", "--no-web") as device:
+        control, network = device.pid("control"), device.pid("network")
+        assert control
+        assert network
+        memory = (*memory_mb(control), *memory_mb(network))
+        device.set_up()
+        for _ in range(STARTS):
+            began = time.perf_counter()
+            old = device.kill("control")
+            device.wait_ready("control", other_than=old)
+            restarts.append(time.perf_counter() - began)
+    floor_s, fastapi_mb = import_floor("fastapi")
+    _, pydantic_mb = import_floor("pydantic")
+    rows = [
+        Row("lintel run to ready, warm, median", percentile(readies, 0.5), "s", floor_s, "importing FastAPI alone"),
+        Row("lintel run to ready, warm, most", max(readies), "s", 1.0, "the aim"),
+        Row("kill -9 of control to ready again, median", percentile(restarts, 0.5), "s", 2.0, "the bound"),
+        Row("control, resident", memory[0], "MB", pydantic_mb, "an interpreter with pydantic"),
+        Row("network, resident", memory[2], "MB", fastapi_mb, "an interpreter with FastAPI"),
+        Row("control and network, resident", memory[0] + memory[2], "MB", 66.0, "the aim (a like daemon)"),
+        Row("control and network, proportional", memory[1] + memory[3], "MB", 66.0, "the aim (a like daemon)"),
+    ]
+    show("whole device, no web page", rows)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "")
+        main()
