@@ -1,7 +1,7 @@
 """`make bench`: all benchmarks of the project, one table each: value, floor or peer, ratio.
 
-Nothing here is asserted: machines differ. The GPIO benchmark needs a chip of the kernel's gpio-sim; where the machine has
-none it is left out with a line that says so.
+Nothing here is asserted: machines differ. The GPIO benchmark needs a chip of the kernel's gpio-sim; where
+the machine has none it is left out with a line that says so.
 """
 
 from __future__ import annotations

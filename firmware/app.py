@@ -6,7 +6,6 @@ builders serve a child process (`firmware.child`), `--role all`, and the tests, 
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -129,7 +128,7 @@ class HardwareService:
 
 @asynccontextmanager
 async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None) -> AsyncIterator[Role]:
-    """Build control on these wires; it listens for the other roles at `link_path`. Raises BoardError, BusError, Invalid."""
+    """Build control on these wires; the other roles join at `link_path`. Raises BoardError, BusError, Invalid."""
     from hal.assemble import assemble
 
     bus = Bus(parts.clock, role="control", boot=secrets.token_hex(4))
@@ -274,9 +273,13 @@ def network_services(
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
         from firmware.interfaces.api.service import ApiService
+        from firmware.interfaces.carrier import CarrierService
         from firmware.security import AccountsService
 
-        return (AccountsService(core, f"LINTEL_{info.serial}"), ApiService(core, host, port, web=web))
+        accounts = AccountsService(core, f"LINTEL_{info.serial}")
+        api = ApiService(core, host, port, web=web)
+        # A simulated device has no cable of its own: it is on the network while its API is.
+        return (accounts, api) if parts.simulated else (accounts, CarrierService(core), api)
 
     return make
 

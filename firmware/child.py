@@ -181,7 +181,8 @@ class Child:
                     raise Invalid("--http", state.reason)
                 host, port = service.address
                 said["HTTP"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-                role.core.bus.publish(NetworkState(up=True, detail=said["HTTP"]))
+                if self._parts.simulated:
+                    role.core.bus.publish(NetworkState(up=True, detail=said["HTTP"]))
             elif isinstance(service, AccountsService):
                 setup = role.core.bus.state(SetupState)
                 if setup is not None and setup.needed:

@@ -52,6 +52,7 @@ DUTIES = (
     ),
     Duty(name="rules", role="control", summary="what follows from what"),
     Duty(name="accounts", role="network", summary="who may do what"),
+    Duty(name="carrier", role="network", summary="whether a cable or radio has a link (real boards)"),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
 )
 

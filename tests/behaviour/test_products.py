@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from firmware.app import explain
+from firmware.interfaces.carrier import CarrierService
 from hal.board import board_names
 from tests.bench.sim import SimBench
 
@@ -63,3 +64,22 @@ async def test_the_ptz_dome_starts_and_shows_green_for_ten_seconds(bench: SimBen
     await starts(bench)
     await bench.advance(15.0)
     assert bench.light("status").colour == "off"
+
+
+@pytest.mark.board("plate_camera")
+async def test_a_camera_flashes_amber_and_red_while_its_cable_is_out_and_stops_when_it_is_back(
+    bench: SimBench, tmp_path: Path
+) -> None:
+    cable = tmp_path / "eth0"
+    cable.mkdir()
+    (cable / "type").write_text("1\n")
+    (cable / "carrier").write_text("0\n")
+    async with bench.also(lambda core: CarrierService(core, tmp_path)):
+        await bench.advance(5.0)
+        assert bench.light("status").shown("red")
+        assert bench.light("status").shown("amber")
+        (cable / "carrier").write_text("1\n")
+        await bench.event("device/network", up=True)
+        red = len(bench.light("status").shown("red"))
+        await bench.advance(5.0)
+        assert len(bench.light("status").shown("red")) <= red + 1

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,9 @@ import httpx
 
 from firmware.app import Parts, Role, control_role, guest_role, network_services
 from firmware.board_process.scene import furnish
+from firmware.core.context import Core
 from firmware.core.events import Event
+from firmware.core.service import Service
 from firmware.paths import StateDir
 from hal.board import load_board
 from hal.sim.peers.button import ButtonPeer
@@ -193,6 +195,20 @@ class SimBench:
         """Stop and start the firmware."""
         await self.stop()
         await self.start()
+
+    @asynccontextmanager
+    async def also(self, make: Callable[[Core], Service]) -> AsyncIterator[Service]:
+        """Run one more service in the network role for the length of a block."""
+        core = self._network.core
+        service = make(core)
+        await service.start()
+        task = self._group.create_task(service.run(), name=service.name)
+        try:
+            yield service
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+            await service.stop()
 
     # needs, figures, time
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from firmware.core.store_disk import FileDisk
 from firmware.core.store_file import frame, unframe
 from firmware.core.vocabulary.security import AccountChanged, LoginFailed
 from firmware.security.digest import LIFETIME_S
@@ -354,6 +356,34 @@ def test_a_sealed_secret_of_one_account_is_worth_nothing_in_another(play: Play) 
             assert (await get(face, httpx.DigestAuth("admin", password), address=AWAY)).status_code == 401
 
     play(first, second, between=swap)
+
+
+def test_row_18_a_change_that_cannot_be_saved_is_refused_and_nothing_has_changed(play: Play) -> None:
+    class Filling(FileDisk):
+        full = False
+
+        def write(self, path: Path, data: bytes) -> None:
+            if self.full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            super().write(path, data)
+
+    disk = Filling()
+
+    async def first(face: Any) -> None:
+        await face.set_up()
+        disk.full = True
+        async with face.client(ADMIN) as client:
+            change = {"name": "admin", "password": "another-one"}
+            answer = await client.post("/api/v1/actions/accounts.change", json=change)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+        assert (await get(face, ("admin", "another-one"))).status_code == 401
+        assert (await get(face, ADMIN)).status_code == 200
+        disk.full = False
+
+    async def second(face: Any) -> None:
+        assert (await get(face, ADMIN)).status_code == 200
+
+    play(first, second, disk=disk)
 
 
 GROWTH = """

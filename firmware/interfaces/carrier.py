@@ -1,0 +1,59 @@
+"""Service `carrier`: whether any network cable or radio of this device has a link, as `NetworkState`.
+
+Reads what the kernel says (sysfs, class net: `carrier`, `operstate`) every two seconds; loopback does not count.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from firmware.core.context import Core
+from firmware.core.vocabulary.device import NetworkState
+
+EVERY_S = 2.0
+SYSFS = Path("/sys/class/net")
+LOOPBACK = "772"  # ARPHRD_LOOPBACK of linux/if_arp.h
+
+
+def linked(root: Path = SYSFS) -> tuple[str, ...]:
+    """The interfaces that have a link now, by name."""
+    return tuple(sorted(path.name for path in root.iterdir() if _has_link(path)))
+
+
+def _has_link(interface: Path) -> bool:
+    try:
+        if (interface / "type").read_text().strip() == LOOPBACK:
+            return False
+        return (interface / "carrier").read_text().strip() == "1"
+    except OSError:
+        return False  # an interface that is down answers EINVAL; one that just left is gone
+
+
+class CarrierService:
+    """Publishes `NetworkState` of this device's interfaces."""
+
+    name: ClassVar[str] = "carrier"
+    vital: ClassVar[bool] = False
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, core: Core, root: Path = SYSFS) -> None:
+        self._core = core
+        self._root = root
+
+    async def start(self) -> None:
+        """Say how it is now."""
+        self._look()
+
+    async def run(self) -> None:
+        """Look every `EVERY_S` until cancelled."""
+        while True:
+            await self._core.clock.sleep(EVERY_S)
+            self._look()
+
+    async def stop(self) -> None:
+        """Nothing to put away."""
+
+    def _look(self) -> None:
+        names = linked(self._root)
+        self._core.bus.publish(NetworkState(up=bool(names), detail=", ".join(names)))
