@@ -19,9 +19,8 @@ import httpx
 
 from firmware.app import Parts, Role, control_role, guest_role, network_services
 from firmware.board_process.scene import furnish
-from firmware.core.context import Core
 from firmware.core.events import Event
-from firmware.core.service import Service
+from firmware.interfaces.carrier import CarrierService
 from firmware.paths import StateDir
 from hal.board import load_board
 from hal.sim.peers.button import ButtonPeer
@@ -104,6 +103,24 @@ class Reader:
 
     def fault(self, kind: str) -> None:
         self._peer.clear() if kind == "none" else self._peer.fault(kind)
+
+
+class Cable:
+    """The network cable, as the kernel's class net shows it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "eth0").mkdir(parents=True)
+        (root / "eth0" / "type").write_text("1\n")
+        self.plug()
+
+    def plug(self) -> None:
+        """Put it in."""
+        (self.root / "eth0" / "carrier").write_text("1\n")
+
+    def unplug(self) -> None:
+        """Pull it out."""
+        (self.root / "eth0" / "carrier").write_text("0\n")
 
 
 class SimBench:
@@ -197,14 +214,14 @@ class SimBench:
         await self.start()
 
     @asynccontextmanager
-    async def also(self, make: Callable[[Core], Service]) -> AsyncIterator[Service]:
-        """Run one more service in the network role for the length of a block."""
-        core = self._network.core
-        service = make(core)
+    async def cable(self) -> AsyncIterator[Cable]:
+        """A network cable to pull: the carrier service of real boards, on a folder like the kernel's."""
+        core, cable = self._network.core, Cable(self._state.parent / "net")
+        service = CarrierService(core, cable.root)
         await service.start()
         task = self._group.create_task(service.run(), name=service.name)
         try:
-            yield service
+            yield cable
         finally:
             task.cancel()
             await asyncio.wait((task,))

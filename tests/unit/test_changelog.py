@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_every_golden_file_stands_in_the_changelog_with_its_digest() -> None:
     changes = (ROOT / "CHANGELOG.md").read_text()
-    golden = sorted((ROOT / "tests" / "behaviour" / "golden").glob("*.txt"))
+    golden = sorted((ROOT / "tests" / "unit" / "products" / "golden").glob("*.txt"))
     assert golden
     for path in golden:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
