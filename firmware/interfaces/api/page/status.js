@@ -99,13 +99,18 @@ async function release() {
 
 function readerRow(state) {
   const left = span(state.alias || state.reader);
-  const words = [state.keypad ? "with keypad" : "", state.door ? `door ${state.door}` : "", `light ${state.led}`];
+  const light = state.led ? `light ${state.led.split(" ").join(", ")}` : "no light";
+  const words = [state.door ? `at ${state.door}` : "", state.keypad ? "keypad" : "", light];
   if (state.discarded) words.push(`${state.discarded} frames discarded`);
-  return element("div", "row", left, span(words.filter(Boolean).join(", "), "quiet"));
+  return element("div", "row", left, span(words.filter(Boolean).join("; "), "quiet"));
+}
+
+function both(node, name) {
+  return name && name !== node ? `${name} (${node})` : node;
 }
 
 function portRow(state) {
-  const label = state.name ? `${state.port} ${state.name}` : state.port;
+  const label = both(state.port, state.name);
   const mood = state.tampered ? "bad" : state.active ? "warn" : "quiet";
   const text = `${state.direction}, ${state.circuit}${state.active ? ", active" : ""}${state.tampered ? ", tampered" : ""}`;
   return element("div", "row", span(label), span(text, mood));
@@ -113,7 +118,7 @@ function portRow(state) {
 
 function relayRow(state) {
   const stuck = of("io/relay/trouble").some((trouble) => trouble.relay === state.relay && trouble.stuck);
-  const label = state.alias ? `${state.relay} ${state.alias}` : state.relay;
+  const label = both(state.relay, state.alias);
   return element("div", "row", span(label), span(stuck ? "does not follow" : state.on ? "on" : "off", stuck ? "bad" : state.on ? "good" : "quiet"));
 }
 
@@ -184,6 +189,14 @@ function take(event) {
   if (event.operation !== "initialised") note(event);
 }
 
+// What happened before this page was open, for those who may read the journal.
+async function remember() {
+  const answer = await fetch(`/api/v1/journal?limit=${SHOWN_EVENTS}`);
+  if (!answer.ok) return;
+  const { lines } = await answer.json();
+  for (const line of lines) note({ ...line.fields, topic: line.topic, at: line.at });
+}
+
 function listen() {
   const source = new EventSource("/api/v1/events");
   const say = (up, text) => {
@@ -204,4 +217,5 @@ function listen() {
 
 place("no").addEventListener("click", () => place("confirm").close());
 place("yes").addEventListener("click", release);
-listen();
+// Without the journal (a viewer, or a device that is starting) the list begins empty: the live events follow.
+remember().then(listen, listen);
