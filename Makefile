@@ -26,11 +26,11 @@ bench: $(READY)
 
 # The property tests again, with two hundred times the effort.
 fuzz: $(READY)
-	LINTEL_FUZZ=200 $(BIN)/pytest tests/unit $(ARGS)
+	LINTEL_FUZZ=200 $(BIN)/pytest --timeout 0 tests/unit $(ARGS)
 
 # Kills and restarts of the whole simulated device, many times.
 crash: $(READY)
-	LINTEL_CRASH=200 $(BIN)/pytest tests/live/test_crash.py $(ARGS)
+	LINTEL_CRASH=200 $(BIN)/pytest --timeout 0 tests/live/test_crash.py $(ARGS)
 
 $(READY): requirements/dev.txt pyproject.toml tools/system-packages.sh
 	sh tools/system-packages.sh
