@@ -26,6 +26,7 @@ from firmware.core.params import Params
 from firmware.core.service import Service
 from firmware.core.services import Services
 from firmware.core.store import Alarm, Store
+from firmware.core.store_disk import Disk
 from firmware.core.values import decode
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
@@ -54,6 +55,7 @@ class Parts:
     state: StateDir
     clock: Clock
     simulated: bool
+    disk: Disk | None = None  # None: the file system of this machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,7 @@ async def stores(parts: Parts, role: str, alarm: Alarm) -> AsyncIterator[tuple[S
     async with AsyncExitStack() as stack:
         opened = []
         for root in (parts.state.settings(SLOT, role), parts.state.shared(role)):
-            store = Store(root, parts.clock, alarm=alarm)
+            store = Store(root, parts.clock, alarm=alarm, disk=parts.disk)
             await store.start()
             stack.push_async_callback(store.close)
             opened.append(store)

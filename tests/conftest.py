@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import os
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-EFFORT = int(os.environ.get("LINTEL_FUZZ", "1"))
+from tests.effort import EFFORT, examples
+
 settings.register_profile(
     "lintel",
-    max_examples=100 * EFFORT,
+    max_examples=examples(100) * EFFORT,
     deadline=None,
     derandomize=EFFORT == 1,
     suppress_health_check=[HealthCheck.too_slow],

@@ -17,11 +17,12 @@ from typing import Any, TypeVar
 
 import httpx
 
+from firmware.access import ReadersService
 from firmware.app import Parts, Role, control_role, guest_role, network_services
 from firmware.board_process.scene import furnish
 from firmware.core.events import Event
 from firmware.interfaces.carrier import CarrierService
-from firmware.paths import StateDir
+from firmware.paths import SLOT, StateDir
 from hal.board import load_board
 from hal.sim.peers.button import ButtonPeer
 from hal.sim.peers.light import LightPeer
@@ -31,6 +32,7 @@ from hal.sim.peers.switch import StrikePeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import NoSuchPeer, World
+from tests.bench.disk import FaultyDisk
 from tests.bench.faces import Pulse
 
 E = TypeVar("E", bound=Event)
@@ -134,6 +136,7 @@ class SimBench:
         self._stack = AsyncExitStack()
         self._events: list[Event] = []
         self.measurements: list[Measurement] = []
+        self.disk = FaultyDisk()
         self.began_s = 0.0
         self.world: World
         self.clock: VirtualClock
@@ -146,6 +149,7 @@ class SimBench:
 
         async def whole(clock: VirtualClock) -> None:
             self.clock = clock
+            self.disk.loop = clock.loop
             self.world = World(clock, self._board)
             furnish(self.world)
             try:
@@ -168,7 +172,9 @@ class SimBench:
         """Start the firmware on the world as it is."""
         self._group = group or self._group
         self._events.clear()
-        parts = Parts(board=self._board, state=StateDir(self._state), clock=self.clock, simulated=True)
+        parts = Parts(
+            board=self._board, state=StateDir(self._state), clock=self.clock, simulated=True, disk=self.disk
+        )
         wires = SimWires(self.world)
         self._stack.push_async_callback(wires.close)
         self._control = await self._stack.enter_async_context(control_role(parts, wires))
@@ -310,6 +316,10 @@ class SimBench:
     def events(self, topic: str) -> list[Any]:
         """Everything published under a topic since the firmware started, in order."""
         return [event for event in self._events if event.topic == topic]
+
+    def states(self, topic: str) -> list[Any]:
+        """The retained states of a topic, as control has them."""
+        return [state for state in self._control.core.bus.states() if state.topic == topic]
 
     async def event(self, topic: str, within_s: float = 30.0, **fields: object) -> Any:
         """The first event of a topic with these field values; waits for it."""

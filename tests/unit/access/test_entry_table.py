@@ -16,6 +16,7 @@ from firmware.access.credential import Credential
 from firmware.access.decision import Entry
 from firmware.access.entry_rows import from_row, head_sum, moved, row_sum, to_row
 from firmware.access.entry_table import EntryTable, Loaded
+from tests.effort import examples
 
 KEY = b"k" * 32
 ADA = Entry(id="a1", name="Ada", card=Credential("H10301", 42, 1234))
@@ -299,7 +300,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(["entries.db", "entries.good"]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7)
 )
@@ -316,7 +317,7 @@ def test_row_21_a_flipped_bit_anywhere_changes_nobodys_rights(
     assert set(opened(folder).entries) == {ADA, BO}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keep=st.floats(0, 1))
 def test_row_21_a_file_cut_short_is_repaired(sound: Path, tmp_path: Path, keep: float) -> None:
     folder = tmp_path / "cut"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from firmware.access.schedule import DAYS, Schedule
+from tests.effort import examples
 
 ZONES = ["Europe/Stockholm", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca", "UTC"]
 # Around a change of summer time of each hemisphere, and a plain week.
@@ -40,7 +41,7 @@ def minutes_of_week(days: list[str], start: int, end: int) -> set[int]:
     return {(begin + step) % (7 * 1440) for begin in first for step in range(length)}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(ZONES), st.sampled_from(STARTS), st.lists(windows(), min_size=1, max_size=3))
 def test_a_schedule_agrees_with_counting_minutes(
     zone: str, start: datetime, given_windows: list[tuple[list[str], int, int]]

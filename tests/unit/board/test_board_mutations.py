@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hal.board import BOARDS, Board, describe_board, load_board, parse_board
 from hal.errors import BoardError
+from tests.effort import examples
 
 SOURCE = (BOARDS / "door_station.toml").read_text()
 DATA = load_board("door_station").data()
@@ -87,7 +88,7 @@ def check(result: Board | str) -> None:
         assert again.nodes == result.nodes
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -109,7 +110,7 @@ def test_any_key_deleted_renamed_or_retyped_gives_a_board_or_one_line(
     check(answer(data))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.integers(0, len(SOURCE)),
     st.integers(0, 40),
@@ -119,7 +120,7 @@ def test_any_piece_of_the_text_replaced_gives_a_board_or_one_line(start: int, le
     check(answer(SOURCE[:start] + new + SOURCE[start + length :]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.dictionaries(st.text(max_size=8), VALUES, max_size=4) | st.dictionaries(st.integers(), VALUES, max_size=2))
 def test_any_data_at_all_gives_one_line(data: dict[Any, Any]) -> None:
     result = answer(data)

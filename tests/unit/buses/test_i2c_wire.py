@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hal.buses.i2c import SmbusI2c
 from hal.clock import SystemClock
 from hal.errors import BusError, BusTimeout, Garbled, NoReply
+from tests.effort import examples
 
 
 class FakeSmbus:
@@ -96,7 +97,7 @@ def run(scene: Callable[[SmbusI2c, FakeSmbus], Coroutine[Any, Any, None]], clock
     asyncio.run(main())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     register=st.integers(0, 200),
     byte=st.integers(0, 255),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hal.buses.serial import LONGEST_QUEUE, SerialUart
 from hal.clock import SystemClock
 from hal.errors import BusError, LineInUse
+from tests.effort import examples
 
 clock = SystemClock()
 
@@ -86,7 +87,7 @@ def test_bytes_go_both_ways_unchanged(far: Far) -> None:
     run(scene)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(chunks=st.lists(st.binary(max_size=6000), max_size=8))
 def test_whatever_is_written_arrives_whole_and_in_order_however_slowly_it_is_taken(chunks: list[bytes]) -> None:
     async def scene() -> None:

@@ -35,6 +35,7 @@ from firmware.core.link.wire import (
     pack,
 )
 from firmware.core.vocabulary.access import DoorReleased
+from tests.effort import examples
 
 texts = st.text(max_size=30)
 instants = st.datetimes(timezones=st.just(UTC))
@@ -47,7 +48,7 @@ def framed(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("topic", sorted(REGISTRY))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(data=st.data())
 def test_every_event_crosses_unchanged(topic, data):
     cls = REGISTRY[topic]

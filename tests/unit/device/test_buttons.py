@@ -13,6 +13,7 @@ from firmware.core.values import decode
 from firmware.core.vocabulary.device import ButtonGesture, ButtonState, GestureKind
 from firmware.device import ButtonsService, DeviceConfig
 from firmware.device.buttons import gesture_of
+from tests.effort import examples
 
 CONFIG = {"buttons": {"control": {"node": "control", "long_s": 3.0, "stuck_s": 60.0}}}
 
@@ -122,7 +123,7 @@ def test_a_button_on_an_unknown_node_is_an_error_with_the_nearest_name(on_statio
     on_station(body)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.floats(0, 1e6), st.floats(0.001, 60))
 def test_every_press_is_either_short_or_long(held_s, long_s):
     assert gesture_of(held_s, long_s) is (GestureKind.LONG if held_s >= long_s else GestureKind.SHORT)

@@ -16,6 +16,7 @@ from firmware.device import DeviceConfig, LightsService
 from firmware.device.config import Condition, LightLine
 from firmware.device.table import PHASES, choose, conditions_of
 from hal.errors import BusError
+from tests.effort import examples
 
 # Manuals 000 to 003, status LED: amber from start, green for 10 s and then dark, failures red.
 TABLE = [
@@ -246,7 +247,7 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(LINES, max_size=8),
     st.dictionaries(st.sampled_from(Condition), st.integers(0, 30_000_000_000)),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from firmware.device import parse_show
 from hal.types import OFF, Colour, Pattern, Step
+from tests.effort import examples
 
 LIT = [colour for colour in Colour if colour is not Colour.OFF]
 RHYTHMS = {"flash": 500, "slow": 1000, "fast": 125}
@@ -50,7 +51,7 @@ def test_a_show_that_cannot_be_read_names_the_word_and_the_nearest_one(text, mes
         parse_show(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.sampled_from(LIT), min_size=1, max_size=2, unique=True), st.sampled_from(sorted(RHYTHMS)))
 def test_every_colour_and_rhythm_gives_steps_of_equal_length(colours, rhythm):
     pattern = parse_show(" ".join([*colours, rhythm]))
@@ -59,7 +60,7 @@ def test_every_colour_and_rhythm_gives_steps_of_equal_length(colours, rhythm):
     assert len(colours) == 2 or pattern.steps[1].colour is Colour.OFF
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=40) | st.lists(st.sampled_from([*Colour, *RHYTHMS, "x"]), max_size=5).map(" ".join))
 def test_any_text_is_a_pattern_or_a_value_error(text):
     try:

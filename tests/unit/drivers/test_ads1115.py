@@ -12,10 +12,11 @@ from wires_in_memory import MemoryAds1115, MemoryI2c
 from hal.drivers.ads1115 import Ads1115, swapped
 from hal.errors import Absent, BusTimeout, Garbled, NoReply, OutOfRange
 from hal.sim.time import VirtualClock, virtual_run
+from tests.effort import examples
 
 
 @given(st.floats(0, 4.09), st.integers(0, 3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_a_voltage_is_read_to_the_resolution_of_the_chip(volts: float, channel: int) -> None:
     async def main(clock: VirtualClock) -> None:
         inputs = [1.0, 1.0, 1.0, 1.0]
@@ -102,7 +103,7 @@ def test_a_missing_chip_is_absent_and_one_that_leaves_later_does_not_reply() -> 
 
 
 @given(st.integers(0, 0xFFFF))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_swapping_bytes_twice_gives_the_word_back(word: int) -> None:
     assert swapped(swapped(word)) == word
     assert swapped(word).to_bytes(2, "big") == word.to_bytes(2, "little")

@@ -12,6 +12,7 @@ from hal.drivers.digital import DigitalInput
 from hal.ports import InputChange, LoopChange
 from hal.sim.time import VirtualClock, virtual_run
 from hal.types import LoopState, Pull
+from tests.effort import examples
 
 
 def test_a_bouncing_press_is_reported_once_with_the_time_of_its_first_edge() -> None:
@@ -147,7 +148,7 @@ def settled(gaps_ms: list[int], quiet_ms: int) -> list[tuple[int, bool]]:
 
 
 @given(st.lists(st.integers(1, 60), max_size=40), st.integers(1, 40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_train_of_edges_reports_exactly_the_levels_that_stayed(gaps_ms: list[int], quiet_ms: int) -> None:
     async def main(clock: VirtualClock) -> None:
         gpio = MemoryGpio(clock)

@@ -11,6 +11,7 @@ from hal.drivers.light import Light, step_at
 from hal.errors import OutOfRange
 from hal.sim.time import VirtualClock, virtual_run
 from hal.types import OFF, Colour, Pattern, Step
+from tests.effort import examples
 
 RGB = {Colour.RED: 1, Colour.GREEN: 2, Colour.BLUE: 3}
 
@@ -151,7 +152,7 @@ steps = st.lists(st.tuples(st.sampled_from(list(Colour)), st.integers(1, 5000)),
 
 
 @given(steps, st.integers(0, 100 * S))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_step_is_the_same_however_late_it_is_asked_for(given_steps: list[tuple[Colour, int]], late_ns: int) -> None:
     pattern = Pattern(tuple(Step(colour, for_ms) for colour, for_ms in given_steps))
     start_ns = 17 * S

@@ -14,6 +14,7 @@ from hal.errors import BusError, HalError, OutOfRange
 from hal.ports import LoopChange
 from hal.sim.time import VirtualClock, virtual_run
 from hal.types import LoopState
+from tests.effort import examples
 
 BY_VOLTAGE = (LoopState.SHORT, LoopState.CLOSED, LoopState.OPEN, LoopState.CUT)
 NOMINAL = {LoopState.SHORT: 0.0, LoopState.CLOSED: 1.0, LoopState.OPEN: 2.0}
@@ -48,7 +49,7 @@ class Voltmeter:
 
 
 @given(states, st.none() | states, st.floats(-0.1, 0.1), eols, pullups, supplies)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_row_12_resistors_within_ten_percent_are_told_apart_whatever_was_before(
     state: LoopState, previous: LoopState | None, error: float, eol_ohm: float, pullup_ohm: float, supply_v: float
 ) -> None:
@@ -57,7 +58,7 @@ def test_row_12_resistors_within_ten_percent_are_told_apart_whatever_was_before(
 
 
 @given(eols, pullups, supplies, st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_row_12_a_sweep_of_the_voltage_passes_every_state_once(
     eol_ohm: float, pullup_ohm: float, supply_v: float, upwards: bool
 ) -> None:
@@ -73,7 +74,7 @@ def test_row_12_a_sweep_of_the_voltage_passes_every_state_once(
 
 
 @given(st.integers(0, 2), st.booleans(), st.lists(st.floats(0, 1), min_size=1, max_size=50), eols, pullups)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_row_12_noise_within_the_band_never_chatters(
     index: int, from_above: bool, noise: list[float], eol_ohm: float, pullup_ohm: float
 ) -> None:
@@ -102,7 +103,7 @@ def test_an_unsupervised_loop_is_open_above_one_volt(
 
 
 @given(st.lists(states, max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_row_12_only_what_two_polls_in_a_row_saw_is_reported(polls: list[LoopState]) -> None:
     tracker = LoopTracker(supervised(4700, 10_000, 3.3), volts_of(LoopState.CLOSED, 0, 4700, 10_000, 3.3))
     state = LoopState.CLOSED

@@ -14,6 +14,7 @@ from hal.drivers.mcp23017 import Mcp23017
 from hal.errors import Absent, BusError, HalError, LineInUse, NoReply, OutOfRange
 from hal.sim.time import VirtualClock, virtual_run
 from hal.types import Drive, Edge, EdgeKind, Pull
+from tests.effort import examples
 
 AT = 0x20
 
@@ -150,7 +151,7 @@ def test_with_an_interrupt_even_a_short_pulse_is_seen_with_the_time_of_the_inter
 
 
 @given(st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 15)), max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_with_an_interrupt_levels_are_right_soon_after_any_train_of_changes(changes: list[tuple[int, int]]) -> None:
     async def main(clock: VirtualClock) -> None:
         _gpio, chip, _i2c, expander = await InterruptRig.open(clock)

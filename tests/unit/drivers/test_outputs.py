@@ -13,6 +13,7 @@ from hal.drivers.digital import DigitalOutput, Readback, Relay
 from hal.errors import BusError, LineInUse, OutOfRange
 from hal.ports import OutputChange, OutputTrouble
 from hal.sim.time import VirtualClock, virtual_run
+from tests.effort import examples
 
 
 @pytest.mark.parametrize("active_high", [True, False])
@@ -101,7 +102,7 @@ def test_the_longest_on_time_starts_anew_after_a_break() -> None:
     st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=30),
     st.floats(0.1, 3),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_no_sequence_of_commands_keeps_a_relay_on_beyond_its_limit(
     commands: list[tuple[float, bool]], max_on_s: float
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hal.drivers.wiegand_framer import NOISE_EDGES, WiegandFramer
 from hal.errors import OutOfRange
 from hal.types import CardBits, Edge, Key, ReaderFact, ReaderFault, ReaderTrouble
+from tests.effort import examples
 
 US = 1_000
 MS = 1_000_000
@@ -48,7 +49,7 @@ def fault(trouble: ReaderTrouble, bits: int, t_ns: int) -> ReaderFault:
 
 
 @given(bit_strings, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_row_9_any_frame_of_allowed_length_and_timing_arrives_whole(bits: str, data: st.DataObject) -> None:
     line = Line(WiegandFramer("front"))
     for bit in bits:
@@ -57,7 +58,7 @@ def test_row_9_any_frame_of_allowed_length_and_timing_arrives_whole(bits: str, d
 
 
 @given(st.lists(st.one_of(bit_strings, st.text("01", min_size=1, max_size=23)), max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_frames_are_told_apart_by_the_times_of_their_edges_alone(frames: list[str]) -> None:
     line = Line(WiegandFramer("front"))
     for bits in frames:
@@ -77,7 +78,7 @@ edges = st.builds(
 
 
 @given(st.lists(edges, max_size=200), st.lists(st.integers(0, 500 * MS), max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_row_9_no_list_of_edges_raises(given_edges: list[Edge], silences: list[int]) -> None:
     framer = WiegandFramer("front")
     for n, edge in enumerate(given_edges):
@@ -89,7 +90,7 @@ def test_row_9_no_list_of_edges_raises(given_edges: list[Edge], silences: list[i
 
 
 @given(bit_strings, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_row_9_a_frame_with_a_lost_edge_is_discarded_whole(bits: str, data: st.DataObject) -> None:
     line = Line(WiegandFramer("front"))
     at = data.draw(st.integers(0, len(bits) - 1))
@@ -101,7 +102,7 @@ def test_row_9_a_frame_with_a_lost_edge_is_discarded_whole(bits: str, data: st.D
 
 
 @given(bit_strings, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_row_9_no_part_of_a_disturbed_frame_is_taken_for_a_card(bits: str, data: st.DataObject) -> None:
     """One wrong gap anywhere, then the rest: neither the part before nor the part after comes out."""
     line = Line(WiegandFramer("front"))
@@ -153,7 +154,7 @@ def test_keys_come_as_four_bits_or_as_eight_with_the_high_half_inverted(number: 
 
 
 @given(st.integers(1, 255).map(lambda value: f"{value:08b}"))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_eight_bits_that_are_no_key_are_too_short_for_anything(bits: str) -> None:
     value = int(bits, 2)
     line = Line(WiegandFramer("front"))

@@ -20,6 +20,7 @@ from firmware.io.ports import is_active
 from firmware.io.settings import PortFacts, ports_group
 from hal.errors import BusError
 from hal.types import Direction, LoopState
+from tests.effort import examples
 
 OPERATOR = Caller("op", Level.OPERATOR, "api")
 ADMIN = Caller("root", Level.ADMIN, "api")
@@ -294,7 +295,7 @@ PATCHES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(PATCHES, st.booleans(), st.booleans())
 def test_a_patch_of_some_settings_keeps_the_others_or_is_refused_whole(patch, configurable, can_supervise):
     facts = PortFacts(
@@ -316,7 +317,7 @@ def test_a_patch_of_some_settings_keeps_the_others_or_is_refused_whole(patch, co
     assert after == {**facts.default().model_dump(mode="json"), **patch}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.sampled_from(LoopState), st.sampled_from([LoopState.OPEN, LoopState.CLOSED]))
 def test_turning_the_normal_state_round_turns_active_round(circuit, normal):
     other = LoopState.CLOSED if normal is LoopState.OPEN else LoopState.OPEN

@@ -30,8 +30,9 @@ from firmware.rules.engine import RULES, Consequence, RuleSet, Unfit, decide
 from firmware.rules.place import Misplaced
 from firmware.rules.preparing import prepare
 from firmware.rules.rule import Condition, Do, Rule
+from tests.effort import examples
 
-FEW = settings(max_examples=150, deadline=None)
+FEW = settings(max_examples=examples(150), deadline=None)
 
 
 async def _owner(invocation):
