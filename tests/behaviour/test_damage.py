@@ -12,7 +12,7 @@ STRANGER = "H10301:9:9999"
 
 def damaged(bench: SimBench, role: str) -> set[str]:
     """Of what a role says that it was damaged."""
-    return {s.what for s in bench.states("storage/alarm") if s.role == role and str(s.problem) == "damaged"}
+    return {s.what for s in bench.states("station/storage") if s.role == role and str(s.problem) == "damaged"}
 
 
 async def swiped(bench: SimBench, card: str) -> bool:

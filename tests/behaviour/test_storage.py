@@ -17,7 +17,7 @@ STALL_S = 30.0
 
 def alarms(bench: SimBench, role: str = "control") -> dict[str, str]:
     """What stands of storage alarms of a role: what, and the problem."""
-    states: list[Any] = [state for state in bench.states("storage/alarm") if state.role == role]
+    states: list[Any] = [state for state in bench.states("station/storage") if state.role == role]
     return {state.what: str(state.problem) for state in states}
 
 
@@ -54,7 +54,7 @@ async def keys_are_refused(bench: SimBench) -> None:
     before = bench.relay("door").edges()
     await bench.reader("front").keys("4711#")
     await bench.advance(1.0)
-    assert bench.events("access/denied")[-1].reason == "too many unknown PINs"
+    assert bench.events("access/denied")[-1].reason == "too many failures"
     assert bench.relay("door").edges() == before
 
 
@@ -73,7 +73,7 @@ async def test_row_20_decisions_are_not_delayed_by_storage_that_stalls_for_half_
         await opens(bench, CARD)
     assert not writing.done(), "the storage was meant to stall all the while"
     assert "slow" in alarms(bench).values()
-    await refuses(bench, LIMITED, "the use could not be recorded")
+    await refuses(bench, LIMITED, "use could not be recorded")
     bench.loop("input:rex").set("closed")
     before = len(bench.events("door/released"))
     await bench.until(lambda: len(bench.events("door/released")) > before, 1.0)
@@ -109,7 +109,7 @@ async def test_row_18_19_the_door_works_from_memory_and_nothing_is_half_written(
     bench.disk.error = error
     await bench.rows_refuse(rows)
     await opens(bench, CARD)
-    await refuses(bench, LIMITED, "the use could not be recorded")
+    await refuses(bench, LIMITED, "use could not be recorded")
     await keys_are_refused(bench)
     # Whoever writes is told so, by name of the trouble, and nothing has changed.
     answer = await bench.api("PATCH", "/params/access", {"pin_timeout_s": 9.0})
