@@ -291,13 +291,13 @@ class EntryList:
         self._copied = True
         copying: Copying | None = None
         try:
-            copying = await self._on_disk(self._table.copying)
-            while not await self._on_disk(copying.step):
+            copying = await self._on_disk(self._table.copying, writes=False)
+            while not await self._on_disk(copying.step, writes=False):
                 pass
         except BaseException:
             self._copied = False
             if copying is not None:
-                self._core.store.post(copying.close, what=FILE)
+                self._core.store.post(copying.close, what=FILE, writes=False)
             raise
         if copying.damage is not None:
             self._damaged(f"{copying.damage}; the last good copy is kept")
@@ -382,13 +382,17 @@ class EntryList:
             except StationError as error:
                 if not change.done.done():
                     change.done.set_exception(error)
+            except Exception as error:  # a fault in one change must not end the service that opens doors
+                log.exception("a change of the entry list failed")
+                if not change.done.done():
+                    change.done.set_exception(Unavailable(WHAT, f"failed inside ({type(error).__name__})"))
             else:
                 if not change.done.done():
                     change.done.set_result(result)
 
-    async def _on_disk(self, work: Callable[[], T], *, within_s: float | None = None) -> T:
+    async def _on_disk(self, work: Callable[[], T], *, within_s: float | None = None, writes: bool = True) -> T:
         try:
-            return await self._core.store.run(work, what=FILE, within_s=within_s)
+            return await self._core.store.run(work, what=FILE, within_s=within_s, writes=writes)
         except (OSError, sqlite3.Error) as error:
             raise Unavailable(WHAT, f"storage fails ({error}); nothing was changed") from error
 

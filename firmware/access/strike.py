@@ -56,6 +56,7 @@ class Strike:
         self._cause: Event | str | None = None
         self._commanding = False
         self._refused = False
+        self._refused_off = False
 
     @property
     def released(self) -> bool:
@@ -96,6 +97,7 @@ class Strike:
     def close(self) -> HalError | None:
         """Switch off for good; returns what went wrong."""
         error = self._end("closing", None)
+        self._stop_timer()
         self._relay.watch(None)
         self._relay.on_trouble(None)
         return error
@@ -147,15 +149,19 @@ class Strike:
             self._failed(error)
 
     def _end(self, why: str, cause: Event | str | None) -> HalError | None:
-        self._stop_timer()
         self._commanding = True
         try:
             self._relay.off()
-        except HalError as error:
+        except HalError as error:  # the timer stays: it tries again when the release is over
+            self._refused_off = True
             self._stuck(f"cannot be switched off: {error}")
             return error
         finally:
             self._commanding = False
+        self._stop_timer()
+        if self._refused_off:
+            self._refused_off = False
+            self._stuck(None)
         self._off(why, cause or self._cause)
         return None
 

@@ -44,6 +44,7 @@ class Child:
     restarts: int = 0
     started_ns: int = 0
     said: Mapping[str, str] = field(default_factory=dict)
+    living: asyncio.Lock = field(default_factory=asyncio.Lock)  # held from before its birth to its end
 
     @property
     def pid(self) -> int | None:
@@ -68,6 +69,7 @@ class Supervisor:
         self._clock = clock
         self._said = said
         self._power = asyncio.Event()
+        self._cuts = 0
         self._stopping = False
         self.children = {role: Child(role) for role in roles}
 
@@ -91,6 +93,7 @@ class Supervisor:
             self._power.set()
             return
         self._power.clear()
+        self._cuts += 1
         for child in self.children.values():
             if child.pid is not None and child.process is not None:
                 child.process.kill()
@@ -99,8 +102,8 @@ class Supervisor:
         """Power off, and wait until every role is gone."""
         self.power(on=False)
         for child in self.children.values():
-            if child.process is not None:
-                await child.process.wait()
+            async with child.living:
+                pass
 
     async def stop(self) -> None:
         """End every role properly: asked first, killed after `STOP_S`."""
@@ -123,10 +126,14 @@ class Supervisor:
         delay_s = RESTART_S
         while not self._stopping:
             await self._power.wait()
-            child.started_ns = self._clock.now_ns()
-            child.said = {}
-            child.process = await self._start(child.role)
-            code = await child.process.wait()
+            async with child.living:
+                child.started_ns = self._clock.now_ns()
+                child.said = {}
+                cuts = self._cuts
+                child.process = await self._start(child.role)
+                if cuts != self._cuts:  # the power went while it was being born
+                    child.process.kill()
+                code = await child.process.wait()
             if code == EX_CONFIG:
                 raise Refused(child.role, "cannot run with these settings; see the line above")
             if not self._power.is_set():

@@ -130,21 +130,24 @@ class Store:
         checked_name(name)
         await self._write(_Job(name, lambda: self._files.remove(name), writes=True, durable=True), None)
 
-    async def run(self, work: Callable[[], T], *, what: str = "database", within_s: float | None = None) -> T:
+    async def run(
+        self, work: Callable[[], T], *, what: str = "database", within_s: float | None = None, writes: bool = True
+    ) -> T:
         """Do disk work on the writer thread, in order with everything else; returns its result.
 
         Raises what `work` raises; a storage trouble in it (OSError, sqlite3.Error) is an alarm about `what`
-        and raises Unavailable, as does a wait longer than `within_s` (the work goes on).
+        and raises Unavailable, as does a wait longer than `within_s` (the work goes on). Work that only reads
+        (`writes` false) is no proof that the disk can be written again.
         """
-        return await self._within(_Job(what, work, writes=True), within_s)
+        return await self._within(_Job(what, work, writes=writes), within_s)
 
-    def post(self, work: Callable[[], None], *, what: str = "database") -> bool:
+    def post(self, work: Callable[[], None], *, what: str = "database", writes: bool = True) -> bool:
         """Do disk work some time, in order; failures go to the alarm. False (and counted) when too much waits."""
         if len(self._waiting) >= QUEUE or self._thread is None:
             self.dropped += 1
             self._trouble(what, StorageProblem.SLOW, f"{self.dropped} jobs dropped, {len(self._waiting)} wait")
             return False
-        self._submit(_Job(what, work, writes=True))
+        self._submit(_Job(what, work, writes=writes))
         return True
 
     # the loop's side

@@ -126,23 +126,27 @@ class RelaysService:
         limit_s = relay.relay.max_on_s
         if params.on and params.for_s is not None and params.for_s > limit_s:
             raise Invalid("relay.set.for_s", f"{params.for_s:g} s is above the longest on-time of {limit_s:g} s")
-        relay.stop_timer()
         relay.cause = invocation.cause
         try:
             if params.on:
                 self._on(relay, params.for_s)
             else:
-                relay.relay.off()
+                relay.relay.off()  # when it refuses, the timer of the switching on before tries again
+                relay.stop_timer()
         except HalError as error:
-            relay.stop_timer()
             raise Unavailable("relay.set", str(error)) from error
         return NOTHING
 
     def _on(self, relay: _Relay, for_s: float | None) -> None:
         # The timer comes first: at a time equal to the longest on-time the command's own end counts.
+        relay.stop_timer()
         if for_s is not None:
             relay.timer = self._core.clock.call_later(for_s, self._time_is_up, relay)
-        relay.relay.on()
+        try:
+            relay.relay.on()
+        except HalError:
+            relay.stop_timer()
+            raise
 
     def _time_is_up(self, relay: _Relay) -> None:
         relay.timer = None

@@ -39,6 +39,7 @@ class DigitalOutput:
         self._clock = clock
         self._active_high = active_high
         self._on = False
+        self._doubtful = False  # switching on failed, and so did taking it back: the line may be on
         self._closed = False
         self._handler: Callable[[OutputChange], None] | None = None
 
@@ -82,14 +83,29 @@ class DigitalOutput:
             self._release()
 
     def _switch(self, on: bool, reason: str) -> None:
-        if on == self._on:
+        if on == self._on and not self._doubtful:
             return
         t_ns = self._clock.now_ns()
-        self._lines.set(on == self._active_high)
-        self._on = on
+        try:
+            self._lines.set(on == self._active_high)
+        except BusError:
+            if on and not self._on:
+                self._take_back()
+            raise
+        changed, self._on, self._doubtful = on != self._on, on, False
+        if not changed:
+            return
         self._moved(t_ns)
         if self._handler is not None:
             self._handler(OutputChange(t_ns, on, reason))
+
+    def _take_back(self) -> None:
+        """Nobody knows whether a line moved that refused to be driven: off, or driven off by the next `off()`."""
+        try:
+            self._lines.set(not self._active_high)
+            self._doubtful = False
+        except BusError:
+            self._doubtful = True
 
     def _moved(self, t_ns: int) -> None:
         """The line was moved at `t_ns`; called before anybody is told."""
@@ -159,6 +175,11 @@ class Relay(DigitalOutput):
             self._tell(stuck=False)
         if self._check is not None:
             self._check.command_changed()
+
+    def _take_back(self) -> None:
+        super()._take_back()
+        if self._doubtful and self._limit is None:
+            self._limit = self._clock.call_later(CUT_OFF_RETRY_S, self._cut_off)
 
     def _cut_off(self) -> None:
         self._limit = None

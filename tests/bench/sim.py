@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 import httpx
 
 from firmware.access import ReadersService
+from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, guest_role, network_services
 from firmware.board_process.scene import furnish
 from firmware.core.events import Event
@@ -172,9 +174,7 @@ class SimBench:
         """Start the firmware on the world as it is."""
         self._group = group or self._group
         self._events.clear()
-        parts = Parts(
-            board=self._board, state=StateDir(self._state), clock=self.clock, simulated=True, disk=self.disk
-        )
+        parts = Parts(board=self._board, state=StateDir(self._state), clock=self.clock, simulated=True, disk=self.disk)
         wires = SimWires(self.world)
         self._stack.push_async_callback(wires.close)
         self._control = await self._stack.enter_async_context(control_role(parts, wires))
@@ -232,6 +232,40 @@ class SimBench:
             task.cancel()
             await asyncio.wait((task,))
             await service.stop()
+
+    # its storage
+
+    def rows_refuse(self, code: int | None) -> None:
+        """Let every write under the entry list fail with this code of SQLite, as a sick disk makes it; None ends it."""
+        access = next(service for service in self._control.services if isinstance(service, ReadersService))
+        table: Any = access._entries._table
+        for name in ("_change", "copying"):
+            vars(table).pop(name, None)
+        if code is None:
+            return
+
+        def refuse() -> Any:
+            error = sqlite3.OperationalError("the disk refuses")
+            error.sqlite_errorcode = code
+            raise error
+
+        def copying() -> Any:
+            found = EntryTable.copying(table)
+            vars(found)["step"] = refuse
+            return found
+
+        table._change, table.copying = refuse, copying
+
+    def file(self, role: str, name: str) -> Path:
+        """A file among the settings of a role."""
+        return StateDir(self._state).settings(SLOT, role) / name
+
+    def flip(self, role: str, name: str, at: bytes = b"") -> None:
+        """Rot: one bit of a file changes, in its middle or where the bytes `at` begin."""
+        path = self.file(role, name)
+        raw = bytearray(path.read_bytes())
+        raw[raw.index(at) if at else len(raw) // 2] ^= 0x04
+        path.write_bytes(bytes(raw))
 
     # needs, figures, time
 

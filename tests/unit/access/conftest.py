@@ -191,7 +191,9 @@ class GatedStore(Store):
         self._gate = gate
         self._gate_clock = clock
 
-    async def run(self, work: Any, *, what: str = "database", within_s: float | None = None) -> Any:
+    async def run(
+        self, work: Any, *, what: str = "database", within_s: float | None = None, writes: bool = True
+    ) -> Any:
         self._gate.jobs += 1
         while self._gate.stalled:
             await self._gate_clock.sleep(0.05)
@@ -201,8 +203,8 @@ class GatedStore(Store):
             def refuse() -> None:
                 raise error
 
-            return await super().run(refuse, what=what, within_s=within_s)
-        return await super().run(work, what=what, within_s=within_s)
+            return await super().run(refuse, what=what, within_s=within_s, writes=writes)
+        return await super().run(work, what=what, within_s=within_s, writes=writes)
 
 
 class Station:

@@ -465,3 +465,20 @@ def test_row_13_a_relay_that_cannot_be_switched_off_ends_the_service(on_station:
         assert station.relays["relay1"].pulses() == [(0.0, 60.0)]
 
     on_station(body)
+
+
+def test_row_13_a_lock_that_fails_leaves_the_release_its_end(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("door.release", door="door", hold_s=7.0)
+            await station.wait(2)
+            station.relays["relay1"].broken = True
+            with pytest.raises(Unavailable):
+                await station.act("door.lock", door="door")
+            assert standing(station, DoorAlarmKind.STRIKE)
+            station.relays["relay1"].broken = False
+            await station.wait(10)
+            assert station.relays["relay1"].pulses() == [(0.0, 7.0)]
+            assert not standing(station, DoorAlarmKind.STRIKE)
+
+    on_station(body)

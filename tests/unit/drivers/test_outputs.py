@@ -198,3 +198,34 @@ def test_a_relay_whose_readback_line_is_taken_gives_its_own_line_back() -> None:
         assert gpio.owners == {6: "somebody"}
 
     virtual_run(main)
+
+
+@pytest.mark.parametrize("repaired_s", [0.0, 2.5])
+def test_a_relay_that_moved_although_its_line_refused_is_driven_off_again(repaired_s: float) -> None:
+    """A chip that took the command and lost the answer: nobody is told on, so nobody would switch it off."""
+
+    async def main(clock: VirtualClock) -> None:
+        gpio = MemoryGpio(clock)
+        relay = await Relay.open("relay1", gpio, 5, clock, max_on_s=60.0)
+        lines = relay._lines
+        drive, refusals = lines.set, iter([True])
+
+        def moved_and_refused(level: bool) -> None:
+            if next(refusals, False):
+                drive(level)
+                gpio.broken = repaired_s > 0
+                raise BusError("memory", "no answer")
+            drive(level)
+
+        lines.set = moved_and_refused  # type: ignore[assignment, method-assign]
+        with pytest.raises(BusError):
+            relay.on()
+        assert not relay.is_on()
+        await clock.sleep(repaired_s)
+        gpio.broken = False
+        await clock.sleep(1.5)
+        assert [level for _, level in gpio.sets] == [(False,), (True,), (False,)]
+        assert gpio.sets[-1][0] <= repaired_s + 1.0
+        relay.close()
+
+    virtual_run(main)

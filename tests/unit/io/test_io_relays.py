@@ -142,3 +142,17 @@ def test_a_relay_that_cannot_be_switched_off_at_its_time_ends_the_service(on_sta
         await station.clock.sleep(10)
 
     on_station(body)
+
+
+def test_a_relay_that_refuses_to_be_switched_off_still_ends_at_its_time(on_station):
+    async def body(station):
+        async with station.boot(relays):
+            await station.act("relay.set", relay="aux", on=True, for_s=2)
+            station.relays["relay2"].broken = True
+            with pytest.raises(Unavailable):
+                await station.act("relay.set", relay="aux", on=False)
+            station.relays["relay2"].broken = False
+            await station.clock.sleep(10)
+            assert station.relays["relay2"].driven == [(0.0, True), (2.0, False)]
+
+    on_station(body)
