@@ -113,7 +113,7 @@ class Lane:
             elif not each.foreign:
                 here.append(each)
             elif len(self._under_way) < UNDER_WAY:
-                self._let_go(group.create_task(self._carry_out(each), name=f"rule {each.rule}"))
+                self._let_go(group.create_task(self._carry_out_all(deque((each,))), name=f"rule {each.rule}"))
             else:
                 self._refuse((each,))
         if here:
@@ -141,11 +141,14 @@ class Lane:
             self._failed(each.rule, each.action, Exhausted.code, message, each.cause)
 
     async def _carry_out_all(self, here: deque[Consequence]) -> None:
+        # A rule's later actions say that its earlier ones were done: no green light for a door that did not open.
+        broken: set[str] = set()
         while here:
-            await self._carry_out(here[0])
+            if here[0].rule not in broken and not await self._carry_out(here[0]):
+                broken.add(here[0].rule)
             here.popleft()
 
-    async def _carry_out(self, each: Consequence) -> None:
+    async def _carry_out(self, each: Consequence) -> bool:
         try:
             if each.foreign:
                 await self._core.link.command(each.action, each.params, each.caller, cause=each.cause)
@@ -159,6 +162,9 @@ class Lane:
             log.exception("rule %s: the owner of %s failed", each.rule, each.action)
             message = f"{each.action}: failed inside; the log says how"
             self._failed(each.rule, each.action, Unavailable.code, message, each.cause)
+        else:
+            return True
+        return False
 
     def _failed(self, rule: str, action: str, code: str, message: str, cause: str | None) -> None:
         self._core.bus.publish(RuleFailed(rule=rule, action=action, code=code, message=message), cause=cause)
