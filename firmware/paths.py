@@ -7,6 +7,7 @@ to the hardware. Sockets lie in a short-lived runtime directory, because Unix so
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from firmware.core.errors import Invalid, Unavailable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SLOT = "A"
+PREFIX = "lintel-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,17 @@ class RuntimeDir:
     def fresh(cls) -> RuntimeDir:
         """A new private directory, under the user's runtime directory where there is one."""
         base = os.environ.get("XDG_RUNTIME_DIR")
-        return cls(Path(tempfile.mkdtemp(prefix="lintel-", dir=base if base and Path(base).is_dir() else None)))
+        return cls(Path(tempfile.mkdtemp(prefix=PREFIX, dir=base if base and Path(base).is_dir() else None)))
+
+    @classmethod
+    def clear_left_by(cls, state: StateDir) -> None:
+        """Remove what a board process that was killed left behind; the caller holds the state directory's lock."""
+        try:
+            left = Path(state.bench_address.read_text().strip()).parent
+        except OSError:
+            return
+        if left.name.startswith(PREFIX):
+            shutil.rmtree(left, ignore_errors=True)
 
     @classmethod
     def of(cls, state: StateDir) -> RuntimeDir:

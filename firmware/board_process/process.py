@@ -65,6 +65,7 @@ def locked(root: Path) -> Iterator[None]:
 @contextmanager
 def runtime_of(state: StateDir) -> Iterator[RuntimeDir]:
     """A fresh runtime directory, announced in the state directory and removed at the end."""
+    RuntimeDir.clear_left_by(state)
     runtime = RuntimeDir.fresh()
     try:
         state.bench_address.write_text(f"{runtime.bench}\n")
@@ -107,8 +108,10 @@ class BoardProcess:
     @staticmethod
     async def _wait(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
         await stop.wait()
+        # The roles first, while their world still answers: they put their outputs into the safe state.
         for task in tasks:
             task.cancel()
+            await asyncio.wait((task,))
 
     async def _simulate(self, supervisor: Supervisor) -> None:
         # The roles start while this process imports and builds the world: they wait for its socket.

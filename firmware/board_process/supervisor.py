@@ -25,6 +25,7 @@ RESTART_S = 0.1
 RESTART_LIMIT_S = 0.8
 STEADY_S = 10.0
 STOP_S = 5.0
+GUESTS_STOP_S = 2.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -109,11 +110,18 @@ class Supervisor:
         """End every role properly: asked first, killed after `STOP_S`."""
         self._stopping = True
         self._power.clear()
-        running = [child.process for child in self.children.values() if child.pid is not None and child.process]
+        guests = [child for child in self.children.values() if child.role not in ("control", "all")]
+        # Guests live on control's link: they go first, so that nobody has to report the other's end.
+        await self._end(guests, GUESTS_STOP_S)
+        await self._end(list(self.children.values()), STOP_S)
+
+    @staticmethod
+    async def _end(children: list[Child], patience_s: float) -> None:
+        running = [child.process for child in children if child.pid is not None and child.process]
         for process in running:
             process.terminate()
         try:
-            async with asyncio.timeout(STOP_S):
+            async with asyncio.timeout(patience_s):
                 for process in running:
                     await process.wait()
         except TimeoutError:

@@ -290,7 +290,7 @@ class Hub:
         if self._guests.get(guest.role) is not guest:
             return
         del self._guests[guest.role]
-        log.warning("%s left the link: %s", guest.role, why)
+        log.info("%s left the link: %s", guest.role, why)
         left = self._bus.publish(RoleState(role=guest.role, joined=False, pid=guest.hello.pid))
         guest.withdraw(self._bus, left)
 

@@ -102,7 +102,7 @@ def test_a_written_rule_takes_its_parameters_from_the_fact_and_follows_the_locke
             )
             station.granted(reader="reader7")
             await station.settle()
-            assert station.names() == ["door.release", "relay.set"]
+            assert station.names() == ["door.release", "reader.indicate", "relay.set"]
             assert station.asked[-1][1].params == RelaySetParams(relay="reader7", on=True)
 
     on_station(body)
