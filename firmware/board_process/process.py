@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from firmware import VERSION
 from firmware.board_process.supervisor import Child, Supervisor
-from firmware.core.errors import Busy, StationError
+from firmware.core.errors import Busy, Invalid, StationError
 from firmware.options import ROLES, RunOptions
 from firmware.paths import RuntimeDir, StateDir
 from hal.board import Board, load_board
@@ -25,6 +27,7 @@ from hal.errors import HalError
 def run_board(options: RunOptions) -> int:
     """Run the whole device until told to stop. Raises BoardError, Invalid, Busy before anything is written."""
     board = load_board(options.board)
+    check_free(options.http)
     state = StateDir(options.state)
     state.prepare()
     with locked(state.root), runtime_of(state) as runtime:
@@ -35,6 +38,22 @@ def run_board(options: RunOptions) -> int:
             if other is not None or known is None:
                 raise
             raise first_of(known) from None
+
+
+def check_free(address: tuple[str, int]) -> None:
+    """Whether this machine has the address and nobody listens there. Raises Invalid, Busy."""
+    host, port = address
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+            probe.listen(1)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Busy("--http", f"{shown} is in use by another program") from None
+        raise Invalid("--http", f"{shown} cannot be used: {error.strerror}") from None
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -146,12 +146,18 @@ class Verbs:
         if len(words) != 1:
             raise Invalid("press", "write: press BUTTON [--for S]")
         duration_s = PRESS_S if for_s is None else number(for_s, "press --for")
-        peer = self._world.find(words[0]) if ":" in words[0] else None
-        if isinstance(peer, LoopPeer):
-            peer.press(duration_s)
-        else:
-            self._button(words[0]).press(duration_s)
+        self._pressable(words[0]).press(duration_s)
         return DONE
+
+    def _pressable(self, name: str) -> ButtonPeer | LoopPeer:
+        """A button, or a contact that is pressed like one: the request to exit."""
+        if ":" in name:
+            peer = self._world.find(name)
+            return peer if isinstance(peer, LoopPeer) else self._button(name)
+        for peer in self._world.peers.values():
+            if isinstance(peer, ButtonPeer | LoopPeer) and name in (peer.name, peer.alias):
+                return peer
+        return self._button(name)
 
     async def _trace(self, words: list[str]) -> object:
         since = take_option(words, "--since")

@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from firmware.core.bus import Bus
+from firmware.core.errors import StationError
 from firmware.core.service import Service
 from firmware.core.vocabulary.station import ServiceFailed, ServicePhase, ServiceState
 from hal.clock import Clock
+from hal.errors import HalError
 
 RETRY_S = 0.5
 RETRY_MAX_S = 30.0
@@ -25,6 +27,11 @@ GOOD_S = 60.0
 STOP_S = 5.0
 
 log = logging.getLogger(__name__)
+
+
+def unforeseen(error: Exception | None) -> Exception | None:
+    """An error that only its traceback explains; the two error trees say themselves what is wrong."""
+    return None if isinstance(error, StationError | HalError) else error
 
 
 class ServiceCrashed(Exception):
@@ -101,7 +108,9 @@ class Services:
                 error = raised
                 reason = describe(raised)
             if service.vital:
-                log.critical("%s: vital service %s failed: %s", self._role, service.name, reason, exc_info=error)
+                log.critical(
+                    "%s: vital service %s failed: %s", self._role, service.name, reason, exc_info=unforeseen(error)
+                )
                 self._publish(life, ServicePhase.FAILED, reason)
                 crash = ServiceCrashed(service.name, reason)
                 crash.__cause__ = error
@@ -116,7 +125,7 @@ class Services:
     async def _failed(self, life: _Life, reason: str, error: Exception | None, delay_s: float) -> None:
         """Make a crashed restartable service safe, say so, and wait for its next try."""
         service = life.service
-        log.error("%s: service %s failed: %s", self._role, service.name, reason, exc_info=error)
+        log.error("%s: service %s failed: %s", self._role, service.name, reason, exc_info=unforeseen(error))
         trouble = await self._stop(service)
         if trouble is not None:
             reason = f"{reason}; stopping it failed too: {describe(trouble)}"

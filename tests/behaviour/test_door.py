@@ -195,4 +195,3 @@ async def test_row_14_ten_restarts_move_no_relay(bench: SimBench) -> None:
         await bench.restart()
     assert bench.relay("door").edges() == 0
     assert bench.relay("aux").edges() == 0
-

@@ -85,6 +85,13 @@ class Device:
                 raise
         self.api.close()
 
+    def kill_board(self) -> None:
+        """kill -9 of `lintel run` itself."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     def bench(self, *words: str) -> Any:
         """One bench verb; the parsed JSON answer."""
         done = lintel("bench", "--state", str(self.state), *words)

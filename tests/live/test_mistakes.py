@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.device import Device, lintel
+from tests.live.device import Device, free_port, lintel
 
 MISTAKES = [
     (["rum"], "did you mean 'run'?"),
@@ -47,8 +47,24 @@ def test_a_wrong_board_file_gets_one_line_with_place_and_value_and_writes_nothin
     assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
 
 
+def test_an_address_in_use_gets_one_line_and_writes_nothing(shared_device: Device, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{shared_device.port}"
+    done = lintel("run", "--state", str(tmp_path / "state"), "--http", address)
+    assert done.returncode == 1
+    assert done.stderr == f"lintel: --http: {address} is in use by another program\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_directory_that_cannot_be_made_gets_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = lintel("run", "--state", str(tmp_path / "file" / "state"), "--http", f"127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "cannot be used" in done.stderr
+
+
 def test_two_devices_cannot_share_a_state_directory(device: Device) -> None:
-    done = lintel("run", "--state", str(device.state))
+    done = lintel("run", "--state", str(device.state), "--http", f"127.0.0.1:{free_port()}")
     assert done.returncode == 1
     assert "belongs to a running device" in done.stderr
 
