@@ -20,6 +20,7 @@ from pydantic.config import JsonDict
 from firmware.core.actions import Caller, Level
 from firmware.core.bus import Bus
 from firmware.core.errors import Forbidden, Invalid, NotFound, Unavailable
+from firmware.core.store_file import Damaged
 from firmware.core.values import explain
 from firmware.core.vocabulary.station import ParamsChanged
 from hal.errors import nearest
@@ -95,6 +96,7 @@ class Params:
         self._complain = complain
         self._groups: dict[str, Group] = {}
         self._defaults: dict[str, Group] = {}
+        self._unread: set[str] = set()
         self._changing = asyncio.Lock()
         self._watchers: list[Callable[[str], None]] = []
 
@@ -123,9 +125,15 @@ class Params:
         file = f"params-{model.group}"
         try:
             saved = await self._keeper.load(file)
-        except Unavailable as error:
+        except Damaged as error:
             self._complain(file, f"{error.message}; the defaults are used")
             return
+        except Unavailable as error:
+            # The saved values are there and may be read later: a change must not be laid over the defaults.
+            self._unread.add(model.group)
+            self._complain(file, f"{error.message}; the defaults are used until it can be read")
+            return
+        self._unread.discard(model.group)
         if saved is None:
             return
         try:
@@ -217,7 +225,20 @@ class Params:
         async with self._changing:  # or two changes at once would each undo the other's
             return await self._change(group, patch, caller, cause)
 
+    async def _read_late(self, group: str) -> None:
+        """Read a group whose saved values could not be read at start, and announce them. Raises Unavailable."""
+        before = self._groups[group]
+        await self.load(type(before))
+        if group in self._unread:
+            raise Unavailable(group, "the saved values cannot be read now; nothing was changed")
+        now = self._groups[group]
+        names = tuple(name for name in type(now).model_fields if getattr(now, name) != getattr(before, name))
+        if names:
+            self._bus.publish(ParamsChanged(group=group, names=names, by="storage"))
+
     async def _change(self, group: str, patch: Mapping[str, Any], caller: Caller, cause: str | None) -> dict[str, Any]:
+        if group in self._unread:
+            await self._read_late(group)
         current = self.find(group)
         model = type(current)
         infos = {info.name: info for info in self.infos(group)}

@@ -206,6 +206,27 @@ def test_row_21_a_damaged_group_falls_back_with_an_alarm(play, tmp_path, flip, a
     assert "defaults are used" in role.complaints[0]
 
 
+def test_row_19_values_that_could_not_be_read_at_start_are_not_overwritten_by_a_change(play):
+    async def body(role: Role) -> None:
+        await role.params.change("door", {"hold_s": 5, "greeting": "hi"}, ADMIN)
+        reads = role.store.load
+
+        async def failing(name: str) -> bytes | None:
+            raise Unavailable(name, "cannot be read (Input/output error)")
+
+        role.store.load = failing  # type: ignore[method-assign]
+        role.params.declare(DoorGroup)
+        await role.params.load(DoorGroup)
+        with pytest.raises(Unavailable, match="cannot be read now; nothing was changed"):
+            await role.params.change("door", {"greeting": "ho"}, ADMIN)
+        role.store.load = reads  # type: ignore[method-assign]
+        await role.params.change("door", {"greeting": "ho"}, ADMIN)
+        saved = json.loads(await role.store.load("params-door") or b"")
+        assert (saved["hold_s"], saved["greeting"]) == (5.0, "ho")
+
+    play(body)
+
+
 def test_an_outdated_value_takes_no_other_with_it(play):
     async def write(role: Role) -> None:
         saved = {"hold_s": 99999, "greeting": "hi", "renamed_since": 1, "readers": ["back"]}
