@@ -66,10 +66,10 @@ class Link(asyncio.Protocol):
             self._take(message)
 
     def _take(self, message: Message) -> None:
-        if "edge" in message:
-            group, t_ns, line, level, seq = message["edge"]
-            if group in self.groups:
-                self.groups[group].changed(Edge(t_ns, line, level, seq))
+        if "edges" in message:
+            for group, t_ns, line, level, seq in message["edges"]:
+                if group in self.groups:
+                    self.groups[group].changed(Edge(t_ns, line, level, seq))
             return
         error = error_of(message["error"]) if "error" in message else None
         future, first = self._asked.pop(message.get("id", 0), (None, None))

@@ -3,7 +3,7 @@
 client -> world   {"id": 7, "op": "inputs", "bus": "gpio0", ...}     a question, answered once
                   {"op": "set", "group": 3, "levels": [true]}        a command, never answered
 world -> client   {"id": 7, "answer": {...}} or {"id": 7, "error": {"kind", "where", "message"}}
-                  {"edge": [group, t_ns, line, level, seq]}          seq 0: a level nobody asked an edge for
+                  {"edges": [[group, t_ns, line, level, seq], ...]}  of one moment; seq 0: no edge, a level
                   {"error": {...}}                                   a command failed
 """
 

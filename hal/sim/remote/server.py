@@ -65,6 +65,7 @@ class ClientOfWorld(asyncio.Protocol):
         self._clients = clients
         self._lines = LineReader()
         self._groups: dict[int, SimLines] = {}
+        self._edges: list[list[int | bool]] = []
         self._transport: asyncio.Transport | None = None
         self._ended = False
         self._operations: dict[str, Callable[[Message], object]] = {
@@ -109,7 +110,24 @@ class ClientOfWorld(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _push(self, edge: list[int | bool]) -> None:
+        """Queue an edge. All of one moment go in one message: a reader that got half of a burst would take the
+        rest of it, which is stamped in the past already, for silence.
+        """
+        if not self._edges:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._edges.append(edge)
+
+    def _flush(self) -> None:
+        edges, self._edges = self._edges, []
+        if edges:
+            self._write_out({"edges": edges})
+
     def _send(self, message: Message) -> None:
+        self._flush()  # what happened before an answer comes before it
+        self._write_out(message)
+
+    def _write_out(self, message: Message) -> None:
         if self._transport is None or self._transport.is_closing():
             return
         self._transport.write(packed(message))
@@ -158,7 +176,7 @@ class ClientOfWorld(asyncio.Protocol):
             nonlocal count
             counts = wanted in (EdgeKind.BOTH, EdgeKind.RISING if edge.level else EdgeKind.FALLING)
             count += counts
-            self._send({"edge": [group, edge.t_ns, edge.line, edge.level, count if counts else 0]})
+            self._push([group, edge.t_ns, edge.line, edge.level, count if counts else 0])
 
         lines.watch(push)
         self._groups[group] = lines

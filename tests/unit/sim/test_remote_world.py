@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hal.clock import SystemClock
 from hal.errors import BusError, LineInUse, OutOfRange
 from hal.sim.remote import RemoteWires, WorldServer
 from hal.sim.remote.lines import LONGEST_LINE, LineReader, error_data, error_of, packed
@@ -49,6 +50,28 @@ def test_two_clients_share_a_world_but_not_a_line() -> None:
             await media.close()
 
     virtual_run(main)
+
+
+def test_a_card_swiped_in_real_time_goes_over_in_one_message_so_that_no_reader_sees_half_of_it() -> None:
+    async def main() -> None:
+        clock = SystemClock()
+        with tempfile.TemporaryDirectory() as folder:
+            world = new_world(clock)
+            server = WorldServer(world, Path(folder) / "world")
+            await server.start()
+            reader, writer = await asyncio.open_unix_connection(Path(folder) / "world")
+            wish = {"offsets": [23, 24], "pull": "up", "edges": "falling", "debounce_us": 0, "owner": "reader1"}
+            writer.write(packed({"id": 1, "op": "inputs", "group": 7, "bus": "gpio0", **wish}))
+            await reader.readline()
+            await world.find("reader:front").swipe("H10301:42:1234")
+            message = json.loads(await reader.readline())
+            falling = [edge for edge in message["edges"] if edge[4]]
+            assert [edge[4] for edge in falling] == list(range(1, 27))
+            writer.close()
+            await server.close()
+            world.close()
+
+    asyncio.run(main())
 
 
 def test_a_client_is_told_once_that_its_world_has_gone() -> None:
