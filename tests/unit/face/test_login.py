@@ -49,7 +49,7 @@ async def get(face: Any, auth: Any = None, *, address: str = HERE, base: str = B
 
 def offers(answer: httpx.Response) -> list[str]:
     values = answer.headers.get_list("www-authenticate")
-    return [value.split()[0] + (" MD5" if "MD5" in value else "") for value in values]
+    return [value.split()[0] + (" MD5" if "algorithm=MD5" in value else "") for value in values]
 
 
 def test_a_401_offers_digest_sha_256_then_md5_then_basic_where_it_is_allowed(play: Play) -> None:
