@@ -63,7 +63,10 @@ def _judge(role: str, group: ExceptionGroup[Exception]) -> int:
     for error in _leaves(group):
         if not isinstance(error, ServiceCrashed | StationError | HalError):
             log.critical("%s ended", role, exc_info=error)
-    return _complain(role, next(_leaves(group)), 1)
+    first = next(_leaves(group))
+    if isinstance(first, ServiceCrashed):
+        return 1  # in the log already, as the crash of its service
+    return _complain(role, first, 1)
 
 
 def _leaves(group: BaseException) -> Iterator[BaseException]:

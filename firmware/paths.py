@@ -17,6 +17,8 @@ from firmware.core.errors import Invalid, Unavailable
 CHECKOUT = Path(__file__).resolve().parent.parent
 SLOT = "A"
 PREFIX = "lintel-"
+# The longest request on the bench socket, in bytes with its newline.
+LONGEST_LINE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)

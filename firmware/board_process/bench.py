@@ -14,11 +14,10 @@ from firmware.board_process.supervisor import Supervisor
 from firmware.board_process.verbs import Verbs
 from firmware.core.errors import Invalid, StationError
 from firmware.options import RunOptions
+from firmware.paths import LONGEST_LINE
 from hal.clock import Clock
 from hal.errors import HalError
-from hal.sim.world import World
-
-LONGEST_LINE = 64 * 1024
+from hal.sim.world import NoSuchPeer, World
 
 
 class BenchServer:
@@ -59,5 +58,6 @@ class BenchServer:
             yield {"error": {"code": error.code, "where": error.where, "message": error.message}}
         except HalError as error:
             yield {"error": {"code": "invalid", "where": error.where, "message": error.message}}
-        except LookupError as error:
-            yield {"error": {"code": "not_found", "where": "bench", "message": str(error.args[0])}}
+        except NoSuchPeer as error:
+            where, _, message = str(error.args[0]).partition(": ")
+            yield {"error": {"code": "not_found", "where": where, "message": message}}

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from firmware import VERSION
-from firmware.board_process.supervisor import Child, Supervisor
+from firmware.board_process.supervisor import Child, RoleRefused, Supervisor
 from firmware.core.errors import Busy, Invalid, StationError
 from firmware.options import ROLES, RunOptions
 from firmware.paths import RuntimeDir, StateDir
 from hal.board import Board, load_board
+from hal.buses.identity import read_identity
 from hal.clock import SystemClock
 from hal.errors import HalError
 
@@ -27,14 +28,23 @@ from hal.errors import HalError
 def run_board(options: RunOptions) -> int:
     """Run the whole device until told to stop. Raises BoardError, Invalid, Busy before anything is written."""
     board = load_board(options.board)
-    check_free(options.http)
+    if options.hal == "real":
+        read_identity()
     state = StateDir(options.state)
+    if (state.root / "lock").exists():
+        # A second device here is a better explanation than the address, which the first one uses.
+        with locked(state.root):
+            pass
+    check_free(options.http)
     state.prepare()
     with locked(state.root), runtime_of(state) as runtime:
         try:
             return asyncio.run(BoardProcess(options, board, state, runtime).run())
         except ExceptionGroup as group:
-            known, other = group.split((StationError, HalError))
+            _, rest = group.split(RoleRefused)
+            if rest is None:
+                return 1
+            known, other = rest.split((StationError, HalError))
             if other is not None or known is None:
                 raise
             raise first_of(known) from None
@@ -52,7 +62,7 @@ def check_free(address: tuple[str, int]) -> None:
             probe.listen(1)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise Busy("--http", f"{shown} is in use by another program") from None
+            raise Busy("--http", f"{shown} is in use by another program; another with --http HOST:PORT") from None
         raise Invalid("--http", f"{shown} cannot be used: {error.strerror}") from None
 
 
@@ -66,8 +76,11 @@ def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold a state directory for one device. Raises Busy with the process that has it."""
-    handle = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    """Hold a state directory for one device. Raises Busy with the process that has it, Invalid when it is not ours."""
+    try:
+        handle = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise Invalid("--state", f"{root} cannot be used: lock: {error.strerror}") from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,11 +100,19 @@ def runtime_of(state: StateDir) -> Iterator[RuntimeDir]:
     RuntimeDir.clear_left_by(state)
     runtime = RuntimeDir.fresh()
     try:
-        state.bench_address.write_text(f"{runtime.bench}\n")
+        announce(state, runtime)
         yield runtime
     finally:
         state.bench_address.unlink(missing_ok=True)
         shutil.rmtree(runtime.root, ignore_errors=True)
+
+
+def announce(state: StateDir, runtime: RuntimeDir) -> None:
+    """Write where the sockets are into the state directory. Raises Invalid when it cannot be written."""
+    try:
+        state.bench_address.write_text(f"{runtime.bench}\n")
+    except OSError as error:
+        raise Invalid("--state", f"{state.root} cannot be used: {error.strerror}") from None
 
 
 class BoardProcess:
@@ -106,7 +127,7 @@ class BoardProcess:
         self._greeted = False
 
     async def run(self) -> int:
-        """Serve until SIGINT or SIGTERM; returns 0."""
+        """Serve until SIGINT, SIGTERM or the end of the terminal; returns 0."""
         from firmware.roles import roles_for
 
         roles = ("all",) if self._options.role == "all" else roles_for(self._board)
@@ -115,6 +136,8 @@ class BoardProcess:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores the end of the terminal
+            loop.add_signal_handler(signal.SIGHUP, stop.set)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(supervisor.run(), name="supervisor")]
             if self._options.hal == "sim":

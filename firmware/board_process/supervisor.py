@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from firmware.core.errors import Refused
 from firmware.notify import parse
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir, StateDir
@@ -34,6 +33,10 @@ def die_with_parent(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(1)
+
+
+class RoleRefused(Exception):
+    """A role ended with EX_CONFIG, and has said why in a line of its own."""
 
 
 @dataclass(slots=True)
@@ -75,7 +78,7 @@ class Supervisor:
         self.children = {role: Child(role) for role in roles}
 
     async def run(self) -> None:
-        """Start and restart the roles until cancelled; on the way out they are stopped. Raises Refused on EX_CONFIG."""
+        """Start and restart the roles until cancelled; they are stopped on the way out. Raises RoleRefused."""
         loop = asyncio.get_running_loop()
         listener, _ = await loop.create_datagram_endpoint(
             lambda: _Reports(self._heard), local_addr=str(self._runtime.notify), family=1
@@ -143,7 +146,7 @@ class Supervisor:
                     child.process.kill()
                 code = await child.process.wait()
             if code == EX_CONFIG:
-                raise Refused(child.role, "cannot run with these settings; see the line above")
+                raise RoleRefused(child.role)
             if not self._power.is_set():
                 continue  # killed by the power switch, or told to stop: that is no crash
             child.restarts += 1

@@ -79,6 +79,8 @@ class Verbs:
             act(*rest)
             yield DONE
         elif verb == "watch":
+            if rest:
+                raise Invalid("watch", f"takes no words, got {rest[0]!r}")
             async for change in self._watch():
                 yield change
         elif verb in ("power", "press", "trace", "state"):
@@ -126,9 +128,10 @@ class Verbs:
         held = []
         while (button := take_option(words, "--hold")) is not None:
             held.append(self._button(button))
-        if len(words) != 1 or words[0] not in ("on", "off", "cycle"):
-            given = words[0] if words else ""
-            raise Invalid("power", f"unknown position {given!r}{nearest(given, ('on', 'off', 'cycle'))}")
+        if len(words) != 1:
+            raise Invalid("power", "write: power on|off|cycle [--hold BUTTON]...")
+        if words[0] not in ("on", "off", "cycle"):
+            raise Invalid("power", f"unknown position {words[0]!r}{nearest(words[0], ('on', 'off', 'cycle'))}")
         if held and words[0] == "off":
             raise Invalid("power --hold", "a button is held while power comes back: use on or cycle")
         if words[0] in ("off", "cycle"):

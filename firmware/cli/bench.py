@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from firmware.cli.parser import Parser
-from firmware.core.errors import ERRORS, StationError, Unavailable
-from firmware.paths import RuntimeDir, StateDir
+from firmware.core.errors import ERRORS, Invalid, StationError, Unavailable
+from firmware.paths import LONGEST_LINE, RuntimeDir, StateDir
+from hal.errors import nearest
 
 VERBS = """\
-lintel bench [--state DIR] VERB ...    prints JSON
+lintel bench [--state DIR] VERB ...    prints JSON; DIR is ./state unless given
 
   power on|off|cycle [--hold BUTTON]...   the supply of the whole device
   press BUTTON [--for S]                  press and let go
@@ -35,19 +38,37 @@ lintel bench [--state DIR] VERB ...    prints JSON
 
 def command(words: list[str]) -> int:
     """Send one verb. Raises what the board process answers."""
-    if words and words[0] in ("-h", "--help"):
+    if any(word in ("-h", "--help") for word in words):
         print(VERBS, end="")
         return 0
-    state = "./state"
-    if words and words[0] == "--state":
-        if len(words) < 2:
-            Parser(prog="lintel bench").error("--state needs a directory")
-        state, words = words[1], words[2:]
+    state, words = take_state(words)
     if not words:
         Parser(prog="lintel bench").error("a verb is missing; 'lintel bench --help' lists them")
-    with connect(StateDir(Path(state))) as stream:
-        stream.sendall(json.dumps(words).encode() + b"\n")
+    if words[0].startswith("-"):
+        raise Invalid("lintel bench", f"unknown option {words[0]!r}{nearest(words[0].split('=')[0], ['--state'])}")
+    line = json.dumps(words).encode() + b"\n"
+    if len(line) > LONGEST_LINE:
+        raise Invalid("lintel bench", f"{len(line)} bytes of words; the longest is {LONGEST_LINE}")
+    with connect(StateDir(Path(state).absolute())) as stream:
+        try:
+            stream.sendall(line)
+        except ConnectionError:
+            raise Unavailable("bench", "the device ended before it was asked") from None
         return print_answers(stream)
+
+
+def take_state(words: list[str]) -> tuple[str, list[str]]:
+    """The state directory, and the words without it, wherever `--state DIR` stands among them. Raises Invalid."""
+    for at, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option != "--state":
+            continue
+        after = at + 1 if equals else at + 2
+        value = value if equals else "".join(words[at + 1 : after])
+        if not value:
+            Parser(prog="lintel bench").error("--state needs a directory")
+        return value, words[:at] + words[after:]
+    return "./state", words
 
 
 def connect(state: StateDir) -> socket.socket:
@@ -63,13 +84,25 @@ def connect(state: StateDir) -> socket.socket:
 
 
 def print_answers(stream: socket.socket) -> int:
-    """Print each answer line as JSON; an error line is raised."""
+    """Print each answer line as JSON; an error line is raised. Raises Unavailable when the device ends before it."""
+    answered = False
     with stream.makefile("r", encoding="utf-8") as answers:
-        for line in answers:
+        for line in lines_of(answers):
+            answered = True
             answer = json.loads(line)
             if "error" in answer:
                 error = answer["error"]
                 raise ERRORS.get(error["code"], StationError)(error["where"], error["message"])
             print(json.dumps(answer["answer"], ensure_ascii=False))
             sys.stdout.flush()
+    if not answered:
+        raise Unavailable("bench", "the device ended before it answered")
     return 0
+
+
+def lines_of(answers: TextIO) -> Iterator[str]:
+    """The lines until the other end closes, or is gone."""
+    try:
+        yield from answers
+    except ConnectionError:
+        return  # killed with our words unread: the same as an end without an answer

@@ -61,8 +61,6 @@ def run(words: list[str]) -> int:
         return COMMANDS[name](rest)
     except (StationError, HalError) as error:
         return complain(str(error), 1)
-    except KeyboardInterrupt:
-        return 130
 
 
 def complain(line: str, code: int) -> int:

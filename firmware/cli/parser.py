@@ -8,6 +8,8 @@ from typing import NoReturn
 from firmware.core.errors import Invalid
 from hal.errors import nearest
 
+HIGHEST_PORT = 65535
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are `Invalid`, with the nearest valid option or choice."""
@@ -36,10 +38,12 @@ class Parser(argparse.ArgumentParser):
             raise Invalid(f"{self.prog} {name}", f"unknown value {str(value)!r}{nearest(str(value), choices)}")
 
 
-def address(text: str) -> tuple[str, int]:
-    """Read HOST:PORT. Raises Invalid."""
+def address(text: str, option: str) -> tuple[str, int]:
+    """Read HOST:PORT, the value of `option`. Raises Invalid."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise Invalid("address", f"{text!r} is not HOST:PORT, such as 127.0.0.1:8080")
+    if not colon or not host or not (port.isascii() and port.isdecimal()):
+        raise Invalid(option, f"{text!r} is not HOST:PORT, such as 127.0.0.1:8080")
+    if len(port) > 5 or int(port) > HIGHEST_PORT:
+        raise Invalid(option, f"port {port[:20]}; the highest is {HIGHEST_PORT}")
     return host, int(port)

@@ -32,7 +32,7 @@ def parse(words: list[str]) -> RunOptions:
         board=found.board,
         hal=found.hal or ("real" if is_board_computer() else "sim"),
         state=found.state.absolute(),
-        http=address(found.http),
+        http=address(found.http, "lintel run --http"),
         role=found.role,
         web=not found.no_web,
     )

@@ -85,6 +85,16 @@ class Device:
                 raise
         self.api.close()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to `lintel run` itself."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait until `lintel run` has ended; returns its exit code."""
+        assert self._process is not None
+        return self._process.wait(PATIENCE_S)
+
     def kill_board(self) -> None:
         """kill -9 of `lintel run` itself."""
         assert self._process is not None

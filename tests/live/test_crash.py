@@ -27,6 +27,16 @@ def test_row_23_a_killed_firmware_leaves_the_strike_safe_within_two_seconds_of_t
     until("released again", lambda: device.bench("trace", "door")["points"][-1][1] is True)
 
 
+def test_the_end_of_control_is_one_line_a_role_that_followed_it(device: Device) -> None:
+    old = device.pid("network")
+    assert old is not None
+    device.kill("control")
+    device.wait_ready("network", other_than=old)
+    after = device.output.read_text().partition("Ctrl-C stops it.")[2].split("\n")
+    assert len([line for line in after if line]) == 1, after
+    assert "control went away" in "".join(after)
+
+
 def test_row_14_restarts_of_the_firmware_never_move_a_relay(device: Device) -> None:
     before = {name: device.bench("trace", name)["points"] for name in ("relay:door", "relay:aux")}
     for _ in range(RESTARTS):

@@ -14,16 +14,22 @@ MISTAKES = [
     (["run", "--board", "dor_station"], "did you mean 'door_station'?"),
     (["run", "--hal", "simm"], "did you mean 'sim'?"),
     (["run", "--http", "8080"], "HOST:PORT"),
+    (["run", "--http", "127.0.0.1:99999"], "lintel run --http: port 99999"),
+    (["run", "--http", "192.0.2.1:8080"], "cannot be used"),
     (["run", "--https", "127.0.0.1:8443"], "HTTPS comes with"),
     (["run", "--rtsp", "127.0.0.1:8554"], "RTSP comes with"),
     (["run", "--role", "contrl"], "did you mean 'control'?"),
     (["explain", "--board", "ptz_dom"], "did you mean 'ptz_dome'?"),
     (["bundle", "build"], "does not have yet"),
     (["bench", "swipe", "front", "H10301:42:1234"], "no device runs"),
+    (["bench"], "a verb is missing"),
+    (["bench", "state", "--state"], "--state needs a directory"),
+    (["bench", "--stat", "x", "state"], "did you mean '--state'?"),
+    (["bench", "swipe", "front", "1" * 70_000], "the longest is"),
 ]
 
 
-@pytest.mark.parametrize(("words", "hint"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+@pytest.mark.parametrize(("words", "hint"), MISTAKES, ids=[" ".join(words)[:60] for words, _ in MISTAKES])
 def test_a_mistake_gets_one_line_with_a_hint_and_writes_nothing(words: list[str], hint: str, tmp_path: Path) -> None:
     done = lintel(*words, cwd=tmp_path)
     assert done.returncode in (1, 2)
@@ -51,7 +57,7 @@ def test_an_address_in_use_gets_one_line_and_writes_nothing(shared_device: Devic
     address = f"127.0.0.1:{shared_device.port}"
     done = lintel("run", "--state", str(tmp_path / "state"), "--http", address)
     assert done.returncode == 1
-    assert done.stderr == f"lintel: --http: {address} is in use by another program\n"
+    assert done.stderr == f"lintel: --http: {address} is in use by another program; another with --http HOST:PORT\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -63,10 +69,21 @@ def test_a_state_directory_that_cannot_be_made_gets_one_line(tmp_path: Path) -> 
     assert "cannot be used" in done.stderr
 
 
-def test_two_devices_cannot_share_a_state_directory(device: Device) -> None:
-    done = lintel("run", "--state", str(device.state), "--http", f"127.0.0.1:{free_port()}")
+def test_a_state_directory_of_somebody_else_gets_one_line(tmp_path: Path) -> None:
+    # Root may write anywhere; a directory where the lock has to be stops root, too.
+    (tmp_path / "state" / "lock").mkdir(parents=True)
+    done = lintel("run", "--state", str(tmp_path / "state"), "--http", f"127.0.0.1:{free_port()}")
     assert done.returncode == 1
-    assert "belongs to a running device" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "cannot be used" in done.stderr
+
+
+def test_two_devices_cannot_share_a_state_directory(device: Device) -> None:
+    for port in (free_port(), device.port):
+        done = lintel("run", "--state", str(device.state), "--http", f"127.0.0.1:{port}")
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert "belongs to a running device" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -77,6 +94,9 @@ def test_two_devices_cannot_share_a_state_directory(device: Device) -> None:
         (["swipe", "front", "H10302:x:1"], "H10302:x:1"),
         (["input", "contact:door", "opn"], "did you mean 'open'?"),
         (["power", "of"], "did you mean 'off'?"),
+        (["power", "on", "off"], "write: power on|off|cycle"),
+        (["watch", "door"], "takes no words"),
+        (["unplug", "nowhere"], "lintel: nowhere: no peer"),
         (["fault", "reader:front", "nose"], "did you mean 'noise'?"),
         (["trace", "relay:dor"], "did you mean"),
     ],
