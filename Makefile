@@ -1,5 +1,5 @@
 # Lintel: everything a fresh Debian machine needs, in one file. `make run`, `make test`, `make bench`.
-PYTHON ?= python3
+export PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready

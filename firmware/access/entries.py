@@ -122,6 +122,7 @@ class EntryList:
             await self._on_disk(self._table.close, within_s=STOP_WITHIN_S)
         except Unavailable as error:
             log.error("the entry list was closed without a fresh copy: %s", error)
+            self._core.store.post(self._table.close, what=FILE, writes=False)
         self._loaded = False
 
     async def _load(self) -> None:

@@ -100,9 +100,10 @@ def test_a_first_start_makes_an_empty_list_without_alarm(tmp_path: Path) -> None
 
 
 def test_what_was_added_is_there_after_a_power_cut(tmp_path: Path) -> None:
-    made(tmp_path / "on", ADA, BO)
-    # No close: the files as a power cut leaves them.
+    table = made(tmp_path / "on", ADA, BO)
+    # Copied before the close: the files as a power cut leaves them.
     shutil.copytree(tmp_path / "on", tmp_path / "cut")
+    table.close()
     loaded = opened(tmp_path / "cut")
     assert set(loaded.entries) == {ADA, BO}
     assert loaded.damage is None
@@ -120,6 +121,7 @@ def test_row_23_a_use_is_counted_over_a_kill(tmp_path: Path) -> None:
     table = made(tmp_path / "on", BO)
     assert table.use("b2") == 2
     shutil.copytree(tmp_path / "on", tmp_path / "killed")
+    table.close()
     assert opened(tmp_path / "killed").entries == (replace(BO, uses_left=2),)
 
 
