@@ -5,11 +5,26 @@ A port reports facts to one handler, on the event loop. `watch` replaces the han
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from hal.types import Colour, Direction, LoopState, Pattern, ReaderFact
+from hal.types import (
+    BusFrame,
+    Colour,
+    Direction,
+    FoundPeer,
+    LinkSettings,
+    LinkStatus,
+    LoopState,
+    PanelFact,
+    PanelKey,
+    Pattern,
+    PeerCondition,
+    ReaderFact,
+    SentFrame,
+    WiegandTiming,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +149,96 @@ class CardReader(Port, Protocol):
         """Report card bits, keys and discarded frames."""
 
 
+class SerialReader(CardReader, Protocol):
+    """A reader on RS-485 that speaks OSDP; we are its panel. Off until `connect`."""
+
+    @property
+    def link(self) -> LinkStatus:
+        """How the link stands now."""
+
+    def connect(self, settings: LinkSettings) -> None:
+        """Talk to the reader from now on with these settings. Raises OutOfRange for one the port cannot do."""
+
+    def disconnect(self) -> None:
+        """Stop talking."""
+
+    def on_link(self, handler: Callable[[LinkStatus], None] | None) -> None:
+        """Report every change of phase, reason or security at once, changed counts at most once a second."""
+
+    def on_condition(self, handler: Callable[[PeerCondition], None] | None) -> None:
+        """Report tamper, power, inputs and outputs when they change."""
+
+    def on_frame(self, handler: Callable[[BusFrame], None] | None) -> None:
+        """Report every frame of this reader, with keys masked; None stops it."""
+
+    async def install(self, key: bytes) -> None:
+        """Give a factory-fresh reader its first key, over the published install key, then use it.
+
+        The caller has kept `key` already. Raises DeviceError when the reader refuses, NoReply when it is away.
+        """
+
+    async def set_key(self, key: bytes) -> None:
+        """Give the reader a new key inside the secure channel that stands. Raises DeviceError, NoReply."""
+
+    async def show_text(self, text: str, *, for_s: float = 0.0) -> None:
+        """Show a text of at most 32 printable ASCII characters. Raises DeviceError, NoReply."""
+
+    async def set_output(self, number: int, on: bool, *, for_s: float = 0.0) -> None:
+        """Switch an output of the reader; `for_s` 0 is for good. Raises OutOfRange, DeviceError, NoReply."""
+
+    async def find(self, addresses: Sequence[int], bauds: Sequence[int]) -> tuple[FoundPeer, ...]:
+        """Ask every address at every rate who is there, while the link is off. Raises DeviceError while it is on."""
+
+
+class PanelPort(Port, Protocol):
+    """A serial port on which we are the reader of somebody's panel. Off until `serve`."""
+
+    @property
+    def link(self) -> LinkStatus:
+        """How the link stands now."""
+
+    def serve(self, settings: LinkSettings, *, install: bool = False) -> None:
+        """Answer a panel from now on; `install` lets it set our first key over the published install key."""
+
+    def stop(self) -> None:
+        """Fall silent."""
+
+    def on_link(self, handler: Callable[[LinkStatus], None] | None) -> None:
+        """Report every change of phase, reason or security at once, changed counts at most once a second."""
+
+    def on_frame(self, handler: Callable[[BusFrame], None] | None) -> None:
+        """Report every frame, with keys masked; None stops it."""
+
+    def on_key(self, handler: Callable[[PanelKey], Awaitable[bool]] | None) -> None:
+        """Ask `handler` to keep a key that the panel sets; only when it answers true is the panel told so."""
+
+    def watch(self, handler: Callable[[PanelFact], None] | None) -> None:
+        """Report what the panel wants of light, buzzer, text, outputs, and where it has moved us."""
+
+    def card(self, bits: str) -> None:
+        """Report a card to the panel. Raises DeviceError when nobody listens or too much is waiting."""
+
+    def keys(self, text: str) -> None:
+        """Report keys (0-9 * #) to the panel. Raises DeviceError when nobody listens or too much is waiting."""
+
+    def tamper(self, open: bool) -> None:
+        """Say whether our housing is open."""
+
+
+class WiegandOut(Port, Protocol):
+    """Two data lines to somebody's controller, driven by a process of their own."""
+
+    @property
+    def timing(self) -> WiegandTiming:
+        """How pulses are sent."""
+
+    def set_timing(self, timing: WiegandTiming) -> None:
+        """Send with this timing from the next frame on. Raises OutOfRange with the valid range."""
+
+    async def send(self, bits: str) -> SentFrame:
+        """Send 1 to 512 bits, after the frames that wait already. Raises OutOfRange, DeviceError when it cannot."""
+
+
 class Terminal(Port, Protocol):
     """A configurable I/O terminal (manual 001, I/O connector): input loop or open-drain output."""
 
@@ -164,7 +269,10 @@ class Terminal(Port, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """Every port of a board, by node name; made by `hal.assemble`. `aliases` maps node name -> alias."""
+    """Every port of a board, by node name; made by `hal.assemble`. `aliases` maps node name -> alias.
+
+    A serial reader stands in `readers` too: to whoever reads cards it is a reader like any other.
+    """
 
     relays: Mapping[str, Relay]
     outputs: Mapping[str, Output]
@@ -174,6 +282,9 @@ class Hardware:
     readers: Mapping[str, CardReader]
     terminals: Mapping[str, Terminal]
     aliases: Mapping[str, str]
+    serial_readers: Mapping[str, SerialReader] = field(default_factory=dict)
+    panels: Mapping[str, PanelPort] = field(default_factory=dict)
+    wiegand_outs: Mapping[str, WiegandOut] = field(default_factory=dict)
 
     def alias(self, node: str) -> str:
         """The name people use for a node: its alias, else the node's own name."""

@@ -7,7 +7,7 @@ unit in the name, and levels are electrical (`True` is high) until a driver appl
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -176,3 +176,169 @@ class ChipIdentity:
 
     serial: str
     chip_id: str
+
+
+class LinkPhase(StrEnum):
+    """How a reader on a serial bus and its panel stand to each other (manual 001, External reader)."""
+
+    OFF = "off"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    NOT_CONNECTED = "not connected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSettings:
+    """How one end of an OSDP link talks. Source: OSDP 2.2, Annex D (secure channel).
+
+    `address` 0-126, `baud` 9600 to 230400. `keys` are secure channel base keys of 16 bytes, tried in order (the
+    key in use, then one that a rotation left behind). Without a key, or when all are refused, the link is
+    refused unless `plain` allows clear text; a peer that was seen with a secure channel never gets `plain`.
+    """
+
+    address: int = 0
+    baud: int = 9600
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStatus:
+    """A serial reader's link now; `reason` says in words why it is not connected, or is empty.
+
+    `secure` is whether a secure channel stands, `key` the position in `LinkSettings.keys` of the one in use.
+    `can_secure` is what the peer said of itself. Counts are since the port was opened; `round_trip_us` is the
+    latest answer's time from the end of the question, 0 while there is none.
+    """
+
+    t_ns: int
+    phase: LinkPhase = LinkPhase.OFF
+    reason: str = ""
+    secure: bool = False
+    key: int | None = None
+    can_secure: bool | None = None
+    retries: int = 0
+    check_errors: int = 0
+    refusals: int = 0
+    round_trip_us: int = 0
+    address: int = 0
+    baud: int = 0
+    vendor: str = ""
+    model: str = ""
+    serial: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerCondition:
+    """What a serial reader says of its housing, power and terminals; True is tampered, failed, active."""
+
+    t_ns: int
+    tamper: bool = False
+    power_failed: bool = False
+    inputs: tuple[bool, ...] = ()
+    outputs: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPeer:
+    """A reader that answered during discovery."""
+
+    address: int
+    baud: int
+    vendor: str
+    model: str
+    serial: str
+    can_secure: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusFrame:
+    """One frame seen on a serial bus, keys masked: `sent` by us, `data` whole, `text` decoded."""
+
+    t_ns: int
+    bus: str
+    sent: bool
+    data: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelLight:
+    """Somebody's panel wants light number `light` to show `pattern` from now on (timers are already applied)."""
+
+    t_ns: int
+    light: int
+    pattern: Pattern
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelBuzz:
+    """Somebody's panel wants the buzzer on or off from now on (tone and repeats are already applied)."""
+
+    t_ns: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelText:
+    """Somebody's panel wants a text shown; `for_s` 0 is until the next one."""
+
+    t_ns: int
+    text: str
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelOutput:
+    """Somebody's panel switches output `number` (timers are already applied)."""
+
+    t_ns: int
+    number: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelKey:
+    """Somebody's panel has set a new key; it must be kept before the panel is told that it was taken."""
+
+    t_ns: int
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelPlace:
+    """Somebody's panel has moved us to another address or rate."""
+
+    t_ns: int
+    address: int
+    baud: int
+
+
+PanelFact = PanelLight | PanelBuzz | PanelText | PanelOutput | PanelPlace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WiegandTiming:
+    """How pulses are sent: `pulse_us` 20-100, `interval_us` 200-20000 from start to start, `frame_gap_us` of silence.
+
+    Source: SIA AC-01-1996.10; manual 001, reader connector.
+    """
+
+    pulse_us: int = 40
+    interval_us: int = 2000
+    frame_gap_us: int = 25_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentFrame:
+    """A frame as it was measured while it was sent: width of every pulse and every gap from start to start, in ns.
+
+    `attempts` counts the tries: a frame with a pulse or gap out of bounds is broken off and sent again.
+    """
+
+    t_ns: int
+    bits: str
+    pulses_ns: tuple[int, ...]
+    intervals_ns: tuple[int, ...]
+    attempts: int

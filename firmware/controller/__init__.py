@@ -1,0 +1,1 @@
+"""The controller room: somebody's door controller behind us, over Wiegand, OSDP or the network."""
