@@ -116,7 +116,7 @@ class Bus:
             times = [at_ns for at_ns in self._next if at_ns is not None]
             if self._events:
                 times.append(self._events[0][0])
-            at_ns = max(self.t_ns, min(times, default=end_ns))
+            at_ns = max(self.t_ns, min(times, default=end_ns + 1))
             if at_ns > end_ns:
                 self.t_ns = end_ns
                 return
