@@ -27,9 +27,9 @@ from firmware.interfaces.carrier import CarrierService
 from firmware.paths import SLOT, StateDir
 from hal.board import load_board
 from hal.sim.peers.button import ButtonPeer
-from hal.sim.peers.light import LightPeer
+from hal.sim.peers.card_reader import CardReaderPeer
+from hal.sim.peers.light import Lamp
 from hal.sim.peers.loop import LoopPeer
-from hal.sim.peers.reader import ReaderPeer
 from hal.sim.peers.switch import StrikePeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
@@ -55,7 +55,7 @@ class Measurement:
 class Light:
     """`faces.LightFace` on a simulated lamp."""
 
-    def __init__(self, peer: LightPeer) -> None:
+    def __init__(self, peer: Lamp) -> None:
         self._peer = peer
 
     @property
@@ -95,7 +95,7 @@ class Relay:
 class Reader:
     """`faces.ReaderFace` on a simulated reader."""
 
-    def __init__(self, peer: ReaderPeer) -> None:
+    def __init__(self, peer: CardReaderPeer) -> None:
         self._peer = peer
         self.led = Light(peer.led)
 
@@ -303,7 +303,7 @@ class SimBench:
     def reader(self, name: str) -> Reader:
         """A reader."""
         peer = self.world.find(f"reader:{name}")
-        assert isinstance(peer, ReaderPeer)
+        assert isinstance(peer, CardReaderPeer)
         return Reader(peer)
 
     def relay(self, name: str) -> Relay:
@@ -315,7 +315,7 @@ class SimBench:
     def light(self, name: str) -> Light:
         """A light of the product."""
         peer = self.world.find(f"led:{name}")
-        assert isinstance(peer, LightPeer)
+        assert isinstance(peer, Lamp)
         return Light(peer)
 
     def loop(self, name: str) -> LoopPeer:
