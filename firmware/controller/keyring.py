@@ -43,7 +43,7 @@ class Keyring:
             self.trouble = "the kept key is damaged; give it up (controller.forget_key) and install a new one"
 
     async def keep(self, key: bytes) -> bool:
-        """Keep a key that the panel sets; False when it is weak (row 4) or cannot be kept, and then the old one counts."""
+        """Keep a key that the panel sets; False when it is weak (row 4) or cannot be kept, and the old one counts."""
         why = weak_key(key)
         if why is not None:
             self._tell("refused", f"the key {why}")

@@ -116,11 +116,11 @@ class OsdpController:
     async def close(self) -> None:
         """Fall silent, close install mode, and give the light back."""
         self._disarm()
-        self._port.stop()
-        self._served = None
         self._port.on_link(None)
         self._port.on_key(None)
         self._port.watch(None)
+        self._port.stop()
+        self._served = None
         self._core.bus.forget(ControllerLink)
         for output in self._core.bus.states(ControllerOutput):
             self._core.bus.forget(ControllerOutput, str(output.number))
@@ -235,9 +235,9 @@ class OsdpController:
             refusals=status.refusals,
             install_until=until,
         )
-        if before is not None and _but_counts(now) == _but_counts(before):
-            if now_ns - self._told_ns < COUNTS_EVERY_S * 1e9:
-                return
+        only_counts = before is not None and _but_counts(now) == _but_counts(before)
+        if only_counts and now_ns - self._told_ns < COUNTS_EVERY_S * 1e9:
+            return
         self._told_ns = now_ns
         self._core.bus.publish(now)
 

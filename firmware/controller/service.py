@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import ClassVar
 
 from firmware.controller.deciding import NOBODY_ASKED, decide
-from firmware.controller.face import Controller, Said
+from firmware.controller.face import Controller, Said, Stands
 from firmware.controller.feedback import Feedback
 from firmware.controller.http import HttpController
 from firmware.controller.osdp import OsdpController
@@ -42,6 +42,8 @@ TOO_MANY = Said(Verdict.LOST, f"{WAITING} credentials wait for the controller al
 BROKEN = Said(Verdict.LOST, "this device failed with it; its log says why")
 STOPPED = Said(Verdict.LOST, "the controller service is not running")
 
+Maker = Callable[[Stands], Controller]
+
 log = logging.getLogger("firmware.controller")
 
 
@@ -56,9 +58,7 @@ class ControllerService:
         """`ports` are the I/O ports that people may use, by node name."""
         self._core = core
         self._feedback = Feedback(core, hardware)
-        self._makers: Mapping[ControllerProtocol, Callable[[], Controller]] = _makers(
-            core, hardware, self._feedback, self._stands
-        )
+        self._makers = _makers(core, hardware, self._feedback)
         self._group = controller_group(_facts(hardware, ports, frozenset(self._makers)))
         self._controller: Controller | None = None
         self._working: asyncio.Task[None] | None = None
@@ -140,9 +140,17 @@ class ControllerService:
         if make is None:
             self._stands(ControllerPhase.OFF, "")
         else:
-            self._controller = make()
-            await self._controller.open(params)
+            await self._open(make, params)
         self._warn(params)
+
+    async def _open(self, make: Maker, params: ControllerParams) -> None:
+        def stands(phase: ControllerPhase, reason: str) -> None:
+            # An adapter that was given up may still be finishing a question: it says nothing any more.
+            if self._controller is controller:
+                self._stands(phase, reason)
+
+        self._controller = controller = make(stands)
+        await controller.open(params)
 
     async def _disconnect(self) -> None:
         working, self._working = self._working, None
@@ -250,17 +258,15 @@ class ControllerService:
         return self._controller
 
 
-def _makers(
-    core: Core, hardware: Hardware, feedback: Feedback, stands: Callable[[ControllerPhase, str], None]
-) -> dict[ControllerProtocol, Callable[[], Controller]]:
+def _makers(core: Core, hardware: Hardware, feedback: Feedback) -> dict[ControllerProtocol, Maker]:
     """The adapters this board has connectors for; of several connectors the first counts."""
-    makers: dict[ControllerProtocol, Callable[[], Controller]] = {
-        ControllerProtocol.HTTP: lambda: HttpController(core, stands)
-    }
-    for out in tuple(hardware.wiegand_outs.values())[:1]:
-        makers[ControllerProtocol.WIEGAND] = lambda: WiegandController(core.bus, out, feedback, stands)
-    for panel in tuple(hardware.panels.values())[:1]:
-        makers[ControllerProtocol.OSDP] = lambda: OsdpController(core, panel, feedback, stands)
+    makers: dict[ControllerProtocol, Maker] = {ControllerProtocol.HTTP: lambda stands: HttpController(core, stands)}
+    if hardware.wiegand_outs:
+        out = next(iter(hardware.wiegand_outs.values()))
+        makers[ControllerProtocol.WIEGAND] = lambda stands: WiegandController(core.bus, out, feedback, stands)
+    if hardware.panels:
+        panel = next(iter(hardware.panels.values()))
+        makers[ControllerProtocol.OSDP] = lambda stands: OsdpController(core, panel, feedback, stands)
     return makers
 
 

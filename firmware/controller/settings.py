@@ -88,7 +88,8 @@ class ControllerParams(Group):
     osdp_address: int = param(0, "Our address on the controller's bus.", ge=0, le=126)
     osdp_baud: Literal[9600, 19200, 38400, 57600, 115200, 230400] = param(9600, "Rate of the controller's bus.")
     osdp_insecure: bool = param(
-        False, "Talk to a panel without secure channel while we hold no key. UNSAFE: whoever is on the wire reads cards."
+        False,
+        "Talk to a panel without secure channel while we hold no key. UNSAFE: whoever is on the wire reads cards.",
     )
 
     @model_validator(mode="after")
@@ -158,12 +159,14 @@ class BoardFacts:
 def controller_group(facts: BoardFacts) -> type[ControllerParams]:
     """Make the group for a board."""
     validators: dict[str, Any] = {
-        "protocol": field_validator("protocol")(_one_of_protocols(facts.protocols)),
-        "ports": field_validator(*INPUTS)(lambda port: _node("I/O port", port, facts.ports) if port else port),
-        "readers": field_validator("shown_on")(
+        "_protocol_of_the_board": field_validator("protocol")(_one_of_protocols(facts.protocols)),
+        "_ports_of_the_board": field_validator(*INPUTS)(
+            lambda port: _node("I/O port", port, facts.ports) if port else port
+        ),
+        "_readers_of_the_board": field_validator("shown_on")(
             lambda readers: tuple(_node("reader", reader, facts.readers) for reader in readers)
         ),
-        "colours": field_validator(*COLOURS)(_one_of_colours(facts.colours)),
+        "_colours_of_the_board": field_validator(*COLOURS)(_one_of_colours(facts.colours)),
     }
     return create_model("BoardControllerGroup", __base__=ControllerParams, __validators__=validators)
 
