@@ -200,6 +200,8 @@ class ControllerService:
             answer = decide(TOO_MANY, question, WhenLost.DENY)
         else:
             answer = decide(await self._ask(question, params.timeout_s), question, params.when_lost)
+        if question.key and answer.verdict is not Verdict.LOST:
+            return answer  # a key as it is pressed is no fact of its own
         self._core.bus.publish(
             ControllerAnswered(
                 reader=question.reader,
