@@ -22,7 +22,10 @@ from firmware.access import ReadersService
 from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, guest_role, network_services
 from firmware.board_process.scene import furnish
+from firmware.core.context import Core
 from firmware.core.events import Event
+from firmware.core.service import Service
+from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
 from firmware.paths import SLOT, StateDir
 from hal.board import load_board
@@ -223,8 +226,12 @@ class SimBench:
         await self._run(self._control)
         hub = self._control.core.link
         make = network_services(parts, "127.0.0.1", 0, web=True)
+
+        def without_sockets(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
+            return tuple(service for service in make(core, info) if service.name != "api")
+
         self._network = await self._stack.enter_async_context(
-            guest_role(parts, "network", hub.join, lambda core, info: make(core, info)[:1])  # type: ignore[attr-defined]
+            guest_role(parts, "network", hub.join, without_sockets)  # type: ignore[attr-defined]
         )
         await self._run(self._network)
         from firmware.interfaces.api.app import build_app
