@@ -287,7 +287,7 @@ def network_services(
         services: list[Service] = [accounts]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
-        if "controller_http" in duties_on(parts.board, "network"):
+        if "controller_net" in duties_on(parts.board, "network"):
             services.append(ControllerHttpService(core))
         return (*services, api)
 

@@ -61,7 +61,7 @@ DUTIES = (
     Duty(name="accounts", role="network", summary="who may do what"),
     Duty(name="carrier", role="network", summary="whether a cable or radio has a link (real boards)"),
     Duty(
-        name="controller_http",
+        name="controller_net",
         role="network",
         summary="the way to a door controller over HTTP",
         needs=frozenset({"reader"}),
