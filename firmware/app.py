@@ -30,8 +30,9 @@ from firmware.core.store_disk import Disk
 from firmware.core.values import decode
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
-from firmware.paths import SLOT, StateDir
+from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services
+from firmware.upgrade.ports import Boot, Slot
 from hal.board import Board, describe_board, load_board
 from hal.clock import Clock
 
@@ -56,6 +57,8 @@ class Parts:
     clock: Clock
     simulated: bool
     disk: Disk | None = None  # None: the file system of this machine
+    boot: Boot | None = None  # None: a machine that was not started from a slot
+    slot: Slot = Slot.A
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ async def stores(parts: Parts, role: str, alarm: Alarm) -> AsyncIterator[tuple[S
     """The two stores of a role, started, and closed at the end."""
     async with AsyncExitStack() as stack:
         opened = []
-        for root in (parts.state.settings(SLOT, role), parts.state.shared(role)):
+        for root in (parts.state.settings(parts.slot, role), parts.state.shared(role)):
             store = Store(root, parts.clock, alarm=alarm, disk=parts.disk)
             await store.start()
             stack.push_async_callback(store.close)
@@ -173,7 +176,7 @@ async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
         model=parts.board.product.model,
         board=parts.board.name,
         version=VERSION,
-        slot=SLOT,
+        slot=parts.slot,
         serial=identity.serial,
         chip_id=identity.chip_id,
         simulated=parts.simulated,

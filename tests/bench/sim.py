@@ -24,7 +24,7 @@ from firmware.app import Parts, Role, control_role, guest_role, network_services
 from firmware.board_process.scene import furnish
 from firmware.core.events import Event
 from firmware.interfaces.carrier import CarrierService
-from firmware.paths import SLOT, StateDir
+from firmware.paths import StateDir
 from hal.board import load_board
 from hal.sim.peers.button import ButtonPeer
 from hal.sim.peers.light import LightPeer
@@ -258,7 +258,7 @@ class SimBench:
 
     def file(self, role: str, name: str) -> Path:
         """A file among the settings of a role."""
-        return StateDir(self._state).settings(SLOT, role) / name
+        return StateDir(self._state).settings("A", role) / name
 
     def flip(self, role: str, name: str, at: bytes = b"") -> None:
         """Rot: one bit of a file changes, in its middle or where the bytes `at` begin."""

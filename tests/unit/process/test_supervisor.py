@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from firmware.board_process.rom import Installed as Checkout
 from firmware.board_process.supervisor import Supervisor
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir
@@ -15,7 +16,9 @@ from hal.clock import SystemClock
 def test_a_role_that_is_being_born_when_the_power_goes_is_killed_before_off_returns(tmp_path: Path) -> None:
     async def main() -> None:
         options: Any = object.__new__(RunOptions)
-        supervisor = Supervisor(options, RuntimeDir(tmp_path), SystemClock(), ("control",), lambda child: None)
+        supervisor = Supervisor(
+            options, RuntimeDir(tmp_path), SystemClock(), ("control",), Checkout(), lambda child: None
+        )
         born = asyncio.Event()
         processes: list[asyncio.subprocess.Process] = []
 
@@ -27,7 +30,7 @@ def test_a_role_that_is_being_born_when_the_power_goes_is_killed_before_off_retu
         supervisor._start = slow_start  # type: ignore[method-assign]
         async with asyncio.TaskGroup() as group:
             running = group.create_task(supervisor.run())
-            supervisor.power(on=True)
+            await supervisor.on()
             for _ in range(10):
                 await asyncio.sleep(0)  # noqa: TID251 - real processes
             off = group.create_task(supervisor.off())
