@@ -37,15 +37,27 @@ from hal.board import Board, describe_board, load_board
 from hal.clock import Clock
 
 if TYPE_CHECKING:
-    from firmware.device import DeviceService
+    from firmware.device import DeviceConfig, DeviceService
     from hal.assemble import Assembled
     from hal.wires import Wires
 
 
 def explain(board_name: str) -> str:
-    """The resolved board and why each service is on or off. Raises BoardError."""
+    """The resolved board and why each service is on or off, how it is reset. Raises BoardError, Invalid."""
+    from firmware.device import DeviceConfig
+
     board = load_board(board_name)
-    return f"{describe_board(board).rstrip()}\n{explain_services(board)}"
+    room = decode(DeviceConfig, dict(board.rooms.get("device", {})), where="rooms.device")
+    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_reset(room)}"
+
+
+def explain_reset(room: DeviceConfig) -> str:
+    """How the buttons reset this product, as stable text."""
+    hold = room.procedure
+    if hold is None:
+        return "factory reset: not by button\n"
+    both = f" and {hold.together}" if hold.together else ""
+    return f"factory reset: hold {hold.button}{both} at power-on, let go after {hold.from_s:g} to {hold.to_s:g} s\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,7 @@ class Parts:
     disk: Disk | None = None  # None: the file system of this machine
     boot: Boot | None = None  # None: a machine that was not started from a slot
     slot: Slot = Slot.A
+    powered_ns: int | None = None  # when the power came, at the first start since then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +216,7 @@ def control_services(
     entries = EntryList(core)
     makers: dict[str, Callable[[], tuple[Service, ...]]] = {
         "lights": lambda: (LightsService(core, hardware, device_config),),
-        "buttons": lambda: (ButtonsService(core, hardware, device_config),),
+        "buttons": lambda: (ButtonsService(core, hardware, device_config, parts.powered_ns),),
         "io": lambda: (PortsService(core, hardware, io_config),),
         "relays": lambda: (RelaysService(core, hardware, strikes),),
         "virtual_inputs": lambda: (VirtualInputsService(core),),

@@ -121,6 +121,16 @@ def boot_control(options: RunOptions, state: StateDir, runtime: RuntimeDir) -> T
     return found
 
 
+def powered_ns(options: RunOptions, runtime: RuntimeDir) -> int | None:
+    """When the power came, in the time of `Clock.now_ns`; None for a role that does not ask, or asks again.
+
+    The monotonic clock of Linux counts from the start of the kernel; a simulated board has no kernel of its own.
+    """
+    if options.role not in ("control", "all", None) or not runtime.first_start():
+        return None
+    return int(os.environ.get("LINTEL_POWERED_NS", "0")) if options.hal == "sim" else 0
+
+
 def ask_restart(role: str) -> None:
     """Ask the board process for a restart of the whole device."""
     notify(**{RESTART: 1}, MAINPID=os.getpid(), LINTEL_ROLE=role)
@@ -141,6 +151,7 @@ class Child:
             simulated=options.hal == "sim",
             boot=boot,
             slot=Slot.A if boot is None else boot.running(),
+            powered_ns=powered_ns(options, runtime),
         )
         self._board = board
 

@@ -90,6 +90,19 @@ class RuntimeDir:
         """Where children say that they are ready (the sd_notify protocol)."""
         return self.root / "notify"
 
+    @property
+    def started(self) -> Path:
+        """There since control has started once; gone with the power."""
+        return self.root / "started"
+
+    def first_start(self) -> bool:
+        """Whether this is control's first start since the power came; asked once by each start. Raises OSError."""
+        try:
+            self.started.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
     @classmethod
     def fresh(cls) -> RuntimeDir:
         """A new private directory, under the user's runtime directory where there is one."""

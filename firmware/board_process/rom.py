@@ -66,6 +66,7 @@ class Rom:
     def __init__(self, state: StateDir, runtime: RuntimeDir) -> None:
         self._slots = state.slots
         self._run = state.boot / "run"
+        self._runtime = runtime
         self._places = simulated_places(state.boot, runtime.root)
 
     def furnish(self) -> None:
@@ -97,6 +98,7 @@ class Rom:
 
     def boot(self) -> Booted:
         """Choose a slot and make it runnable. Blocks. Raises Unavailable when no slot can be started."""
+        self._runtime.started.unlink(missing_ok=True)
         notes: list[str] = []
         wishes = self._wishes(notes)
         for slot, trying in wishes:

@@ -93,6 +93,7 @@ class Supervisor:
         self._said = said
         self._supplied = False
         self._runs = asyncio.Event()  # roles may run: there is power, and the loader has chosen
+        self._powered_ns = 0
         self._switching = asyncio.Lock()  # one change of the power, or restart, at a time
         self._wanted = asyncio.Event()  # a restart
         self._watchdog: Timer | None = None
@@ -145,6 +146,7 @@ class Supervisor:
             await self._start_up()
 
     async def _start_up(self) -> None:
+        self._powered_ns = self._clock.now_ns()
         # The ROM reads and unpacks: a thread's work, so that the world goes on.
         self.booted = await asyncio.to_thread(self._loader.boot)
         for note in self.booted.notes:
@@ -239,6 +241,7 @@ class Supervisor:
             **self.booted.environment(),
             "LINTEL_RUNTIME": str(self._runtime.root),
             "LINTEL_PARENT": str(os.getpid()),
+            "LINTEL_POWERED_NS": str(self._powered_ns),
             "NOTIFY_SOCKET": str(self._runtime.notify),
         }
         return await asyncio.create_subprocess_exec(
