@@ -32,6 +32,7 @@ from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services
+from firmware.upgrade.boot_tryboot import reboot_by_systemd
 from firmware.upgrade.ports import Boot, Slot
 from hal.board import Board, describe_board, load_board
 from hal.clock import Clock
@@ -72,6 +73,10 @@ class Parts:
     boot: Boot | None = None  # None: a machine that was not started from a slot
     slot: Slot = Slot.A
     powered_ns: int | None = None  # when the power came, at the first start since then
+
+    def restart(self) -> None:
+        """Ask for a restart of the whole device. Raises OSError."""
+        reboot_by_systemd() if self.boot is None else self.boot.restart()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +210,7 @@ def control_services(
     from firmware.device import ButtonsService, DeviceConfig, DeviceService, LightsService
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
     from firmware.rules import RulesService
+    from firmware.upgrade.maintenance import MaintenanceService
 
     hardware = assembled.hardware
     rooms = parts.board.rooms
@@ -226,6 +232,7 @@ def control_services(
             ReadersService(core, hardware, access_config, entries),
         ),
         "rules": lambda: (RulesService(core),),
+        "maintenance": lambda: (MaintenanceService(core, parts.restart),),
     }
     on = duties_on(parts.board, "control")
     services = [service for name, make in makers.items() if name in on for service in make()]

@@ -112,6 +112,14 @@ class ResetHeld(Pulse):
     held_s: float
 
 
+@topic("device/restart")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartAsked(Pulse):
+    """The device will restart in a moment, as `by` asked."""
+
+    by: str
+
+
 @topic("device/light")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightState(State):
