@@ -83,7 +83,7 @@ def test_firmware_on_trial_that_hangs_is_left_when_the_watchdog_runs_out(
             running = group.create_task(supervisor.run())
             await supervisor.on()
             async with asyncio.timeout(10):
-                while supervisor.booted is None or supervisor.booted.trying:
+                while supervisor.booted is None or supervisor.booted.trying:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)  # noqa: TID251 - real processes
             assert loader.started == [Slot.B, Slot.A]
             await asyncio.sleep(0.5)  # noqa: TID251 - real processes
