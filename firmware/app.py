@@ -97,17 +97,21 @@ class Role:
         await Services(self.core.bus, self.core.clock, self.core.role).run(self.services, started)
 
 
+def new_stores(parts: Parts, role: str, alarm: Alarm) -> tuple[Store, Store]:
+    """The two stores of a role, not started: settings of the running slot, and what belongs to no slot."""
+    roots = (parts.state.settings(parts.slot, role), parts.state.shared(role))
+    store, shared = (Store(root, parts.clock, alarm=alarm, disk=parts.disk) for root in roots)
+    return store, shared
+
+
 @asynccontextmanager
-async def stores(parts: Parts, role: str, alarm: Alarm) -> AsyncIterator[tuple[Store, Store]]:
-    """The two stores of a role, started, and closed at the end."""
+async def started(*stores: Store) -> AsyncIterator[None]:
+    """Stores at work, closed at the end."""
     async with AsyncExitStack() as stack:
-        opened = []
-        for root in (parts.state.settings(parts.slot, role), parts.state.shared(role)):
-            store = Store(root, parts.clock, alarm=alarm, disk=parts.disk)
+        for store in stores:
             await store.start()
             stack.push_async_callback(store.close)
-            opened.append(store)
-        yield opened[0], opened[1]
+        yield
 
 
 def alarm_on(bus: Bus) -> Alarm:
@@ -155,7 +159,8 @@ async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None
     from hal.assemble import assemble
 
     bus = Bus(parts.clock, role="control", boot=secrets.token_hex(4))
-    async with stores(parts, "control", alarm_on(bus)) as (store, shared):
+    store, shared = new_stores(parts, "control", alarm_on(bus))
+    async with started(store, shared):
         actions = ActionTable()
         params = Params(store, bus, damaged_params(bus))
         hub = Hub(bus, actions, params, parts.clock, path=link_path)
@@ -267,28 +272,30 @@ async def guest_role(
 ) -> AsyncIterator[Role]:
     """Build a role that joins control, with the services that `make` names. Raises Unavailable."""
     bus = Bus(parts.clock, role=role, boot=secrets.token_hex(4))
-    async with stores(parts, role, alarm_on(bus)) as (store, shared):
-        actions = ActionTable()
-        params = Params(store, bus, damaged_params(bus))
-        link = LinkClient(bus, actions, params, parts.clock, connect)
-        core = Core(
-            role=role,
-            clock=parts.clock,
-            bus=bus,
-            actions=actions,
-            link=link,
-            params=params,
-            store=store,
-            shared=shared,
-        )
-        await link.start()
-        try:
+    store, shared = new_stores(parts, role, alarm_on(bus))
+    actions = ActionTable()
+    params = Params(store, bus, damaged_params(bus))
+    link = LinkClient(bus, actions, params, parts.clock, connect)
+    # Control lets nobody join before it has brought the settings in order: nothing of them is touched until then.
+    await link.start()
+    try:
+        async with started(store, shared):
+            core = Core(
+                role=role,
+                clock=parts.clock,
+                bus=bus,
+                actions=actions,
+                link=link,
+                params=params,
+                store=store,
+                shared=shared,
+            )
             info = bus.state(DeviceInfo)
             if info is None:
                 raise Unavailable("link", "control does not say which device this is")
             yield Role(core=core, services=(Joined(link), *make(core, info)), ready=link.ready)
-        finally:
-            await link.stop()
+    finally:
+        await link.stop()
 
 
 def network_services(

@@ -7,6 +7,7 @@ in-memory form and its API is called in-process.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import shutil
 import sqlite3
@@ -21,10 +22,13 @@ import httpx
 from firmware.access import ReadersService
 from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, guest_role, network_services
+from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
 from firmware.core.events import Event
 from firmware.interfaces.carrier import CarrierService
-from firmware.paths import StateDir
+from firmware.paths import RuntimeDir, StateDir
+from firmware.upgrade.boot_sim import sim_boot
+from firmware.upgrade.ports import Slot
 from hal.board import load_board
 from hal.sim.peers.button import ButtonPeer
 from hal.sim.peers.light import LightPeer
@@ -135,11 +139,18 @@ class SimBench:
     def __init__(self, state: Path, board: str = "door_station") -> None:
         self._state = state
         self._board = load_board(board)
+        self._runtime = RuntimeDir(state.with_name(state.name + ".run"))
+        self._rom = Rom(StateDir(state), self._runtime)
+        self._slot = Slot.A
+        self._powered_ns: int | None = None
+        self._wanted = asyncio.Event()
+        self.starts = 0
         self._stack = AsyncExitStack()
         self._events: list[Event] = []
         self.measurements: list[Measurement] = []
         self.disk = FaultyDisk()
         self.began_s = 0.0
+        self.was_set_up = False  # before this start
         self.world: World
         self.clock: VirtualClock
         self._control: Role
@@ -151,30 +162,83 @@ class SimBench:
 
         async def whole(clock: VirtualClock) -> None:
             self.clock = clock
+            self._runtime.root.mkdir()
+            StateDir(self._state).prepare()
+            self._rom.furnish()
             self.disk.loop = clock.loop
             self.world = World(clock, self._board)
             furnish(self.world)
             try:
                 async with asyncio.TaskGroup() as group:
-                    await self.start(group)
+                    self._group = group
+                    await self._boot()
+                    restarting = group.create_task(self._restarts(), name="restarts")
                     self.began_s = self.world.now_s
                     try:
                         await test(**arguments)
                     finally:
+                        restarting.cancel()
+                        await asyncio.wait((restarting,))
                         await self.stop()
             finally:
                 self.world.close()
 
         virtual_run(whole)
         shutil.rmtree(self._state, ignore_errors=True)
+        shutil.rmtree(self._runtime.root)
 
     # the firmware's life
 
-    async def start(self, group: asyncio.TaskGroup | None = None) -> None:
+    async def _boot(self) -> None:
+        """What the board does when power comes: its ROM chooses the slot, the firmware starts."""
+        booted = self._rom.boot()
+        assert not booted.image, "this bench runs the code of its own process, from whichever slot"
+        self._slot, self._powered_ns = booted.slot, self.clock.now_ns()
+        await self.start()
+        self._powered_ns = None
+
+    async def _restarts(self) -> None:
+        """Restart the whole device when the firmware asks for it."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await self.stop()
+            await self._boot()
+
+    def _ask_restart(self) -> None:
+        # Called on the firmware's writer thread.
+        self.clock.loop.call_soon_threadsafe(self._wanted.set)
+
+    async def power_off(self) -> None:
+        """Cut the power: nothing that the firmware does from here on reaches the world or the disk."""
+        self._wanted.clear()
+        self.world.power(False)
+        self.disk.error = errno.EIO
+        await self.stop()
+        self.disk.error = None
+        self._rom.power_off()
+
+    async def power_on(self, *held: str) -> None:
+        """Give it power, with fingers on these buttons."""
+        for name in held:
+            self.button(name).hold()
+        self.world.power(True)
+        await self._boot()
+
+    async def start(self) -> None:
         """Start the firmware on the world as it is."""
-        self._group = group or self._group
         self._events.clear()
-        parts = Parts(board=self._board, state=StateDir(self._state), clock=self.clock, simulated=True, disk=self.disk)
+        state = StateDir(self._state)
+        parts = Parts(
+            board=self._board,
+            state=state,
+            clock=self.clock,
+            simulated=True,
+            disk=self.disk,
+            boot=sim_boot(state.boot, self._runtime.root, self._ask_restart),
+            slot=self._slot,
+            powered_ns=self._powered_ns,
+        )
         wires = SimWires(self.world)
         self._stack.push_async_callback(wires.close)
         self._control = await self._stack.enter_async_context(control_role(parts, wires))
@@ -196,7 +260,9 @@ class SimBench:
                 auth=(USER, PASSWORD),
             )
         )
-        await self._http.post("/setup", json={"name": USER, "password": PASSWORD})
+        made = await self._http.post("/setup", json={"name": USER, "password": PASSWORD})
+        self.was_set_up = made.status_code == 409
+        self.starts += 1
 
     async def _run(self, role: Role) -> None:
         up = asyncio.Event()
@@ -215,7 +281,7 @@ class SimBench:
         self._stack = AsyncExitStack()
 
     async def restart(self) -> None:
-        """Stop and start the firmware."""
+        """Stop and start the firmware, as a supervisor does after a crash."""
         await self.stop()
         await self.start()
 
@@ -258,7 +324,7 @@ class SimBench:
 
     def file(self, role: str, name: str) -> Path:
         """A file among the settings of a role."""
-        return StateDir(self._state).settings("A", role) / name
+        return StateDir(self._state).settings(self._slot, role) / name
 
     def flip(self, role: str, name: str, at: bytes = b"") -> None:
         """Rot: one bit of a file changes, in its middle or where the bytes `at` begin."""
