@@ -32,7 +32,7 @@ from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services
-from firmware.upgrade.boot_tryboot import reboot_by_systemd
+from firmware.upgrade.boot_tryboot import ask_systemd
 from firmware.upgrade.ports import Boot, Slot
 from hal.board import Board, describe_board, load_board
 from hal.clock import Clock
@@ -76,7 +76,7 @@ class Parts:
 
     def restart(self) -> None:
         """Ask for a restart of the whole device. Raises OSError."""
-        reboot_by_systemd() if self.boot is None else self.boot.restart()
+        ask_systemd() if self.boot is None else self.boot.restart()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

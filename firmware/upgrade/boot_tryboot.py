@@ -1,15 +1,15 @@
 """Boot control of a Raspberry Pi with two slots: `tryboot`, and the one sector that names the default.
 
-What the boot loader says stands in the device tree, the one-shot try is asked for in systemd's reboot parameter
-(lost with the power, because /run is memory). Documentation: Raspberry Pi boot loader, `tryboot` and
-`autoboot.txt`; systemd-reboot(8) `/run/systemd/reboot-param`.
+What the boot loader says stands in the device tree. A restart is asked for in /run, which is memory and goes with
+the power: `restart-asked`, and beside it `reboot-param` when the other slot is to be tried once. A unit of systemd
+(systemd/lintel-restart.service) carries it out, so that the firmware needs no right to. Documentation: Raspberry Pi
+boot loader, `tryboot` and `autoboot.txt`; systemd-reboot(8) `--reboot-argument`.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,27 +33,24 @@ class Places:
     boots: Mapping[Slot, Path]
 
 
+RUN = Path("/run/lintel")
 RASPBERRY_PI = Places(
     loader=Path("/proc/device-tree/chosen/bootloader"),
-    reboot_param=Path("/run/systemd/reboot-param"),
-    autoboot=Path("/dev/disk/by-partlabel/autoboot"),
-    boots={Slot.A: Path("/dev/disk/by-partlabel/boot-a"), Slot.B: Path("/dev/disk/by-partlabel/boot-b")},
+    reboot_param=RUN / "reboot-param",
+    autoboot=Path("/dev/lintel/autoboot"),
+    boots={Slot.A: Path("/dev/lintel/boot-a"), Slot.B: Path("/dev/lintel/boot-b")},
 )
 
 
-def reboot_by_systemd() -> None:
-    """Let systemd end everything and restart the machine; returns at once. Raises OSError."""
-    done = subprocess.run(
-        ["systemctl", "--no-block", "reboot"], capture_output=True, text=True, timeout=10, check=False
-    )
-    if done.returncode != 0:
-        raise OSError(errno.EIO, f"systemctl reboot: {done.stderr.strip() or done.returncode}")
+def ask_systemd(asked: Path = RUN / "restart-asked") -> None:
+    """Let systemd's unit restart the machine; returns at once. Raises OSError."""
+    asked.touch(mode=0o600)
 
 
 class TrybootBoot:
     """Port `Boot` on a boot loader that knows `tryboot`."""
 
-    def __init__(self, places: Places, restart: Callable[[], None] = reboot_by_systemd) -> None:
+    def __init__(self, places: Places, restart: Callable[[], None] = ask_systemd) -> None:
         self._places = places
         self._sector = AutobootSector(places.autoboot)
         self._restart = restart
