@@ -39,7 +39,7 @@ from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import NoSuchPeer, World
 from tests.bench.disk import FaultyDisk
-from tests.bench.faces import Pulse
+from tests.bench.sim_faces import Cable, Light, Reader, Relay
 
 E = TypeVar("E", bound=Event)
 USER, PASSWORD = "admin", "bench-password"
@@ -54,81 +54,6 @@ class Measurement:
     value: float
     expected: float
     tolerance: float
-
-
-class Light:
-    """`faces.LightFace` on a simulated lamp."""
-
-    def __init__(self, peer: LightPeer) -> None:
-        self._peer = peer
-
-    @property
-    def colour(self) -> str:
-        return self._peer.colour
-
-    def shown(self, colour: str) -> tuple[Pulse, ...]:
-        return tuple(Pulse(each.t_s, each.width_s) for each in self._peer.trace.pulses() if each.value == colour)
-
-
-class Relay:
-    """`faces.RelayFace` on a simulated strike."""
-
-    def __init__(self, bench: SimBench, peer: StrikePeer) -> None:
-        self._bench = bench
-        self._peer = peer
-
-    @property
-    def on(self) -> bool:
-        return self._peer.trace.value
-
-    def edges(self) -> int:
-        return len(self._peer.trace.points) - 1
-
-    async def pulse(self, within_s: float = 30.0) -> Pulse:
-        await self._bench.until(lambda: bool(self._peer.trace.pulses(self._bench.began_s)), within_s)
-        first = self._peer.trace.pulses(self._bench.began_s)[0]
-        return Pulse(first.t_s, first.width_s)
-
-    def pulses(self) -> tuple[Pulse, ...]:
-        return tuple(Pulse(each.t_s, each.width_s) for each in self._peer.trace.pulses(self._bench.began_s))
-
-    def fault(self, kind: str) -> None:
-        self._bench.world.fault(self._peer.title, kind)
-
-
-class Reader:
-    """`faces.ReaderFace` on a simulated reader."""
-
-    def __init__(self, peer: ReaderPeer) -> None:
-        self._peer = peer
-        self.led = Light(peer.led)
-
-    async def swipe(self, card: str) -> None:
-        await self._peer.swipe(card)
-
-    async def keys(self, text: str) -> None:
-        await self._peer.keys(text)
-
-    def fault(self, kind: str) -> None:
-        self._peer.clear() if kind == "none" else self._peer.fault(kind)
-
-
-class Cable:
-    """The network cable, as the kernel's class net shows it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        (root / "eth0").mkdir(parents=True)
-        (root / "eth0" / "type").write_text("1\n")
-        self.plug()
-
-    def plug(self) -> None:
-        """Put it in."""
-        (self.root / "eth0" / "carrier").write_text("1\n")
-
-    def unplug(self) -> None:
-        """Pull it out."""
-        (self.root / "eth0" / "carrier").write_text("0\n")
 
 
 class SimBench:
