@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the system packages the build needs, only where they are missing: headers of ALSA and Python and
-# a compiler (pyalsaaudio is built from source), and the module that makes virtual environments.
+# a compiler (pyalsaaudio is built from source), the module that makes virtual environments, and the tools
+# that make firmware bundles (openssl also judges them on the device).
 set -eu
 missing=
 need() { # package, then a command that succeeds when the package's part is there
@@ -14,6 +15,9 @@ need python3-venv "$python" -c 'import ensurepip, venv'
 need gcc command -v cc
 need libc6-dev test -e /usr/include/stdlib.h
 need python3-dev "$python" -c 'import os, sysconfig, sys; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))'
+need rauc command -v rauc
+need squashfs-tools command -v mksquashfs
+need openssl command -v openssl
 need libasound2-dev test -e /usr/include/alsa/asoundlib.h
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
