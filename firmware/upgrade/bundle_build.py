@@ -130,9 +130,9 @@ def _copy(source: Path, target: Path) -> None:
         raise Invalid(str(source), "is neither a plain file nor a folder")
 
 
-def pack(program: Path, image: Path) -> None:
+def pack(program: Path, image: Path, *options: str) -> None:
     """Make the slot image of a staged tree: the same bytes for the same tree. Raises Unavailable."""
-    run(["mksquashfs", str(program), str(image), "-comp", "gzip", "-b", "131072", *_FIXED])
+    run(["mksquashfs", str(program), str(image), "-comp", "gzip", "-b", "131072", *_FIXED, *options])
 
 
 def manifest_text(found: str, facts: Facts) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import warnings
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -130,12 +131,19 @@ def _check_attributes(attributes: der.Value, manifest: bytes) -> None:
 
 
 def certificate(raw: bytes) -> x509.Certificate:
-    """One certificate, DER. Raises Refusal."""
+    """One certificate, DER, every field of which can be read. Raises Refusal."""
     try:
-        found = x509.load_der_x509_certificate(raw)
-        found.extensions  # noqa: B018  parsed lazily: a malformed one shall be refused here
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what the library merely warns of, RFC 5280 forbids
+            found = x509.load_der_x509_certificate(raw)
+            # Fields are parsed when they are asked for: a malformed one shall be noticed here, not later.
+            found.extensions, found.subject, found.issuer, found.serial_number  # noqa: B018
+            found.not_valid_before_utc, found.not_valid_after_utc, found.signature_algorithm_oid  # noqa: B018
+            found.public_key()
+    except (ValueError, UnsupportedAlgorithm, Warning, x509.InvalidVersion, x509.DuplicateExtension):
         raise der.malformed("a certificate that cannot be read") from None
+    except x509.UnsupportedGeneralNameType:
+        raise der.malformed("a certificate with an unknown kind of name") from None
     return found
 
 

@@ -74,8 +74,10 @@ def examine(file: int, request: Request) -> Found:
         return _examine(file, request)
     except MemoryError:
         raise Refusal(Why.CHILD_MEMORY) from None
-    except RecursionError:
-        raise Refusal(Why.CHILD_CRASHED, "nested too deeply") from None
+    except Refusal:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever a file does to this code, it is not let in
+        raise Refusal(Why.CHILD_CRASHED, type(error).__name__) from None
 
 
 def _examine(file: int, request: Request) -> Found:

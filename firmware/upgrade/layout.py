@@ -46,14 +46,14 @@ def read_at(file: int, offset: int, count: int) -> bytes:
 def find(file: int, size: int) -> Layout:
     """The signature at the end of a bundle. Raises Refusal with what is wrong with the file."""
     if size < SUPERBLOCK + TRAILER:
-        raise Refusal(Why.NOT_A_BUNDLE if read_at(file, 0, min(size, 4)) != _MAGIC[:size] else Why.TRUNCATED)
+        raise Refusal(Why.TRUNCATED if read_at(file, 0, min(size, 4)) == _MAGIC else Why.NOT_A_BUNDLE)
     (count,) = struct.unpack(">Q", read_at(file, size - TRAILER, TRAILER))
     at = size - TRAILER - count
     if 0 < count <= LARGEST_SIGNATURE and at > 0:
         signature = read_at(file, at, count)
         if _der_length(signature) == count:
             return Layout(size, at, signature)
-    raise _diagnosis(file, size)
+    raise _diagnosis(file, size, at)
 
 
 def tree_blocks(data_blocks: int) -> list[int]:
@@ -75,8 +75,8 @@ def _der_length(data: bytes) -> int:
     return 2 + count + int.from_bytes(data[2 : 2 + count]) if 1 <= count <= 4 else 0
 
 
-def _diagnosis(file: int, size: int) -> Refusal:
-    """What the payload says about where its bundle should have ended."""
+def _diagnosis(file: int, size: int, said: int) -> Refusal:
+    """What the payload says about where its bundle should have ended; `said` is where the signature should be."""
     head = read_at(file, 0, SUPERBLOCK)
     (used,) = struct.unpack_from("<Q", head, 40)
     if head[:4] != _MAGIC or used < SUPERBLOCK:
@@ -85,6 +85,8 @@ def _diagnosis(file: int, size: int) -> Refusal:
     at = (blocks + sum(tree_blocks(blocks))) * BLOCK
     if at + 6 > size:
         return Refusal(Why.TRUNCATED)
+    if at == said:
+        return Refusal(Why.SIGNATURE_FORM, "it is not as long as it says")
     length = _der_length(read_at(file, at, 6))
     if not length:
         return Refusal(Why.NOT_A_BUNDLE, "there is no signature behind its content")

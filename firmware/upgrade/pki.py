@@ -52,6 +52,7 @@ class Wish:
     is_authority: bool = False
     usage: tuple[x509.ObjectIdentifier, ...] = (ExtendedKeyUsageOID.CODE_SIGNING,)
     extra: tuple[x509.ExtensionType, ...] = ()
+    extra_critical: tuple[x509.ExtensionType, ...] = ()
 
 
 def issue(wish: Wish, issuer: Holder | None = None) -> Holder:
@@ -75,8 +76,8 @@ def issue(wish: Wish, issuer: Holder | None = None) -> Holder:
     )
     if not wish.is_authority:
         builder = builder.add_extension(x509.ExtendedKeyUsage(wish.usage), critical=True)
-    for extra in wish.extra:
-        builder = builder.add_extension(extra, critical=False)
+    for extra in (*wish.extra, *wish.extra_critical):
+        builder = builder.add_extension(extra, critical=extra in wish.extra_critical)
     return Holder(builder.sign(signing, hashes.SHA256()), key)
 
 

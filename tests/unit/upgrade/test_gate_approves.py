@@ -9,7 +9,7 @@ from pathlib import Path
 from firmware.upgrade import bundle_build, pki
 from firmware.upgrade.bundle_build import Facts
 from firmware.upgrade.gate import Mode, approve
-from tests.unit.upgrade.conftest import CHIP, MODEL, NOW, SERIAL, Workshop
+from tests.unit.upgrade.bundles import CHIP, MODEL, NOW, SERIAL, Workshop
 
 
 def test_a_release_bundle_is_approved_with_what_its_manifest_says(good: Path, workshop: Workshop) -> None:
