@@ -30,6 +30,7 @@ class Why(StrEnum):
     REVOKED = "certificate-revoked"
     CRL_MISSING = "crl-missing"
     CRL_EXPIRED = "crl-expired"
+    CERTIFICATE_FORM = "certificate-malformed"
     BINDING = "binding-malformed"
     OTHER_DEVICE = "other-device"
     TOO_LONG_LIVED = "certificate-too-long"
@@ -87,6 +88,7 @@ SENTENCES: dict[Why, str] = {
     Why.REVOKED: "A certificate of the signer was revoked.",
     Why.CRL_MISSING: "There is no revocation list for one of the signer's authorities.",
     Why.CRL_EXPIRED: "A revocation list is too old to trust, or dated in the future.",
+    Why.CERTIFICATE_FORM: "This is not one certificate, in PEM or DER.",
     Why.BINDING: "The certificate does not say in due form for which device it was made.",
     Why.OTHER_DEVICE: "The certificate was made for another device.",
     Why.TOO_LONG_LIVED: "A device's own certificate may be valid for at most 90 days.",

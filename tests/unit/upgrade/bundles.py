@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
+import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from firmware.upgrade.gate import GateContext, Mode
 from firmware.upgrade.layout import BLOCK
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+PACKING = ("-noI", "-noD", "-noF", "-noX", "-all-root", "-noappend", "-no-progress", "-no-xattrs")
 MODEL, SERIAL, CHIP = "LINTEL-DS1", "02AABBCCDDEE", "0123456789abcdef"
 
 
@@ -49,11 +52,12 @@ class Workshop:
         return replace(usual, **changed)  # type: ignore[arg-type]
 
     def tree(self, folder: Path) -> Path:
-        """A small program tree."""
+        """A small program tree; with its bytes that do not pack, a bundle's hash tree has two levels."""
         for part in bundle_build.NEEDED:
             (folder / part).mkdir(parents=True)
             (folder / part / "__init__.py").write_text(f'"""The part {part}."""\n' * 20)
         (folder / "firmware" / "__init__.py").write_text('VERSION = "0.2.0"\n')
+        (folder / "firmware" / "sound.raw").write_bytes(random.Random(1).randbytes(600_000))
         return folder
 
     def signer(self, holder: pki.Holder, folder: Path, between: pki.Holder | None = None) -> Signer:
@@ -86,48 +90,42 @@ class Workshop:
         *,
         manifest: Callable[[str], str] = str,
         image: Path | None = None,
-        files: Mapping[str, bytes] | None = None,
-        change_payload: Callable[[Path], None] = lambda content: None,
+        change_payload: Callable[[Path], object] = lambda content: None,
     ) -> Path:
         """A bundle that rauc would not make: any manifest and any payload, with a release signature that is good.
 
-        `manifest` changes the text that would be right, `files` and `change_payload` what lies beside the image.
+        `manifest` changes the text that would be right, `change_payload` the folder that is packed.
         """
         content = out.parent / f"{out.stem}.content"
         content.mkdir()
-        raw = (image or self.image(out.parent / f"{out.stem}.img")).read_bytes()
-        (content / bundle_build.IMAGE).write_bytes(raw)
+        shutil.copyfile(image or self.plain_image, content / bundle_build.IMAGE)
+        raw = (content / bundle_build.IMAGE).read_bytes()
         (content / "manifest.raucm").write_text("[update]\n")
-        for name, data in (files or {}).items():
-            (content / name).write_bytes(data)
         change_payload(content)
         packed = out.parent / f"{out.stem}.payload"
-        subprocess.run(
-            [
-                "mksquashfs",
-                content,
-                packed,
-                "-noI",
-                "-noD",
-                "-noF",
-                "-noX",
-                *["-all-root", "-noappend", "-no-progress", "-no-xattrs"],
-            ],
-            check=True,
-            capture_output=True,
-        )
+        subprocess.run(["mksquashfs", content, packed, *PACKING], check=True, capture_output=True)
+        shutil.rmtree(content)
         payload = packed.read_bytes()
+        packed.unlink()
         salt = hashlib.sha256(payload).digest()
         tree, root = hash_tree(payload, salt)
         text = (
             f"[update]\ncompatible={MODEL.lower()}\nversion=0.2.0\n"
             f"description=lintel 1; models:{MODEL} revisions:any counter:3 modes:any\n\n"
-            f"[bundle]\nformat=verity\nverity-hash={root.hex()}\nverity-salt={salt.hex()}\nverity-size={len(tree)}\n\n"
-            f"[image.rootfs]\nsha256={hashlib.sha256(raw).hexdigest()}\nsize={len(raw)}\nfilename={bundle_build.IMAGE}\n"
+            f"[bundle]\nformat=verity\nverity-hash={root.hex()}\nverity-salt={salt.hex()}\n"
+            f"verity-size={len(tree)}\n\n"
+            f"[image.rootfs]\nsha256={hashlib.sha256(raw).hexdigest()}\nsize={len(raw)}\n"
+            f"filename={bundle_build.IMAGE}\n"
         )
         signature = self.openssl_signed(manifest(text).encode(), self.release_signer())
         out.write_bytes(payload + tree + signature + len(signature).to_bytes(8))
         return out
+
+    @property
+    def plain_image(self) -> Path:
+        """The slot image of the small tree, packed once."""
+        image = self.root / "plain.img"
+        return image if image.exists() else self.image(image)
 
     def openssl_signed(self, manifest: bytes, signer: Signer, *options: str) -> bytes:
         """A CMS signature with the manifest inside."""
