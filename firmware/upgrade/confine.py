@@ -54,7 +54,7 @@ def lock_in(*, cpu_s: int, memory: int) -> None:
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
     _limit(resource.RLIMIT_AS, _address_space() + memory)
-    _limit(resource.RLIMIT_CPU, cpu_s)
+    _limit(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)  # a signal that tells of it, then the end
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     if libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
@@ -62,10 +62,12 @@ def lock_in(*, cpu_s: int, memory: int) -> None:
     _filter_calls(libc)
 
 
-def _limit(what: int, most: int) -> None:
-    _, hard = resource.getrlimit(what)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (most, most))
+def _limit(what: int, soft: int, hard: int | None = None) -> None:
+    """Lower a limit; one that is lower already stays."""
+    wanted = soft, soft if hard is None else hard
+    allowed = resource.getrlimit(what)[1]
+    soft, hard = (one if allowed == resource.RLIM_INFINITY else min(one, allowed) for one in wanted)
+    resource.setrlimit(what, (soft, hard))
 
 
 def _address_space() -> int:
