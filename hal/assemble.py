@@ -17,6 +17,7 @@ from hal.board import (
     BicolourLedNode,
     Board,
     ButtonNode,
+    CardModuleNode,
     DigitalInputNode,
     DigitalOutputNode,
     IoPortNode,
@@ -32,6 +33,7 @@ from hal.board import (
 from hal.clock import Clock
 from hal.drivers.ads1115 import Ads1115
 from hal.drivers.button import PushButton
+from hal.drivers.card_module import BAUD, CardModule
 from hal.drivers.digital import DigitalInput, DigitalOutput, Readback, Relay
 from hal.drivers.light import Light
 from hal.drivers.loop import SupervisedLoop
@@ -169,7 +171,8 @@ class _Assembly:
         self._inputs: dict[str, DigitalInput | SupervisedLoop] = {}
         self._buttons: dict[str, PushButton] = {}
         self._leds: dict[str, Light] = {}
-        self._readers: dict[str, WiegandReader] = {}
+        self._readers: dict[str, WiegandReader | CardModule] = {}
+        self._chip_readers: dict[str, CardModule] = {}
         self._terminals: dict[str, IoTerminal] = {}
         self._wiegand_outs: dict[str, WiegandOutput] = {}
 
@@ -184,6 +187,7 @@ class _Assembly:
             readers=self._readers,
             terminals=self._terminals,
             aliases=self._board.aliases,
+            chip_readers=self._chip_readers,
             wiegand_outs=self._wiegand_outs,
         )
 
@@ -206,6 +210,8 @@ class _Assembly:
                 await self._reader(name, node)
             case WiegandOutNode():
                 await self._wiegand_out(name, node)
+            case CardModuleNode():
+                await self._card_module(name, node)
             case DigitalInputNode():
                 await self._contact(name, node)
             case SupervisedInputNode():
@@ -323,6 +329,12 @@ class _Assembly:
         self.opened.driving(name, output)
         self.opened.work.append(output.run)
         self._wiegand_outs[name] = output
+
+    async def _card_module(self, name: str, node: CardModuleNode) -> None:
+        uart = await self._wires.uart(node.bus, baud=BAUD)
+        module = CardModule(name, uart, keypad=node.keypad)
+        self.opened.listening(name, module)
+        self._readers[name] = self._chip_readers[name] = module
 
     async def _contact(self, name: str, node: DigitalInputNode) -> None:
         gpio, offset = await self._place(node.line)

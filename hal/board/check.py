@@ -12,12 +12,14 @@ from hal.board.models import (
     Ads1115Node,
     Bus,
     ButtonNode,
+    CardModuleNode,
     DigitalInputNode,
     GpioBus,
     I2cBus,
     Mcp23017Node,
     Node,
     RelayNode,
+    UartBus,
 )
 from hal.types import LineRef, Pull
 
@@ -30,6 +32,7 @@ def check_whole(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
     _lines(buses, nodes)
     _channels(nodes)
     _addresses(buses, nodes)
+    _modules(buses, nodes)
     _aliases(nodes)
     _devices(buses)
 
@@ -112,6 +115,19 @@ def _addresses(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
             taken = f"address 0x{node.address:02x} of {node.bus} is already nodes.{owners[place]}"
             raise Complaint(("nodes", name, "address"), taken)
         owners[place] = name
+
+
+def _modules(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
+    ports = sorted(name for name, bus in buses.items() if isinstance(bus, UartBus))
+    owners: dict[str, str] = {}
+    for name, node in nodes.items():
+        if not isinstance(node, CardModuleNode):
+            continue
+        if node.bus not in ports:
+            raise Complaint(("nodes", name, "bus"), unknown("serial port", node.bus, ports))
+        if node.bus in owners:
+            raise Complaint(("nodes", name, "bus"), f"{node.bus} is already nodes.{owners[node.bus]}")
+        owners[node.bus] = name
 
 
 def _aliases(nodes: Mapping[str, Node]) -> None:

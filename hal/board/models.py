@@ -334,6 +334,16 @@ class WiegandOutNode(Soldered):
     active: Level = "high"
 
 
+class CardModuleNode(Soldered):
+    """A built-in reader of chips on a serial port of its own (hal/drivers/card_lines.py says how it talks)."""
+
+    kind: ClassVar[str] = "reader"
+
+    compatible: Literal["card-module"]
+    bus: Name
+    keypad: bool = True
+
+
 Bus = GpioBus | I2cBus | UartBus
 Node = (
     ButtonNode
@@ -349,6 +359,7 @@ Node = (
     | Mcp23017Node
     | WiegandOutNode
     | WiegandReaderNode
+    | CardModuleNode
 )
 
 BUSES: dict[str, type[Bus]] = {"gpio": GpioBus, "i2c": I2cBus, "uart": UartBus}
@@ -356,6 +367,7 @@ NODES: dict[str, type[Node]] = {
     "ads1115": Ads1115Node,
     "bicolour-led": BicolourLedNode,
     "button": ButtonNode,
+    "card-module": CardModuleNode,
     "digital-input": DigitalInputNode,
     "digital-output": DigitalOutputNode,
     "io-port": IoPortNode,

@@ -13,6 +13,7 @@ from hal.board.models import (
     Ads1115Node,
     BicolourLedNode,
     ButtonNode,
+    CardModuleNode,
     DigitalInputNode,
     DigitalOutputNode,
     IoPortNode,
@@ -30,6 +31,7 @@ from hal.sim.chips import Ads1115, Mcp23017
 from hal.sim.nets import Net, Strength
 from hal.sim.peers.base import Peer
 from hal.sim.peers.button import ButtonPeer
+from hal.sim.peers.card_module import CardModulePeer
 from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import LightPeer
 from hal.sim.peers.loop import ContactPeer, ResistorLoopPeer
@@ -200,10 +202,17 @@ def controller(world: World, name: str, node: Node) -> Peer:
     )
 
 
+def card_module(world: World, name: str, node: Node) -> Peer:
+    """A reader of chips on its serial port."""
+    assert isinstance(node, CardModuleNode)
+    return CardModulePeer(world, name, world.uart(node.bus), keypad=node.keypad, alias=node.alias)
+
+
 BUILDERS: dict[type[Node], Callable[[World, str, Node], Peer]] = {
     Ads1115Node: converter,
     BicolourLedNode: light,
     ButtonNode: button,
+    CardModuleNode: card_module,
     DigitalInputNode: contact,
     DigitalOutputNode: load,
     IoPortNode: terminal,
