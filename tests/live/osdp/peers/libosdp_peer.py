@@ -157,7 +157,9 @@ def serve(peer: object, role: str, line: Line) -> None:
 def obey(peer: object, order: dict) -> None:
     """Do what a line says."""
     if "card" in order:
+        submitted_ns = time.monotonic_ns()
         peer.ctx.submit_event(card(order["card"]))
+        say(submitted=submitted_ns)
     if "keys" in order:
         peer.ctx.submit_event({"event": Event.KeyPress, "reader_no": 0, "data": order["keys"].encode()})
     if "led" in order:
