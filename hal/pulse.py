@@ -51,7 +51,9 @@ def check_frame(where: str, bits: str) -> None:
 def spoilers(sent: int, whole: int) -> int:
     """How many more pulses a frame of `whole` bits needs that broke off after `sent`, so that nobody takes it.
 
-    The last pulse is among those that may go wrong, so the whole length is one that must not be left standing.
+    The last pulse is among those that may go wrong, so the whole length is one that must not be left standing. This
+    is in vain only when the sender stood still for longer than a receiver waits (25 ms and more): then the frame is
+    over, and its parity must save it. Real-time priority is what keeps the sender from standing still.
     """
     more = 0
     while sent and (sent + more in TELLING_LENGTHS or sent + more == whole):

@@ -18,6 +18,8 @@ from hal.pulse import LONGEST_PULSE_NS, SHORTEST_PULSE_NS, Instant, PulseMeter, 
 from hal.types import PulseTrain, WiegandTiming
 
 CALLS_TIMED = 15
+# What an undisturbed call may take longer than the median one.
+MARGIN_NS = 8_000
 
 now_ns = SystemClock().now_ns
 
@@ -48,9 +50,10 @@ def cost_of_a_call_ns(lines: DataLines) -> int:
 def send_train(lines: DataLines, bits: str, timing: WiegandTiming, *, cost_ns: int) -> PulseTrain:
     """Send a frame, or break it off and spoil it, measuring every pulse; the lines rest afterwards, come what may.
 
-    A pulse of 100 us is aimed short by twice `cost_ns`, what a call takes: it must not be wider for certain.
+    A pulse of 100 us is aimed short, by twice `cost_ns` (what a call takes) and `MARGIN_NS`: it must not be wider
+    for certain.
     """
-    wanted_ns = min(timing.pulse_us * 1000, LONGEST_PULSE_NS - 2 * cost_ns)
+    wanted_ns = min(timing.pulse_us * 1000, LONGEST_PULSE_NS - MARGIN_NS - 2 * cost_ns)
     pulses = tuple(int(bit) for bit in bits)
     meter = PulseMeter(timing, now_ns())
     with _undisturbed(lines):

@@ -92,11 +92,18 @@ def _come_first() -> str:
 def _serve(parent: socket.socket, lines: DataLines, reason: str) -> None:
     cost_ns = cost_of_a_call_ns(lines)
     _say(parent, ready=True, realtime=not reason, reason=reason)
-    while packet := parent.recv(LONGEST_PACKET):
+    while packet := _heard(parent):
         asked = json.loads(packet)
         timing = WiegandTiming(pulse_us=asked["pulse_us"], interval_us=asked["interval_us"])
         train = send_train(lines, asked["bits"], timing, cost_ns=cost_ns)
         _say(parent, id=asked["id"], **asdict(train))
+
+
+def _heard(parent: socket.socket) -> bytes:
+    try:
+        return parent.recv(LONGEST_PACKET)
+    except ConnectionResetError:
+        return b""  # the parent died with an answer unread: the same as hanging up
 
 
 def _say(parent: socket.socket, **words: object) -> None:

@@ -130,18 +130,18 @@ class LateClock:
 
 @given(
     bits=st.sampled_from([CARD, "0101", "11100001", "1" * 37]),
-    late_us=st.lists(st.sampled_from([0] * 12 + [5, 30, 61, 200, 1_500, 4_000]), max_size=120),
+    late=st.dictionaries(st.integers(0, 120), st.sampled_from([5, 30, 61, 75, 200, 1_500, 4_000]), max_size=6),
     interval_us=st.sampled_from([200, 2_000, 18_500]),
 )
 def test_whatever_wakes_up_late_the_controller_takes_the_frame_once_and_nothing_else(
-    bits: str, late_us: list[int], interval_us: int
+    bits: str, late: dict[int, int], interval_us: int
 ) -> None:
     async def test(clock: VirtualClock, world: World, output: WiegandOutput, controller: ControllerPeer) -> None:
         lines = await (await SimWires(world).gpio("gpio0")).outputs("late", (18, 19), initial=(False, False))
         nets = [world.net(LineRef("gpio0", offset)) for offset in (18, 19)]
         heard = ControllerPeer(world, "late", *nets, active_high=True)
-        late = cast(Clock, LateClock(clock, [us * US for us in late_us]))
-        sender = WiegandOutput("late", SteppedPulses(lines, late, active_high=True), clock)
+        tardy = cast(Clock, LateClock(clock, [late.get(sleep, 0) * US for sleep in range(121)]))
+        sender = WiegandOutput("late", SteppedPulses(lines, tardy, active_high=True), clock)
         sender.set_timing(WiegandTiming(interval_us=interval_us))
         try:
             sent = await sender.send(bits)
@@ -149,8 +149,10 @@ def test_whatever_wakes_up_late_the_controller_takes_the_frame_once_and_nothing_
             assert sender.status.broken == TRIES
             sent = None
         await clock.sleep(0.1)
-        taken = [frame for frame in heard.good_frames if len(frame) in TELLING_LENGTHS or frame == bits]
-        assert taken == ([] if sent is None else [bits])
+        # A receiver that measures nothing goes by the length alone, and must not be fooled either.
+        lengths = TELLING_LENGTHS | {len(bits)}
+        assert [frame.bits for frame in heard.frames if len(frame.bits) in lengths] == ([] if sent is None else [bits])
+        assert list(heard.good_frames)[-1:] == ([] if sent is None else [bits])
         assert len(heard.frames) == sender.status.broken + (sent is not None)
         assert sent is None or all(20 * US <= width <= 100 * US for width in sent.pulses_ns)
         sender.close()
@@ -173,6 +175,40 @@ def test_a_frame_that_always_breaks_is_given_up_with_its_reason_and_the_next_one
         assert (await sender.send("0101")).attempts == 1
         assert (sender.status.frames, sender.status.broken, sender.status.failed) == (1, TRIES, 1)
         sender.close()
+
+    on_the_board(test)
+
+
+# Sleeps of a train, from 1: for each pulse first its start, then its width.
+@pytest.mark.parametrize(
+    ("sleep", "late_us", "attempts", "heard_bits"),
+    [
+        (8, 60, 1, 0),  # 100 us is still a pulse
+        (8, 61, 2, 5),  # the fourth pulse is too wide; four bits would be a key
+        (10, 61, 2, 5),
+        (7, 1_000, 1, 0),  # 20 ms is still a gap
+        (7, 1_001, 2, 3),  # the fourth pulse would come too late and does not
+        (16, 61, 2, 9),
+        (52, 61, 2, 27),  # the last pulse of a card is too wide: whole as it is, it must not be taken
+    ],
+)
+def test_a_pulse_or_gap_that_is_just_out_of_bounds_breaks_the_frame(
+    sleep: int, late_us: int, attempts: int, heard_bits: int
+) -> None:
+    async def test(clock: VirtualClock, world: World, output: WiegandOutput, controller: ControllerPeer) -> None:
+        lines = await (await SimWires(world).gpio("gpio0")).outputs("late", (18, 19), initial=(False, False))
+        nets = [world.net(LineRef("gpio0", offset)) for offset in (18, 19)]
+        heard = ControllerPeer(world, "late", *nets, active_high=True)
+        late_ns = [0] * (sleep - 1) + [late_us * US]
+        pulses = SteppedPulses(lines, cast(Clock, LateClock(clock, late_ns)), active_high=True)
+        sender = WiegandOutput("late", pulses, clock)
+        sender.set_timing(WiegandTiming(interval_us=19_000))
+        assert (await sender.send(CARD)).attempts == attempts
+        await clock.sleep(0.1)
+        assert [len(frame.bits) for frame in heard.frames] == ([26] if attempts == 1 else [heard_bits, 26])
+        assert heard.frames[-1].good
+        sender.close()
+        heard.close()
 
     on_the_board(test)
 
