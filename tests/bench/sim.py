@@ -30,10 +30,12 @@ from hal.sim.peers.button import ButtonPeer
 from hal.sim.peers.card_reader import CardReaderPeer
 from hal.sim.peers.light import Lamp
 from hal.sim.peers.loop import LoopPeer
+from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.peers.switch import StrikePeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import NoSuchPeer, World
+from hal.types import LinkPhase
 from tests.bench.disk import FaultyDisk
 from tests.bench.faces import Pulse
 
@@ -107,6 +109,51 @@ class Reader:
 
     def fault(self, kind: str) -> None:
         self._peer.clear() if kind == "none" else self._peer.fault(kind)
+
+    def tamper(self) -> None:
+        self._peer.tamper()
+
+    def unplug(self) -> None:
+        self._peer.unplug()
+
+    def plug(self) -> None:
+        self._peer.plug()
+
+
+class Panel:
+    """`faces.PanelFace` on a simulated panel."""
+
+    def __init__(self, peer: OsdpPanelPeer) -> None:
+        self._peer = peer
+
+    @property
+    def cards(self) -> tuple[str, ...]:
+        return tuple(self._peer.cards)
+
+    @property
+    def keys(self) -> str:
+        return self._peer.pressed
+
+    @property
+    def connected(self) -> bool:
+        return self._peer.status.phase is LinkPhase.CONNECTED
+
+    @property
+    def secure(self) -> bool:
+        return self._peer.status.secure
+
+    def plug(self, *keys: bytes) -> None:
+        self._peer.keys = keys
+        self._peer.plug()
+
+    def unplug(self) -> None:
+        self._peer.unplug()
+
+    def light(self, colour: str, for_s: float = 0.0) -> None:
+        self._peer.light(colour, for_s=for_s)
+
+    def buzz(self, count: int) -> None:
+        self._peer.buzz(count)
 
 
 class Cable:
@@ -305,6 +352,12 @@ class SimBench:
         peer = self.world.find(f"reader:{name}")
         assert isinstance(peer, CardReaderPeer)
         return Reader(peer)
+
+    def panel(self, name: str) -> Panel:
+        """Somebody's panel on our second serial port."""
+        peer = self.world.find(f"panel:{name}")
+        assert isinstance(peer, OsdpPanelPeer)
+        return Panel(peer)
 
     def relay(self, name: str) -> Relay:
         """A relay with its strike."""
