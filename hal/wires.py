@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from hal.errors import BusError
 from hal.types import ChipIdentity, Drive, Edge, EdgeKind, Pull, PulseTrain, WiegandTiming
 
 EdgeHandler = Callable[[Edge], None]
 ByteHandler = Callable[[int, bytes], None]
+LostHandler = Callable[[BusError], None]
 
 
 class InputLines(Protocol):
@@ -134,6 +136,9 @@ class Uart(Protocol):
 
     def set_baud(self, baud: int) -> None:
         """Change the line rate. Raises BusError for a rate the port cannot do."""
+
+    def on_lost(self, handler: LostHandler | None) -> None:
+        """Tell `handler` once when the port goes (unplugged); at once when it has gone already."""
 
     def close(self) -> None:
         """Give the port back."""

@@ -49,6 +49,7 @@ class RealWires:
         self._gpio_factory = gpio_factory
         self._gpios: dict[str, FactoryGpio] = {}
         self._i2cs: dict[str, I2c] = {}
+        self._uarts: dict[str, Uart] = {}
         self._closers: list[Callable[[], None]] = []
 
     async def gpio(self, bus: str) -> Gpio:
@@ -92,7 +93,7 @@ class RealWires:
         with _library(bus, "pyserial"):
             from hal.buses.serial import SerialUart
         uart = SerialUart(bus, device, self._clock, baud=baud, rs485=rs485)
-        self._closers.append(uart.close)
+        self._uarts[bus] = uart  # one before it was closed, or the port would be in use
         return uart
 
     async def pulses(self, bus: str, owner: str, d0: int, d1: int, *, active_high: bool) -> PulseOut:
@@ -118,7 +119,10 @@ class RealWires:
         return read_identity()
 
     async def close(self) -> None:
-        """Give every bus back, the last opened first."""
+        """Give every bus back: serial ports first, of the others the last opened first."""
+        for uart in self._uarts.values():
+            uart.close()
+        self._uarts.clear()
         while self._closers:
             self._closers.pop()()
         self._gpios.clear()

@@ -64,7 +64,7 @@ class SimWires:
     def __init__(self, world: World) -> None:
         self._world = world
         self._gpios: dict[str, FactoryGpio] = {}
-        self._uarts: list[CountedUart] = []
+        self._uarts: dict[str, CountedUart] = {}
         self._pulses: list[PulseOut] = []
 
     async def gpio(self, bus: str) -> Gpio:
@@ -83,7 +83,7 @@ class SimWires:
         serial = self._world.uart(bus)
         # A pty cannot switch an RS-485 transceiver; the bus behind it is half-duplex all the same.
         uart = CountedUart(SerialUart(bus, serial.path, self._world.clock, baud=baud), serial)
-        self._uarts.append(uart)
+        self._uarts[bus] = uart  # one before it was closed, or the port would be in use
         return uart
 
     async def pulses(self, bus: str, owner: str, d0: int, d1: int, *, active_high: bool) -> PulseOut:
@@ -104,7 +104,7 @@ class SimWires:
             pulses.close()
         for gpio in self._gpios.values():
             gpio.close()
-        for uart in self._uarts:
+        for uart in self._uarts.values():
             uart.close()
         self._gpios.clear()
         self._uarts.clear()

@@ -283,7 +283,7 @@ class RemoteWires:
     def __init__(self, link: Link, clock: Clock) -> None:
         self._link = link
         self._clock = clock
-        self._uarts: list[Uart] = []
+        self._uarts: dict[str, Uart] = {}
         self._pulses: list[PulseOut] = []
 
     @classmethod
@@ -328,7 +328,7 @@ class RemoteWires:
         answer = await self._link.ask({"op": "uart", "bus": bus})
         assert isinstance(answer, dict)
         uart = SerialUart(bus, str(answer["path"]), self._clock, baud=baud)
-        self._uarts.append(uart)
+        self._uarts[bus] = uart  # one before it was closed, or the port would be in use
         return uart
 
     async def pulses(self, bus: str, owner: str, d0: int, d1: int, *, active_high: bool) -> PulseOut:
@@ -347,7 +347,7 @@ class RemoteWires:
 
     async def close(self) -> None:
         """Hang up; every line stays as it is and becomes free."""
-        for uart in self._uarts:
+        for uart in self._uarts.values():
             uart.close()
         self._uarts.clear()
         for pulses in self._pulses:
