@@ -15,14 +15,13 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bench.table import Row, percentile, show
 from hal.buses.pulse_lines import LoggedLines, LogReader, Move, new_log
 from hal.buses.pulse_loop import cost_of_a_call_ns, send_train
 from hal.types import WiegandTiming
+from tests.live.load import busy
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMING = WiegandTiming(pulse_us=50, interval_us=2000)
@@ -71,19 +70,6 @@ def run_way(way: str, frames: int) -> dict[str, object]:
         accepted += [] if failed else fresh
         time.sleep(TIMING.frame_gap_us / 1e6)
     return {"widths": widths, "accepted": accepted, "broken": broken, "frames": frames}
-
-
-@contextmanager
-def busy(count: int) -> Iterator[None]:
-    """Processes at normal priority that want a whole core each."""
-    spin = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
-    hogs = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for hog in hogs:
-            hog.kill()
-            hog.wait()
 
 
 class Figures:
