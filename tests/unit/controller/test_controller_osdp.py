@@ -7,10 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from hal.sim.peers.osdp_panel import OsdpPanelPeer
 
 from firmware.core.vocabulary.controller import ControllerLink, ControllerPhase, Verdict
 from hal.osdp.facts import Outcome
+from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from tests.unit.controller.conftest import CARD_BITS, ControllerBench
 
 KEY = bytes.fromhex("8F1C2E7A5B3D90C4E6F70812A3B5D94C")
