@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the system packages the build needs, only where they are missing: headers of ALSA and Python and
-# a compiler (pyalsaaudio is built from source), and the module that makes virtual environments.
+# a compiler (pyalsaaudio is built from source), the module that makes virtual environments, what unpacks the image
+# of a slot (squashfs-tools), and what the tests compare our boot images with (mtools, dosfstools).
 set -eu
 missing=
 need() { # package, then a command that succeeds when the package's part is there
@@ -15,6 +16,9 @@ need gcc command -v cc
 need libc6-dev test -e /usr/include/stdlib.h
 need python3-dev "$python" -c 'import os, sysconfig, sys; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))'
 need libasound2-dev test -e /usr/include/alsa/asoundlib.h
+need squashfs-tools command -v unsquashfs
+need mtools command -v mcopy
+need dosfstools env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v fsck.vfat'
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "please install:$missing" >&2
