@@ -93,7 +93,7 @@ class Verbs:
 
     # peers by kind
 
-    def _peer(self, name: str, kind: str, cls: type[Any] | tuple[type[Any], ...]) -> Any:
+    def _peer(self, name: str, kind: str, cls: type[Any]) -> Any:
         peer = self._world.find(name if ":" in name else f"{kind}:{name}")
         if not isinstance(peer, cls):
             raise Invalid(name, f"is not a {kind}")

@@ -18,6 +18,8 @@ from hal.board.models import (
     I2cBus,
     Mcp23017Node,
     Node,
+    OsdpPortNode,
+    OsdpReaderNode,
     RelayNode,
     UartBus,
 )
@@ -32,7 +34,7 @@ def check_whole(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
     _lines(buses, nodes)
     _channels(nodes)
     _addresses(buses, nodes)
-    _modules(buses, nodes)
+    _serial(buses, nodes)
     _aliases(nodes)
     _devices(buses)
 
@@ -117,17 +119,27 @@ def _addresses(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
         owners[place] = name
 
 
-def _modules(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
+def _serial(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
+    """A serial bus has one master: our readers hang on it and we ask, or a panel asks and we alone answer.
+
+    A card module shares its port with nobody.
+    """
     ports = sorted(name for name, bus in buses.items() if isinstance(bus, UartBus))
-    owners: dict[str, str] = {}
+    users: dict[str, tuple[str, Node]] = {}
     for name, node in nodes.items():
-        if not isinstance(node, CardModuleNode):
+        if not isinstance(node, OsdpReaderNode | OsdpPortNode | CardModuleNode):
             continue
+        key = ("nodes", name, "bus")
         if node.bus not in ports:
-            raise Complaint(("nodes", name, "bus"), unknown("serial port", node.bus, ports))
-        if node.bus in owners:
-            raise Complaint(("nodes", name, "bus"), f"{node.bus} is already nodes.{owners[node.bus]}")
-        owners[node.bus] = name
+            raise Complaint(key, unknown("serial bus", node.bus, ports))
+        user, other = users.setdefault(node.bus, (name, node))
+        if user == name:
+            continue
+        for cls, what in ((OsdpPortNode, "panel"), (CardModuleNode, "card module")):
+            if isinstance(node, cls) or isinstance(other, cls):
+                raise Complaint(
+                    key, f"{node.bus} is already that of nodes.{user}: a bus with a {what} has nothing else"
+                )
 
 
 def _aliases(nodes: Mapping[str, Node]) -> None:

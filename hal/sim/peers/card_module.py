@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from hal.errors import OutOfRange
-from hal.sim.peers.base import Gesture, Peer, Place
+from hal.sim.peers.base import Gesture, Place
+from hal.sim.peers.card_reader import KEY_PACE_NS, CardReaderPeer
 from hal.sim.serial import SerialBus
 from hal.sim.traces import Trace
 
-KEYS = "0123456789*#"
-KEY_PACE_NS = 100_000_000
 BAUD = 115_200
 MOST_READS = 32
 
@@ -52,20 +51,18 @@ def chip_card(text: str) -> ChipCard:
     return ChipCard(match[1], match[2].upper(), stored)
 
 
-class CardModulePeer(Peer):
+class CardModulePeer(CardReaderPeer):
     """One module; its trace is the serial number of the card it read last.
 
     Faults: `garbled` (the check of every line is wrong), `dead` (it hears and says nothing). When one ends, it has
     restarted: it knows no reads and says READY.
     """
 
-    kind = "reader"
     kinds_of_fault = frozenset({"garbled", "dead"})
 
     def __init__(self, place: Place, name: str, bus: SerialBus, *, keypad: bool, alias: str | None = None) -> None:
-        super().__init__(place, name, alias=alias)
+        super().__init__(place, name, led=None, beeper=None, keypad=keypad, alias=alias)
         self._bus = bus
-        self._keypad = keypad
         self._heard = bytearray()
         self.reads: dict[str, list[str]] = {}
         self.trace: Trace[str] = self.new_trace("")
@@ -82,7 +79,7 @@ class CardModulePeer(Peer):
 
     def state(self) -> dict[str, object]:
         """The last card, and how many reads it was told."""
-        return {"card": self.trace.value, "reads": len(self.reads)}
+        return super().state() | {"card": self.trace.value, "reads": len(self.reads)}
 
     # what people do
 
@@ -99,11 +96,7 @@ class CardModulePeer(Peer):
 
     def keys(self, text: str) -> Gesture:
         """Press keys, 100 ms from one to the next. Raises OutOfRange for a key no keypad has."""
-        if not self._keypad:
-            raise OutOfRange(self.title, "has no keypad")
-        wrong = next((key for key in text if key not in KEYS), None)
-        if wrong is not None or not text:
-            raise OutOfRange(self.title, f"no key {wrong or ''!r}; valid: {' '.join(KEYS)}")
+        self.check_keys(text)
         now_ns = self.place.clock.now_ns()
         for index, key in enumerate(text):
             self.at(now_ns + index * KEY_PACE_NS, partial(self._press, key))
@@ -111,6 +104,11 @@ class CardModulePeer(Peer):
 
     def _press(self, key: str) -> None:
         self._say(f"KEY {key}")
+
+    def _connect(self, plugged: bool) -> None:
+        super()._connect(plugged)
+        self.close()
+        self._restart()
 
     def power_changed(self) -> None:
         self.close()
@@ -123,7 +121,7 @@ class CardModulePeer(Peer):
     def _restart(self) -> None:
         self.reads.clear()
         self._heard.clear()
-        if self.place.powered:
+        if self.alive:
             self._say("READY sim-module 1")
 
     @staticmethod
@@ -142,7 +140,7 @@ class CardModulePeer(Peer):
 
     def hear(self, t_ns: int, data: bytes) -> None:
         """Bytes have arrived from the device."""
-        if "dead" in self.faults:
+        if "dead" in self.faults or not self.alive:
             return
         self._heard += data
         while (end := self._heard.find(b"\n")) >= 0:
@@ -161,7 +159,7 @@ class CardModulePeer(Peer):
             self._say("ERR not understood")
 
     def _say(self, text: str) -> Gesture:
-        if "dead" in self.faults or not self.place.powered:
+        if "dead" in self.faults or not self.alive:
             return self.gesture(self.place.clock.now_ns())
         check = "0000" if "garbled" in self.faults else _check(text)
         return self.gesture(self._bus.say(self, f"{text} *{check}\n".encode("ascii")))

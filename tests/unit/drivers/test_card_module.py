@@ -42,6 +42,7 @@ model = "MODULE-1"
 [nodes]
 reader1 = { compatible = "card-module", bus = "uart3", alias = "built_in" }
 """
+SECOND = 'reader2 = { compatible = "card-module", bus = "uart3" }\n'
 KEY6, KEY16 = bytes.fromhex("A0A1A2A3A4A5"), bytes.fromhex("00112233445566778899AABBCCDDEEFF")
 READS = (
     SecureRead(name="a", chip="block-chip", place=BlockPlace(block=4, key=KEY6, key_b=True)),
@@ -159,8 +160,8 @@ def test_a_card_nobody_can_put_is_refused(card: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("uart3\", alias", "uart4\", alias"), "did you mean 'uart3'"),
-        (("reader1 =", 'reader2 = { compatible = "card-module", bus = "uart3" }\nreader1 ='), "is already nodes"),
+        (('uart3", alias', 'uart4", alias'), "did you mean 'uart3'"),
+        (("reader1 =", SECOND + "reader1 ="), "a bus with a card module has nothing else"),
     ],
 )  # fmt: skip
 def test_a_module_needs_a_serial_port_of_its_own(change: tuple[str, str], words: str) -> None:
