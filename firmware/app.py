@@ -188,6 +188,7 @@ def control_services(
     from firmware.access import AccessConfig, DoorsService, EntryList, IndicateService, ReadersService
     from firmware.device import ButtonsService, DeviceConfig, DeviceService, LightsService
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
+    from firmware.osdp import ExternalReadersService, OsdpTraceService
     from firmware.rules import RulesService
 
     hardware = assembled.hardware
@@ -209,6 +210,8 @@ def control_services(
             IndicateService(core, hardware),
             ReadersService(core, hardware, access_config, entries),
         ),
+        "external_readers": lambda: (ExternalReadersService(core, hardware),),
+        "osdp_trace": lambda: (OsdpTraceService(core, hardware),),
         "rules": lambda: (RulesService(core),),
     }
     on = duties_on(parts.board, "control")
