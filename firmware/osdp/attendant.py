@@ -22,10 +22,11 @@ from firmware.core.vocabulary.osdp import (
     ReaderLink,
 )
 from firmware.core.vocabulary.station import UnsafeSetting
-from firmware.osdp.keys import KeyBook, new_key
+from firmware.osdp.keys import KeyBook
 from firmware.osdp.settings import ReaderSettings
 from hal.clock import Timer
 from hal.errors import HalError
+from hal.osdp.keys import new_key
 from hal.ports import SerialReader
 from hal.types import LinkPhase, LinkSettings, LinkStatus, PeerCondition
 
@@ -42,7 +43,13 @@ class Attendant:
     """Looks after one reader."""
 
     def __init__(
-        self, core: Core, node: str, alias: str, port: SerialReader, keys: KeyBook, settings: Callable[[], ReaderSettings]
+        self,
+        core: Core,
+        node: str,
+        alias: str,
+        port: SerialReader,
+        keys: KeyBook,
+        settings: Callable[[], ReaderSettings],
     ) -> None:
         self.node = node
         self.alias = alias
@@ -99,17 +106,15 @@ class Attendant:
             self.port.disconnect()
             self._publish(self.port.link)
             return
-        wish = LinkSettings(
-            address=settings.address,
-            baud=settings.baud,
-            keys=known.raw(),
-            plain=settings.insecure and not known.secured,
-        )
+        self._connect(known.raw(), plain=settings.insecure and not known.secured)
+        self._publish(self.port.link)
+
+    def _connect(self, keys: tuple[bytes, ...], *, plain: bool) -> None:
+        settings = self._settings()
         try:
-            self.port.connect(wish)
+            self.port.connect(LinkSettings(address=settings.address, baud=settings.baud, keys=keys, plain=plain))
         except HalError as error:
             log.error("external reader %s: %s", self.alias, error)
-        self._publish(self.port.link)
 
     def _insecure(self, secured: bool) -> str:
         if secured:
@@ -150,7 +155,9 @@ class Attendant:
         reason = status.reason
         if not settings.use:
             reason = "it is switched off"
-        elif not known.keys and not settings.insecure and self._armed is None and status.phase is not LinkPhase.CONNECTED:
+        elif (
+            not known.keys and not settings.insecure and self._armed is None and status.phase is not LinkPhase.CONNECTED
+        ):
             reason = reason or "it has no key; arm install mode, or import the key it has"
         self._bus.publish(
             ReaderLink(
@@ -232,15 +239,17 @@ class Attendant:
 
     async def _try_install(self) -> None:
         """Offer the first key: kept here before the reader hears of it, so that no power cut can lose it."""
-        known = self._keys.of(self.node)
         try:
-            if not known.keys:
+            if not self._keys.of(self.node).keys:
                 await self._keys.offer(self.node, new_key())
-                known = self._keys.of(self.node)
-            self.apply()
-            await self.port.install(known.raw()[0])
+            key = self._keys.of(self.node).raw()[0]
+            self._secured.clear()
+            self._connect((), plain=False)
+            await self._give(key)
+            # Even when it did not say so: an answer that was lost on the wire leaves the reader with the key.
+            self._connect((key,), plain=False)
             await self._shown()
-            await self._keys.use(self.node, known.raw()[0])
+            await self._keys.use(self.node, key)
         except (HalError, StationError) as error:
             log.info("external reader %s takes no first key yet: %s", self.alias, error)
             self._again(INSTALL_EVERY_S)
@@ -252,6 +261,12 @@ class Attendant:
             await self._rotate()
         except StationError as error:
             self._told(KeyChange.FAILED, f"the first key was not rotated: {error.message}")
+
+    async def _give(self, key: bytes) -> None:
+        try:
+            await self.port.install(key)
+        except HalError as error:
+            log.info("external reader %s: %s", self.alias, error)
 
     async def rotate(self) -> None:
         """Give the reader a new key inside its secure channel. Raises Refused, Unavailable, Busy."""

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from dataclasses import dataclass, field, replace
 
 from firmware.core.errors import Invalid, Unavailable
 from firmware.core.params import Keeper
 from firmware.core.store_file import Damaged
 from firmware.core.values import decode, encode
-from hal.osdp.secure import weak_key
 
 FILE = "osdp-keys"
-KEY_BYTES = 16
 
 log = logging.getLogger("firmware.osdp")
 
@@ -44,14 +41,6 @@ class KeyFile:
 
 
 UNKNOWN = ReaderKeys()
-
-
-def new_key() -> bytes:
-    """A key that nobody can guess and no list of weak keys holds."""
-    while True:
-        key = secrets.token_bytes(KEY_BYTES)
-        if weak_key(key) is None:
-            return key
 
 
 class KeyBook:

@@ -1,4 +1,4 @@
-"""Service `readers`: external readers on RS-485, switched on by parameters, keyed by hand (manual 001, External reader)."""
+"""Service `external_readers`: readers on RS-485, switched on by parameters and keyed by hand (manual 001)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from firmware.osdp.attendant import RETRY_S, Attendant
 from firmware.osdp.keys import KeyBook
 from firmware.osdp.settings import BAUDS, OsdpGroup, ReaderSettings, osdp_group
 from hal.errors import BusError, HalError, NoReply, OutOfRange, nearest
-from hal.osdp.secure import weak_key
+from hal.osdp.keys import weak_key
 from hal.ports import Hardware
 
 ADDRESSES = range(127)
@@ -99,7 +99,7 @@ class ExternalReadersService:
         register = self._core.actions.register
         admin = Level.ADMIN
         register("reader.install", InstallParams, self._install, level=admin,
-                 summary="Arm install mode: give a new external reader its first key, with somebody standing there.")  # fmt: skip
+                 summary="Arm install mode: a new external reader gets its first key, attended.")  # fmt: skip
         register("reader.install_stop", ReaderRef, self._install_stop, level=admin, summary="Close install mode.")
         register("reader.rotate_key", ReaderRef, self._rotate, level=admin,
                  summary="Give an external reader a new key inside its secure channel.")  # fmt: skip
@@ -149,7 +149,7 @@ class ExternalReadersService:
         assert isinstance(params, ImportKeyParams)
         key = bytes.fromhex(params.key)
         if (why := weak_key(key)) is not None:
-            raise Invalid("reader.import_key.key", f"this key is weak: {why}; install mode draws a good one")
+            raise Invalid("reader.import_key.key", f"the key {why}; install mode draws a good one")
         await self._attendant(params.reader, invocation.action).bring(key)
         return NOTHING
 

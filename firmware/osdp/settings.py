@@ -45,5 +45,8 @@ def osdp_group(readers: Iterable[str], current: Callable[[str], ReaderSettings])
     fields: dict[str, Any] = {}
     for reader in readers:
         kind = Annotated[ReaderSettings, BeforeValidator(part_over(ReaderSettings, reader, current))]
-        fields[reader] = (kind, param(ReaderSettings(), f"Use, address, rate and security of external reader {reader}."))
+        fields[reader] = (
+            kind,
+            param(ReaderSettings(), f"Use, address, rate and security of external reader {reader}."),
+        )
     return create_model("BoardOsdpGroup", __base__=OsdpGroup, **fields)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar
 
+from hal.osdp.osdpcap import capture_line
+
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
 from firmware.core.errors import NotFound
 from firmware.core.vocabulary.osdp import Capture, TraceLine, TracePage, TraceQuery, TraceRef, TraceStart
 from hal.clock import Timer
 from hal.errors import nearest
-from hal.osdp.osdpcap import capture_line
 from hal.ports import Hardware, PanelPort, SerialReader
 from hal.types import BusFrame
 
