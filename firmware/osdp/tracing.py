@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar
 
-from hal.osdp.osdpcap import capture_line
-
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
 from firmware.core.errors import NotFound
 from firmware.core.vocabulary.osdp import Capture, TraceLine, TracePage, TraceQuery, TraceRef, TraceStart
 from hal.clock import Timer
 from hal.errors import nearest
+from hal.osdp.osdpcap import Captured, write
 from hal.ports import Hardware, PanelPort, SerialReader
 from hal.types import BusFrame
 
@@ -142,5 +141,8 @@ class OsdpTraceService:
         assert isinstance(params, TraceRef)
         recording = self._find(params.port, invocation.action)
         shift_ns = recording.began_unix_ns - recording.began_ns
-        lines = [capture_line(frame.t_ns + shift_ns, frame.data, sent=frame.sent) for frame in recording.frames]
-        return Capture(name=f"{params.port}.osdpcap", text="".join(lines))
+        frames = (
+            Captured(frame.t_ns + shift_ns, "output" if frame.sent else "input", frame.data)
+            for frame in recording.frames
+        )
+        return Capture(name=f"{params.port}.osdpcap", text="".join(write(frames)))
