@@ -46,6 +46,7 @@ def _on_osdp(board: Board, *kinds: str) -> bool:
 
 DUTIES = (
     Duty(name="device", role="control", summary="identity and phase of the device"),
+    Duty(name="maintenance", role="control", summary="restart of the device"),
     Duty(name="journal", role="control", summary="every fact with its cause, kept on disk"),
     Duty(
         name="lights", role="control", summary="status LED and indicators", needs=frozenset({"led"}), wants=_no_lights
@@ -70,9 +71,22 @@ DUTIES = (
         wants=_no_serial_reader,
     ),
     Duty(name="osdp_trace", role="control", summary="decoded trace of OSDP ports", wants=_no_osdp),
+        name="controller",
+        role="control",
+        summary="somebody's door controller behind this device",
+        needs=frozenset({"reader"}),
+        wants=_no_doors,
+    ),
     Duty(name="rules", role="control", summary="what follows from what"),
     Duty(name="accounts", role="network", summary="who may do what"),
     Duty(name="carrier", role="network", summary="whether a cable or radio has a link (real boards)"),
+    Duty(
+        name="controller_net",
+        role="network",
+        summary="the way to a door controller over HTTP",
+        needs=frozenset({"reader"}),
+        wants=_no_doors,
+    ),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
 )
 

@@ -26,6 +26,7 @@ from hal.board import (
     RelayNode,
     RgbLedNode,
     SupervisedInputNode,
+    WiegandOutNode,
     WiegandReaderNode,
 )
 from hal.clock import Clock
@@ -37,6 +38,7 @@ from hal.drivers.loop import SupervisedLoop
 from hal.drivers.mcp23017 import Mcp23017
 from hal.drivers.terminal import IoTerminal
 from hal.drivers.wiegand import WiegandReader
+from hal.drivers.wiegand_out import WiegandOutput
 from hal.errors import HalError
 from hal.ports import Hardware
 from hal.types import Colour, LineRef
@@ -45,7 +47,7 @@ from hal.wires import AnalogIn, Gpio, I2c, Wires
 log = logging.getLogger("hal.assemble")
 
 # Drivers first by what they do to the world: what moves a strike is brought to its safe level before the rest.
-ORDER = ("expander", "adc", "relay", "output", "port", "led", "reader", "input", "button")
+ORDER = ("expander", "adc", "relay", "output", "port", "wiegand_out", "led", "reader", "input", "button")
 
 # Full scale of a converter, in volts: the smaller one is finer, the larger one is for loops on a 5 V supply.
 FINE_V, WIDE_V = 4.096, 6.144
@@ -169,6 +171,7 @@ class _Assembly:
         self._leds: dict[str, Light] = {}
         self._readers: dict[str, WiegandReader] = {}
         self._terminals: dict[str, IoTerminal] = {}
+        self._wiegand_outs: dict[str, WiegandOutput] = {}
 
     def hardware(self) -> Hardware:
         """The ports opened so far."""
@@ -181,6 +184,7 @@ class _Assembly:
             readers=self._readers,
             terminals=self._terminals,
             aliases=self._board.aliases,
+            wiegand_outs=self._wiegand_outs,
         )
 
     async def open(self, name: str, node: Node) -> None:
@@ -200,6 +204,8 @@ class _Assembly:
                 self._leds[name] = await self._light(name, lamps_of(node), active_high=node.active == "high")
             case WiegandReaderNode():
                 await self._reader(name, node)
+            case WiegandOutNode():
+                await self._wiegand_out(name, node)
             case DigitalInputNode():
                 await self._contact(name, node)
             case SupervisedInputNode():
@@ -308,6 +314,15 @@ class _Assembly:
         )
         self.opened.listening(name, reader)
         self._readers[name] = reader
+
+    async def _wiegand_out(self, name: str, node: WiegandOutNode) -> None:
+        pulses = await self._wires.pulses(
+            node.d0.bus, name, node.d0.offset, node.d1.offset, active_high=node.active == "high"
+        )
+        output = WiegandOutput(name, pulses, self._clock)
+        self.opened.driving(name, output)
+        self.opened.work.append(output.run)
+        self._wiegand_outs[name] = output
 
     async def _contact(self, name: str, node: DigitalInputNode) -> None:
         gpio, offset = await self._place(node.line)

@@ -175,7 +175,7 @@ class Desk:
         entry = decision.entry
         if decision.granted and entry is not None:
             fact: Event = AccessGranted(
-                door=self._door, reader=self._reader.name, credential=credential, entry=entry.id, holder=entry.name
+                door=self._door, reader=self._reader.name, credential=credential, entry=entry.id, holder=entry.holder
             )
         else:
             fact = AccessDenied(
@@ -184,7 +184,7 @@ class Desk:
                 credential=credential,
                 reason=decision.reason,
                 entry="" if entry is None else entry.id,
-                holder="" if entry is None else entry.name,
+                holder="" if entry is None else entry.holder,
             )
         self._core.bus.publish(fact, cause=cause)
 

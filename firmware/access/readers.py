@@ -12,6 +12,7 @@ from typing import ClassVar
 from firmware.access.config import AccessConfig
 from firmware.access.desk import Desk
 from firmware.access.entries import EntryList
+from firmware.access.entry_commands import EntryCommands
 from firmware.core.context import Core
 from hal.ports import CardReader, Hardware
 
@@ -45,6 +46,7 @@ class ReadersService:
 
     async def start(self) -> None:
         """Load the entry list, then listen to every reader."""
+        EntryCommands(self._core, self._entries).register()
         await self._entries.start(self._doors)
         for desk in self._desks.values():
             desk.open()

@@ -24,6 +24,7 @@ from hal.board.models import (
     RgbLedNode,
     SupervisedInputNode,
     UartBus,
+    WiegandOutNode,
     WiegandReaderNode,
 )
 
@@ -47,6 +48,7 @@ __all__ = [
     "RgbLedNode",
     "SupervisedInputNode",
     "UartBus",
+    "WiegandOutNode",
     "WiegandReaderNode",
     "board_names",
     "describe_board",

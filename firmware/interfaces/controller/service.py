@@ -1,4 +1,4 @@
-"""Service `controller_http`: asks the door controller behind a URL, and looks whether it is there.
+"""Service `controller_net`: asks the door controller behind a URL, and looks whether it is there.
 
 Owns `controller.ask` (for control only), `controller.readers` and the parameter group `controller_http`. It looks
 only while control says that the controller is connected this way.
@@ -39,7 +39,7 @@ UNSAFE = {
 class ControllerHttpService:
     """The way out to a controller on the network; restartable, nothing at the door waits for it for long."""
 
-    name: ClassVar[str] = "controller_http"
+    name: ClassVar[str] = "controller_net"
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset({"reader"})
 

@@ -24,7 +24,7 @@ from firmware.core.params import Params
 from firmware.core.service import Service
 from firmware.core.store import Store
 from firmware.core.values import decode
-from firmware.core.vocabulary.access import EntryView
+from firmware.core.vocabulary.entries import EntryView
 from firmware.core.vocabulary.station import StorageProblem
 from hal.clock import Clock, Timer
 from hal.errors import BusError
@@ -322,6 +322,10 @@ class Station:
         """Change parameters through the parameters API."""
         await self.core.params.change(group, values, ADMIN)
         await self.clock.sleep(0.001)
+
+    def group(self) -> asyncio.TaskGroup:
+        """Tasks of the test's own."""
+        return asyncio.TaskGroup()
 
     async def wait(self, s: float = 0.001) -> None:
         """Let virtual time go on."""

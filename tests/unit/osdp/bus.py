@@ -1,4 +1,4 @@
-"""A bus in memory: our panel and any number of our peripherals, bytes paced by the rate, virtual time, damage on demand."""
+"""A bus in memory: our panel and our peripherals, bytes paced by the rate, virtual time, damage on demand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from hal.osdp.facts import Fact, PeripheralSettings, ReaderSettings
+from hal.osdp.facts import Fact, KeyWanted, PeripheralSettings, ReaderSettings, Reported
 from hal.osdp.frame import Frame, parse, wire_ns
 from hal.osdp.panel import Panel
 from hal.osdp.peripheral import Peripheral
@@ -88,8 +88,6 @@ class Bus:
 
     def cards(self) -> list[str]:
         """The cards the panel was told, in order."""
-        from hal.osdp.facts import Reported
-
         return [fact.reply.bits for fact in self.found(Reported) if isinstance(fact.reply, Raw)]
 
     def frames(self) -> list[Frame]:
@@ -118,7 +116,7 @@ class Bus:
             times = [at_ns for at_ns in self._next if at_ns is not None]
             if self._events:
                 times.append(self._events[0][0])
-            at_ns = max(self.t_ns, min(times, default=end_ns))
+            at_ns = max(self.t_ns, min(times, default=end_ns + 1))
             if at_ns > end_ns:
                 self.t_ns = end_ns
                 return
@@ -169,19 +167,14 @@ class Bus:
         self._wake(n)
 
 
-def keyed(**more: object) -> tuple[ReaderSettings, PeripheralSettings]:
-    """Both ends with the same key."""
-    return ReaderSettings(keys=(KEY,)), PeripheralSettings(keys=(KEY,))
-
-
 def connected(bus: Bus, address: int = 0) -> bool:
     """Whether the panel calls a reader connected."""
     return bus.panel.status(address).phase.value == "connected"
 
 
-def secure_bus(**more: bool) -> Bus:
+def secure_bus(*, baud: int = 9600, trace: bool = False) -> Bus:
     """A bus with one reader whose secure channel stands."""
-    bus = Bus([ReaderSettings(keys=(KEY,))], [PeripheralSettings(keys=(KEY,))], **more)
+    bus = Bus([ReaderSettings(keys=(KEY,))], [PeripheralSettings(keys=(KEY,), baud=baud)], baud=baud, trace=trace)
     bus.until(lambda: connected(bus), 2 * S)
     return bus
 
@@ -191,3 +184,14 @@ def plain_bus() -> Bus:
     bus = Bus([ReaderSettings(plain=True)], [PeripheralSettings(plain=True)])
     bus.until(lambda: connected(bus), 2 * S)
     return bus
+
+
+def keeps_keys(bus: Bus) -> None:
+    """Every peripheral's owner keeps the keys that a panel sets, at once."""
+
+    def keep(n: int, fact: Fact) -> None:
+        if isinstance(fact, KeyWanted):
+            bus.peripherals[n].accept_key(bus.t_ns)
+            bus.poke(n)
+
+    bus.on_peripheral = keep
