@@ -71,6 +71,7 @@ DUTIES = (
         wants=_no_serial_reader,
     ),
     Duty(name="osdp_trace", role="control", summary="decoded trace of OSDP ports", wants=_no_osdp),
+    Duty(
         name="controller",
         role="control",
         summary="somebody's door controller behind this device",
