@@ -46,6 +46,7 @@ def _on_osdp(board: Board, *kinds: str) -> bool:
 
 DUTIES = (
     Duty(name="device", role="control", summary="identity and phase of the device"),
+    Duty(name="upgrade", role="control", summary="installs, tries, confirms and undoes firmware; resets"),
     Duty(name="maintenance", role="control", summary="restart of the device"),
     Duty(name="journal", role="control", summary="every fact with its cause, kept on disk"),
     Duty(
