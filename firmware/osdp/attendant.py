@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from firmware.core.bus import Bus
 from firmware.core.context import Core
@@ -35,6 +36,9 @@ INSTALL_EVERY_S = 2.0
 # How long after a key was set the reader may take to show that it has it.
 SHOW_WITHIN_S = 5.0
 RETRY_S = 10.0
+# Counts alone are told this often: a journal line for every answer would wear the storage out.
+COUNTS_EVERY_S = 60.0
+COUNTS = ("retries", "check_errors", "refusals", "round_trip_us")
 
 log = logging.getLogger("firmware.osdp")
 
@@ -62,6 +66,7 @@ class Attendant:
         self._armed: Timer | None = None
         self._open = False
         self._downgraded = False
+        self._counted: int | None = None
         self._secured = asyncio.Event()
 
     @property
@@ -159,27 +164,32 @@ class Attendant:
             not known.keys and not settings.insecure and self._armed is None and status.phase is not LinkPhase.CONNECTED
         ):
             reason = reason or "it has no key; arm install mode, or import the key it has"
-        self._bus.publish(
-            ReaderLink(
-                reader=self.node,
-                alias=self.alias,
-                phase=status.phase,
-                reason=reason,
-                secure=status.secure,
-                secured=known.secured,
-                keyed=bool(known.keys),
-                address=settings.address,
-                baud=settings.baud,
-                retries=status.retries,
-                check_errors=status.check_errors,
-                refusals=status.refusals,
-                round_trip_us=status.round_trip_us,
-                vendor=status.vendor,
-                model=status.model,
-                serial=status.serial,
-                version=status.version,
-            )
+        link = ReaderLink(
+            reader=self.node,
+            alias=self.alias,
+            phase=status.phase,
+            reason=reason,
+            secure=status.secure,
+            secured=known.secured,
+            keyed=bool(known.keys),
+            address=settings.address,
+            baud=settings.baud,
+            retries=status.retries,
+            check_errors=status.check_errors,
+            refusals=status.refusals,
+            round_trip_us=status.round_trip_us,
+            vendor=status.vendor,
+            model=status.model,
+            serial=status.serial,
+            version=status.version,
         )
+        before = self._bus.state(ReaderLink, self.node)
+        quiet = self._counted is not None and self._core.clock.now_ns() - self._counted < COUNTS_EVERY_S * 1e9
+        if before is not None and quiet:
+            link = replace(link, **{name: getattr(before, name) for name in COUNTS})
+        else:
+            self._counted = self._core.clock.now_ns()
+        self._bus.publish(link)
 
     def _condition(self, said: PeerCondition) -> None:
         self._bus.publish(

@@ -8,6 +8,7 @@ const KEYS = {
   "reader/link": ["reader"],
   "reader/condition": ["reader"],
   "station/unsafe": ["place"],
+  "controller/risk": ["risk"],
   "io/port": ["port"],
   "io/relay": ["relay"],
   "io/relay/trouble": ["relay"],
@@ -173,7 +174,8 @@ function drawDevice() {
 
 function draw() {
   pending = false;
-  const unsafe = of("station/unsafe");
+  const risks = of("controller/risk");
+  const unsafe = [...of("station/unsafe"), ...risks.map((each) => ({ place: "controller", detail: each.detail }))];
   place("unsafe-part").hidden = unsafe.length === 0;
   fill("unsafe", unsafe.map(unsafeRow), "");
   fill("doors", of("door/state").map(doorRow), "This device has no door.");
