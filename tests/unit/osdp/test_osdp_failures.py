@@ -29,9 +29,9 @@ from hal.osdp.commands import (
 )
 from hal.osdp.facts import ComSetPolicy, Fact, Finished, LinkChanged, Outcome, PeripheralSettings, ReaderSettings
 from hal.osdp.frame import Decoder, Frame, encode
+from hal.osdp.orders import MOST_COMMANDS
 from hal.osdp.payload import Payload
 from hal.osdp.peripheral import Peripheral
-from hal.osdp.reader import MOST_COMMANDS
 from hal.osdp.replies import (
     InputStatusReply,
     LocalStatusReply,
