@@ -15,7 +15,8 @@ from hal.osdp.payload import Payload
 from hal.osdp.replies import FileStatus, PdCap
 
 MOST_COMMANDS = 32
-LONGEST_MESSAGE = 1024
+# A longer message would hardly ever get through a noisy line whole.
+LONGEST_MESSAGE = 256
 SHORTEST_MESSAGE = 128
 
 
