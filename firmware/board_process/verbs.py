@@ -6,17 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from firmware import VERSION
 from firmware.board_process.supervisor import Supervisor
 from firmware.core.errors import Invalid, NotFound, Unsupported
 from firmware.options import RunOptions
-from firmware.paths import SLOT, StateDir
 from hal.clock import Clock
 from hal.errors import nearest
 from hal.sim.peers.base import Peer
 from hal.sim.peers.button import PRESS_S, ButtonPeer
+from hal.sim.peers.card_reader import CardReaderPeer
 from hal.sim.peers.loop import LoopPeer
-from hal.sim.peers.reader import ReaderPeer
 from hal.sim.world import World
 from hal.types import LoopState
 
@@ -101,8 +99,8 @@ class Verbs:
         found: ButtonPeer = self._peer(name, "button", ButtonPeer)
         return found
 
-    def _reader(self, name: str) -> ReaderPeer:
-        found: ReaderPeer = self._peer(name, "reader", ReaderPeer)
+    def _reader(self, name: str) -> CardReaderPeer:
+        found: CardReaderPeer = self._peer(name, "reader", CardReaderPeer)
         return found
 
     def _input(self, name: str, state: str) -> None:
@@ -141,7 +139,7 @@ class Verbs:
             peer.hold()
         if words[0] in ("on", "cycle"):
             self._world.power(True)
-            self._supervisor.power(on=True)
+            await self._supervisor.on()
         return {"power": "on" if self._world.powered else "off"}
 
     async def _press(self, words: list[str]) -> object:
@@ -180,14 +178,15 @@ class Verbs:
     async def _state(self, words: list[str]) -> object:
         if words:
             raise Invalid("state", f"takes no words, got {words[0]!r}")
-        slot = StateDir(self._options.state).slot_a
+        booted, hub = self._supervisor.booted, next(iter(self._supervisor.children.values()))
         return {
             "board": self._world.board.name,
             "model": self._world.board.product.model,
             "serial": self._world.identity.serial,
-            "version": VERSION,
-            "slot": SLOT,
-            "slot_runs": "checkout" if slot.is_symlink() else "image",
+            "version": hub.said.get("VERSION"),
+            "slot": booted and booted.slot.value,
+            "slot_runs": booted and ("image" if booted.image else "checkout"),
+            "trying": booted is not None and booted.trying,
             "power": "on" if self._world.powered else "off",
             "now_s": self._world.now_s,
             "roles": {
