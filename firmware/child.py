@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from firmware.app import Parts, Role, control_role, guest_role, media_services, network_services
-from firmware.board_process.supervisor import EX_CONFIG, die_with_parent
+from firmware.board_process.supervisor import EX_CONFIG
 from firmware.core.errors import Invalid, StationError
 from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.device import NetworkState
@@ -23,6 +23,7 @@ from firmware.notify import notify
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir, StateDir
 from hal.board import Board, load_board
+from hal.buses.parent import die_with_parent
 from hal.clock import Clock, SystemClock
 from hal.errors import BoardError, HalError
 from hal.wires import Wires

@@ -29,6 +29,7 @@ from hal.board import (
     RelayNode,
     RgbLedNode,
     SupervisedInputNode,
+    WiegandOutNode,
     WiegandReaderNode,
 )
 from hal.clock import Clock
@@ -43,6 +44,7 @@ from hal.drivers.osdp_peripheral import OsdpPort, identity_of
 from hal.drivers.osdp_reader import OsdpReader
 from hal.drivers.terminal import IoTerminal
 from hal.drivers.wiegand import WiegandReader
+from hal.drivers.wiegand_out import WiegandOutput
 from hal.errors import HalError
 from hal.ports import Hardware
 from hal.types import Colour, LineRef
@@ -51,7 +53,7 @@ from hal.wires import AnalogIn, Gpio, I2c, Wires
 log = logging.getLogger("hal.assemble")
 
 # Drivers first by what they do to the world: what moves a strike is brought to its safe level before the rest.
-ORDER = ("expander", "adc", "relay", "output", "port", "led", "reader", "panel", "input", "button")
+ORDER = ("expander", "adc", "relay", "output", "port", "wiegand_out", "led", "reader", "panel", "input", "button")
 
 # Full scale of a converter, in volts: the smaller one is finer, the larger one is for loops on a 5 V supply.
 FINE_V, WIDE_V = 4.096, 6.144
@@ -178,6 +180,7 @@ class _Assembly:
         self._serial_readers: dict[str, OsdpReader] = {}
         self._panels: dict[str, OsdpPort] = {}
         self._terminals: dict[str, IoTerminal] = {}
+        self._wiegand_outs: dict[str, WiegandOutput] = {}
 
     def hardware(self) -> Hardware:
         """The ports opened so far."""
@@ -192,6 +195,7 @@ class _Assembly:
             aliases=self._board.aliases,
             serial_readers=self._serial_readers,
             panels=self._panels,
+            wiegand_outs=self._wiegand_outs,
         )
 
     async def open(self, name: str, node: Node) -> None:
@@ -215,6 +219,8 @@ class _Assembly:
                 self._serial_reader(name, node)
             case OsdpPortNode():
                 await self._panel(name, node)
+            case WiegandOutNode():
+                await self._wiegand_out(name, node)
             case DigitalInputNode():
                 await self._contact(name, node)
             case SupervisedInputNode():
@@ -341,6 +347,15 @@ class _Assembly:
         self.opened.listening(name, port)
         self.opened.work.append(port.run)
         self._panels[name] = port
+
+    async def _wiegand_out(self, name: str, node: WiegandOutNode) -> None:
+        pulses = await self._wires.pulses(
+            node.d0.bus, name, node.d0.offset, node.d1.offset, active_high=node.active == "high"
+        )
+        output = WiegandOutput(name, pulses, self._clock)
+        self.opened.driving(name, output)
+        self.opened.work.append(output.run)
+        self._wiegand_outs[name] = output
 
     async def _contact(self, name: str, node: DigitalInputNode) -> None:
         gpio, offset = await self._place(node.line)

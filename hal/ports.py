@@ -23,6 +23,7 @@ from hal.types import (
     PeerCondition,
     ReaderFact,
     SentFrame,
+    WiegandOutStatus,
     WiegandTiming,
 )
 
@@ -233,10 +234,18 @@ class WiegandOut(Port, Protocol):
         """How pulses are sent."""
 
     def set_timing(self, timing: WiegandTiming) -> None:
-        """Send with this timing from the next frame on. Raises OutOfRange with the valid range."""
+        """Send with this timing from the next frame on. Raises OutOfRange with value and valid range."""
+
+    @property
+    def status(self) -> WiegandOutStatus:
+        """How it does: priority of its process, frames sent, broken off and failed."""
 
     async def send(self, bits: str) -> SentFrame:
-        """Send 1 to 512 bits, after the frames that wait already. Raises OutOfRange, DeviceError when it cannot."""
+        """Send 1 to 512 bits, after the frames that wait already.
+
+        Raises OutOfRange for no such frame, DeviceError when too many wait, when the frame went wrong every time, or
+        when the process that sends died: then nobody knows whether the controller has the frame.
+        """
 
 
 class Terminal(Port, Protocol):

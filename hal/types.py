@@ -342,3 +342,32 @@ class SentFrame:
     pulses_ns: tuple[int, ...]
     intervals_ns: tuple[int, ...]
     attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulseTrain:
+    """One try to send a frame, as measured, in ns: widths, and intervals from start to start.
+
+    `broken` says why it was broken off, or is empty; `ends_ns` is when the lines came to rest.
+    """
+
+    t_ns: int
+    ends_ns: int
+    pulses_ns: tuple[int, ...]
+    intervals_ns: tuple[int, ...]
+    broken: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WiegandOutStatus:
+    """How a Wiegand output does since it was opened.
+
+    `realtime` is whether the process that sends comes before all others; if not, `reason` says why. `frames` went
+    out whole, `broken` tries were broken off and sent again, `failed` frames never went out.
+    """
+
+    realtime: bool
+    reason: str = ""
+    frames: int = 0
+    broken: int = 0
+    failed: int = 0

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hal.errors import BusError
-from hal.types import ChipIdentity, Drive, Edge, EdgeKind, Pull
+from hal.types import ChipIdentity, Drive, Edge, EdgeKind, Pull, PulseTrain, WiegandTiming
 
 EdgeHandler = Callable[[Edge], None]
 ByteHandler = Callable[[int, bytes], None]
@@ -67,6 +67,34 @@ class Gpio(Protocol):
         drive: Drive = Drive.PUSH_PULL,
     ) -> OutputLines:
         """Request lines as outputs, with their first level set in the same step (hardening row 14)."""
+
+
+class PulseOut(Protocol):
+    """Two data lines, D0 and D1, that rest but for pulses of microseconds; whoever drives them measures every one.
+
+    On hardware and in a simulated world in real time this is a process of its own that runs one pulse code; in
+    virtual time it is a pair of output lines. All keep the limits of `hal.pulse`.
+    """
+
+    @property
+    def realtime(self) -> bool:
+        """Whether the sender comes before all other processes."""
+
+    @property
+    def reason(self) -> str:
+        """Why it does not, or empty."""
+
+    async def send(self, bits: str, timing: WiegandTiming) -> PulseTrain:
+        """Try once to send a frame; it is broken off when a pulse or gap goes out of bounds.
+
+        Raises BusError when the sender is not there or dies meanwhile.
+        """
+
+    async def run(self) -> None:
+        """Keep the sender alive; ends only by cancellation."""
+
+    def close(self) -> None:
+        """Bring both lines to rest, then give them back; closing twice is harmless."""
 
 
 class I2c(Protocol):
@@ -134,6 +162,12 @@ class Wires(Protocol):
 
     async def uart(self, bus: str, *, baud: int) -> Uart:
         """The serial port of that bus name, opened at `baud`."""
+
+    async def pulses(self, bus: str, owner: str, d0: int, d1: int, *, active_high: bool) -> PulseOut:
+        """Two lines of a GPIO chip as data lines; `active_high` is the level that makes a pulse.
+
+        Both rest from the request on, in the same step (hardening row 14). Raises BoardError, LineInUse, BusError.
+        """
 
     async def identity(self) -> ChipIdentity:
         """Serial number and chip id burnt into the hardware."""

@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from firmware.access.credential import Credential
 from firmware.access.schedule import Schedule
 from firmware.access.settings import UntrustedClock
+from firmware.core.cards.credential import Credential
 from firmware.core.vocabulary.access import EntryKind, Reason
 
 

@@ -10,11 +10,11 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from firmware.access.credential import Credential, Unreadable, read
 from firmware.access.decision import Attempt, Decision, decide
 from firmware.access.entries import EntryList
 from firmware.access.keypad import Keypad, Throttle
 from firmware.access.settings import AccessParams
+from firmware.core.cards.credential import Credential, Unreadable, read
 from firmware.core.context import Core
 from firmware.core.events import Event
 from firmware.core.vocabulary.access import (

@@ -18,12 +18,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from firmware.access.credential import Credential
 from firmware.access.decision import Entry, Index, Policy
 from firmware.access.entry_forms import entry_of, view_of
 from firmware.access.entry_table import Copying, EntryTable, Loaded
 from firmware.access.settings import AccessParams
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
+from firmware.core.cards.credential import Credential
 from firmware.core.context import Core
 from firmware.core.errors import Busy, Exhausted, NotFound, StationError, Unavailable
 from firmware.core.store import Damaged

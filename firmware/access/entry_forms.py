@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
-from firmware.access.credential import Credential, Reading, encode, parse, read
 from firmware.access.decision import Entry, Index
+from firmware.core.cards.credential import Credential, Reading, encode, parse, read
 from firmware.core.errors import Invalid, Unsupported
 from firmware.core.vocabulary.access import EntryAdd, EntryView
 from hal.errors import nearest

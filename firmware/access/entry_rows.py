@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from firmware.access.credential import RAW, Credential, parse
 from firmware.access.decision import Entry
+from firmware.core.cards.credential import RAW, Credential, parse
 
 SUM_BYTES = 16
 

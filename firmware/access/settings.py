@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
 
-from firmware.access.formats import FORMATS, CardFormat
 from firmware.access.schedule import Schedule
+from firmware.core.cards.formats import FORMATS, CardFormat
 from firmware.core.params import Group, param
 from hal.errors import nearest
 from hal.types import Colour

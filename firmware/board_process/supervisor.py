@@ -7,9 +7,7 @@ starting again cannot help: the whole device stops with the line the role printe
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,14 +23,6 @@ RESTART_LIMIT_S = 0.8
 STEADY_S = 10.0
 STOP_S = 5.0
 GUESTS_STOP_S = 2.0
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent dies (prctl(2)); leave at once if it already has."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)
 
 
 class RoleRefused(Exception):

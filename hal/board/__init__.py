@@ -26,6 +26,7 @@ from hal.board.models import (
     RgbLedNode,
     SupervisedInputNode,
     UartBus,
+    WiegandOutNode,
     WiegandReaderNode,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     "RgbLedNode",
     "SupervisedInputNode",
     "UartBus",
+    "WiegandOutNode",
     "WiegandReaderNode",
     "board_names",
     "describe_board",

@@ -341,6 +341,23 @@ class OsdpPortNode(Soldered):
     bus: Name
 
 
+class WiegandOutNode(Soldered):
+    """Two data lines to somebody's controller, each through a transistor; we are its reader.
+
+    `active` is the level of the processor's line that pulls the data line low: the level of a pulse. At the other
+    level the transistor lets go and the data line is idle, pulled to 5 V by the controller.
+    """
+
+    kind: ClassVar[str] = "wiegand_out"
+    line_fields: ClassVar[tuple[str, ...]] = ("d0", "d1")
+    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = (("d0", "d1"),)
+
+    compatible: Literal["wiegand-out"]
+    d0: Line
+    d1: Line
+    active: Level = "high"
+
+
 Bus = GpioBus | I2cBus | UartBus
 Node = (
     ButtonNode
@@ -354,6 +371,7 @@ Node = (
     | IoPortNode
     | Ads1115Node
     | Mcp23017Node
+    | WiegandOutNode
     | WiegandReaderNode
     | OsdpReaderNode
     | OsdpPortNode
@@ -374,5 +392,6 @@ NODES: dict[str, type[Node]] = {
     "relay": RelayNode,
     "rgb-led": RgbLedNode,
     "supervised-input": SupervisedInputNode,
+    "wiegand-out": WiegandOutNode,
     "wiegand-reader": WiegandReaderNode,
 }

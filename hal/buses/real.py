@@ -14,7 +14,7 @@ from hal.buses.identity import read_identity
 from hal.clock import Clock
 from hal.errors import BoardError, BusError, nearest
 from hal.types import ChipIdentity
-from hal.wires import Gpio, I2c, Uart
+from hal.wires import Gpio, I2c, PulseOut, Uart
 
 if TYPE_CHECKING:
     from hal.buses.gpio import FactoryGpio
@@ -95,6 +95,24 @@ class RealWires:
         uart = SerialUart(bus, device, self._clock, baud=baud, rs485=rs485)
         self._uarts[bus] = uart  # one before it was closed, or the port would be in use
         return uart
+
+    async def pulses(self, bus: str, owner: str, d0: int, d1: int, *, active_high: bool) -> PulseOut:
+        """Two lines driven by a process of their own. Raises BoardError, LineInUse, BusError."""
+        from hal.buses.pulse_child import PulseChild
+        from hal.buses.pulse_process import Work
+
+        chip, gpio = self._setting(bus, "gpio", "chip"), await self.gpio(bus)
+
+        async def rest() -> None:
+            # The kernel has the lines back from a sender that died, perhaps in the middle of a pulse.
+            lines = await gpio.outputs(owner, (d0, d1), initial=(not active_high, not active_high))
+            lines.close()
+
+        work = Work(socket=-1, parent=-1, owner=owner, bus=bus, chip=chip, d0=d0, d1=d1, active_high=active_high)
+        child = PulseChild(work, self._clock, rest=rest)
+        await child.open()
+        self._closers.append(child.close)
+        return child
 
     async def identity(self) -> ChipIdentity:
         """Serial number and chip id of this machine. Raises BusError when it has none."""

@@ -24,6 +24,7 @@ from hal.board.models import (
     RelayNode,
     RgbLedNode,
     SupervisedInputNode,
+    WiegandOutNode,
     WiegandReaderNode,
 )
 from hal.errors import BoardError
@@ -31,6 +32,7 @@ from hal.sim.chips import Ads1115, Mcp23017
 from hal.sim.nets import Net, Strength
 from hal.sim.peers.base import Peer
 from hal.sim.peers.button import ButtonPeer
+from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import LightPeer, ToldLamp
 from hal.sim.peers.loop import ContactPeer, ResistorLoopPeer
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
@@ -203,6 +205,19 @@ def serial_reader(world: World, name: str, node: Node) -> Peer:
     )
 
 
+def controller(world: World, name: str, node: Node) -> Peer:
+    """A controller that listens to our data lines; the transistors rest, as the processor's pull at reset has them."""
+    assert isinstance(node, WiegandOutNode)
+    return ControllerPeer(
+        world,
+        name,
+        resting(world, node.d0, node.active),
+        resting(world, node.d1, node.active),
+        active_high=node.active == "high",
+        alias=node.alias,
+    )
+
+
 def panel(world: World, name: str, node: Node) -> Peer:
     """Somebody's panel, not yet plugged in."""
     assert isinstance(node, OsdpPortNode)
@@ -223,5 +238,6 @@ BUILDERS: dict[type[Node], Callable[[World, str, Node], Peer]] = {
     RelayNode: strike,
     RgbLedNode: light,
     SupervisedInputNode: loop,
+    WiegandOutNode: controller,
     WiegandReaderNode: reader,
 }

@@ -46,9 +46,25 @@ KINDS = {
     "expander": "expander",
     "serial": "serial",
     "leaf": "leaf",
+    "controller": "controller",
+    "wiegand_out": "controller",
 }
 # A bare name that several things share means the first of these.
-PRIORITY = ("relay", "reader", "panel", "port", "input", "led", "button", "output", "adc", "expander", "serial", "leaf")
+PRIORITY = (
+    "relay",
+    "reader",
+    "panel",
+    "port",
+    "input",
+    "led",
+    "button",
+    "output",
+    "adc",
+    "expander",
+    "serial",
+    "leaf",
+    "controller",
+)
 
 B = TypeVar("B")
 Change = Callable[[str, float, bool | str], None]

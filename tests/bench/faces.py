@@ -42,6 +42,35 @@ class RelayFace(Protocol):
         """The first pulse that has ended since the test began; waits for it."""
 
 
+class BeeperFace(Protocol):
+    """A beeper within earshot."""
+
+    @property
+    def on(self) -> bool:
+        """Whether it sounds now."""
+
+    def pulses(self) -> tuple[Pulse, ...]:
+        """Every beep that has ended."""
+
+
+class ControllerFace(Protocol):
+    """Somebody's door controller at the far end of our Wiegand output, with light and beeper wires towards us."""
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """The bits of every frame that kept the standard, in order."""
+
+    @property
+    def spoilt(self) -> int:
+        """How many frames did not."""
+
+    def wire(self, wire: str, port: str) -> None:
+        """Lead `led1`, `led2` or `beeper` to a terminal."""
+
+    def drive(self, wire: str, on: bool) -> None:
+        """Pull a wire to ground, or let it go."""
+
+
 class ReaderFace(Protocol):
     """A reader on the wall."""
 
@@ -55,6 +84,10 @@ class ReaderFace(Protocol):
 
     def plug(self) -> None:
         """Put its cable back."""
+
+    @property
+    def beeper(self) -> BeeperFace:
+        """Its beeper."""
 
     async def swipe(self, card: str) -> None:
         """Hold a card to it, until it has been sent."""

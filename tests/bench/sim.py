@@ -22,16 +22,20 @@ from firmware.access import ReadersService
 from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, guest_role, network_services
 from firmware.board_process.scene import furnish
+from firmware.core.context import Core
 from firmware.core.events import Event
+from firmware.core.service import Service
+from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
 from firmware.paths import SLOT, StateDir
 from hal.board import load_board
 from hal.sim.peers.button import ButtonPeer
 from hal.sim.peers.card_reader import CardReaderPeer
+from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import Lamp
 from hal.sim.peers.loop import LoopPeer
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
-from hal.sim.peers.switch import StrikePeer
+from hal.sim.peers.switch import Load, StrikePeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import NoSuchPeer, World
@@ -94,12 +98,52 @@ class Relay:
         self._bench.world.fault(self._peer.title, kind)
 
 
+class Beeper:
+    """`faces.BeeperFace` on a simulated load."""
+
+    def __init__(self, peer: Load) -> None:
+        self._peer = peer
+
+    @property
+    def on(self) -> bool:
+        return self._peer.trace.value
+
+    def pulses(self) -> tuple[Pulse, ...]:
+        return tuple(Pulse(each.t_s, each.width_s) for each in self._peer.trace.pulses())
+
+
+class Controller:
+    """`faces.ControllerFace` on a simulated controller."""
+
+    def __init__(self, bench: SimBench, peer: ControllerPeer) -> None:
+        self._bench = bench
+        self._peer = peer
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        return self._peer.good_frames
+
+    @property
+    def spoilt(self) -> int:
+        return sum(not frame.good for frame in self._peer.frames)
+
+    def wire(self, wire: str, port: str) -> None:
+        self._peer.wire(wire, self._bench.loop(f"port:{port}"))
+
+    def drive(self, wire: str, on: bool) -> None:
+        self._peer.drive(wire, on)
+
+
 class Reader:
     """`faces.ReaderFace` on a simulated reader."""
 
     def __init__(self, peer: CardReaderPeer) -> None:
         self._peer = peer
         self.led = Light(peer.led)
+
+    @property
+    def beeper(self) -> Beeper:
+        return Beeper(self._peer.beeper)
 
     async def swipe(self, card: str) -> None:
         await self._peer.swipe(card)
@@ -229,8 +273,12 @@ class SimBench:
         await self._run(self._control)
         hub = self._control.core.link
         make = network_services(parts, "127.0.0.1", 0, web=True)
+
+        def without_sockets(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
+            return tuple(service for service in make(core, info) if service.name != "api")
+
         self._network = await self._stack.enter_async_context(
-            guest_role(parts, "network", hub.join, lambda core, info: make(core, info)[:1])  # type: ignore[attr-defined]
+            guest_role(parts, "network", hub.join, without_sockets)  # type: ignore[attr-defined]
         )
         await self._run(self._network)
         from firmware.interfaces.api.app import build_app
@@ -359,6 +407,12 @@ class SimBench:
         assert isinstance(peer, OsdpPanelPeer)
         return Panel(peer)
 
+    def controller(self, name: str = "controller") -> Controller:
+        """The door controller at our Wiegand output."""
+        peer = self.world.find(f"controller:{name}")
+        assert isinstance(peer, ControllerPeer)
+        return Controller(self, peer)
+
     def relay(self, name: str) -> Relay:
         """A relay with its strike."""
         peer = self.world.find(f"relay:{name}")
@@ -399,6 +453,10 @@ class SimBench:
     async def action(self, name: str, /, **params: Any) -> httpx.Response:
         """Invoke an action."""
         return await self.api("POST", f"/actions/{name}", params)
+
+    async def params(self, group: str, /, **wishes: Any) -> httpx.Response:
+        """Change parameters of a group."""
+        return await self.api("PATCH", f"/params/{group}", wishes)
 
     def events(self, topic: str) -> list[Any]:
         """Everything published under a topic since the firmware started, in order."""

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from firmware.core.events import Pulse, State, topic
-from hal.types import Colour
+from hal.types import Colour, Pattern
 
 
 @topic("access/card")
@@ -204,6 +204,22 @@ class IndicateParams:
     colour: Colour
     for_s: Annotated[float, Field(gt=0, le=3600)]
     flash: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseParams:
+    """What a reader's light shows between indications, for a door controller; None is the idle colour again."""
+
+    reader: DoorName
+    pattern: Pattern | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeepParams:
+    """Switch a reader's beeper on or off, for a door controller."""
+
+    reader: DoorName
+    on: bool
 
 
 class EntryKind(StrEnum):

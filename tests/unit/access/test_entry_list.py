@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from firmware.access.credential import parse
 from firmware.access.decision import Entry
 from firmware.access.entry_table import EntryTable
 from firmware.core.actions import Caller, Level
+from firmware.core.cards.credential import parse
 from firmware.core.errors import Exhausted, Forbidden, Invalid, NotFound, StationError, Unavailable, Unsupported
 from firmware.core.vocabulary.access import EntriesChanged, EntryPage
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem

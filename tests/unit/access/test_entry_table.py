@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firmware.access.credential import Credential
 from firmware.access.decision import Entry
 from firmware.access.entry_rows import from_row, head_sum, moved, row_sum, to_row
 from firmware.access.entry_table import EntryTable, Loaded
+from firmware.core.cards.credential import Credential
 from tests.effort import examples
 
 KEY = b"k" * 32

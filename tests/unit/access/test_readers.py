@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from firmware.access.credential import encode, parse
+from firmware.core.cards.credential import encode, parse
 from firmware.core.vocabulary.access import (
     AccessDenied,
     AccessGranted,
