@@ -187,6 +187,11 @@ class EntryList:
         """What the index knows a QR text by."""
         return hmac.digest(self._key, b"qr:" + text.encode("utf-8", "surrogatepass"), hashlib.sha256)
 
+    def is_pin(self, digits: str) -> bool:
+        """Whether some entry has this PIN, alone or with its card."""
+        hashed = self.pin_hash(digits)
+        return hashed in self.index.pins or self.book.has_pin(hashed)
+
     async def spend(self, entry: Entry, *, cause: str | None) -> bool:
         """Take one use of a limited entry; True once it is on disk, False when that failed or took too long.
 

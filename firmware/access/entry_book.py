@@ -5,6 +5,7 @@ A copy of a book is a draft: an import is tried out on one before anything is wr
 
 from __future__ import annotations
 
+import hmac
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 
@@ -21,6 +22,7 @@ class Book:
         self._cards: dict[Credential, Entry] = {}
         self._pins: dict[bytes, Entry] = {}
         self._qrs: dict[bytes, Entry] = {}
+        self._both: dict[str, Entry] = {}
         self.index = Index(self._cards, self._pins, self._qrs)
         self.fill(entries)
 
@@ -43,6 +45,10 @@ class Book:
                 break
             found.append(self._by_name[at][1])
         return tuple(found)
+
+    def has_pin(self, hashed: bytes) -> bool:
+        """Whether an entry has this PIN together with its card; walks through those that have both."""
+        return any(entry.pin is not None and hmac.compare_digest(entry.pin, hashed) for entry in self._both.values())
 
     def page(self, offset: int, limit: int) -> tuple[Entry, ...]:
         """Some entries in the order of their names."""
@@ -82,12 +88,15 @@ class Book:
         copy._cards.update(self._cards)
         copy._pins.update(self._pins)
         copy._qrs.update(self._qrs)
+        copy._both.update(self._both)
         return copy
 
     def _index(self, entry: Entry) -> None:
         self._entries[entry.id] = entry
         if entry.card is not None:
             self._cards[entry.card] = entry
+            if entry.pin is not None:
+                self._both[entry.id] = entry
         elif entry.pin is not None:  # a PIN that goes with a card opens nothing alone, and need not be unlike others
             self._pins[entry.pin] = entry
         if entry.qr is not None:
@@ -96,6 +105,7 @@ class Book:
     def _unindex(self, entry: Entry) -> None:
         if entry.card is not None:
             self._cards.pop(entry.card, None)
+            self._both.pop(entry.id, None)
         elif entry.pin is not None:
             self._pins.pop(entry.pin, None)
         if entry.qr is not None:

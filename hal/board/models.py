@@ -334,6 +334,30 @@ class WiegandOutNode(Soldered):
     active: Level = "high"
 
 
+class OsdpReaderNode(Soldered):
+    """A card reader on a serial bus that speaks OSDP to us, its panel; several may share a bus.
+
+    Its address, rate and keys are parameters, because they are not soldered.
+    """
+
+    kind: ClassVar[str] = "reader"
+
+    compatible: Literal["osdp-reader"]
+    bus: Name
+    keypad: bool = True
+    led: bool = True
+    beeper: bool = True
+
+
+class OsdpPortNode(Soldered):
+    """A serial bus on which we are the reader of somebody's panel."""
+
+    kind: ClassVar[str] = "panel"
+
+    compatible: Literal["osdp-port"]
+    bus: Name
+
+
 Bus = GpioBus | I2cBus | UartBus
 Node = (
     ButtonNode
@@ -349,6 +373,8 @@ Node = (
     | Mcp23017Node
     | WiegandOutNode
     | WiegandReaderNode
+    | OsdpReaderNode
+    | OsdpPortNode
 )
 
 BUSES: dict[str, type[Bus]] = {"gpio": GpioBus, "i2c": I2cBus, "uart": UartBus}
@@ -361,6 +387,8 @@ NODES: dict[str, type[Node]] = {
     "io-port": IoPortNode,
     "led": LedNode,
     "mcp23017": Mcp23017Node,
+    "osdp-port": OsdpPortNode,
+    "osdp-reader": OsdpReaderNode,
     "relay": RelayNode,
     "rgb-led": RgbLedNode,
     "supervised-input": SupervisedInputNode,

@@ -305,6 +305,7 @@ class Peripheral:
         if (reply.address, reply.baud) == (self._settings.address, self._settings.baud):
             return
         self._settings = replace(self._settings, address=reply.address, baud=reply.baud)
+        self._status = replace(self._status, address=reply.address, baud=reply.baud)
         self._doing.moved(self._settings)
         self._decoder.set_baud(reply.baud)
         self._guard.end()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import termios
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -248,14 +249,7 @@ class SerialBus(Peer):
             self._talks = [other for other in self._talks if not other.over or other.ends_ns > first_ns]
 
     def _faulty(self, data: bytes) -> bytes:
-        chance = self.place.chance
-        if "half" in self.faults:
-            data = data[: len(data) // 2]
-        if "drop" in self.faults:
-            data = bytes(byte for byte in data if chance.randrange(DROP_IN))
-        if "noise" in self.faults:
-            data = bytes(byte ^ (0 if chance.randrange(NOISE_IN) else 1 << chance.randrange(8)) for byte in data)
-        return self._wrong(data) if "garbage" in self.faults else data
+        return spoilt(data, self.faults, self.place.chance)
 
     def _flipped(self, data: bytes) -> bytes:
         chance = self.place.chance
@@ -266,7 +260,7 @@ class SerialBus(Peer):
         return bytes(spoilt)
 
     def _wrong(self, data: bytes) -> bytes:
-        return bytes(byte ^ self.place.chance.randrange(1, 256) for byte in data)
+        return wrong(data, self.place.chance)
 
     def state(self) -> dict[str, object]:
         """Whether the port exists, and how many hang on it."""
@@ -275,6 +269,22 @@ class SerialBus(Peer):
             "path": self._path if self._master >= 0 else None,
             "stations": len(self.stations),
         }
+
+
+def spoilt(data: bytes, faults: Set[str], chance: random.Random) -> bytes:
+    """Bytes as they arrive through a bad cable: `half`, `drop`, `noise` and `garbage`, as `SerialBus` explains."""
+    if "half" in faults:
+        data = data[: len(data) // 2]
+    if "drop" in faults:
+        data = bytes(byte for byte in data if chance.randrange(DROP_IN))
+    if "noise" in faults:
+        data = bytes(byte ^ (0 if chance.randrange(NOISE_IN) else 1 << chance.randrange(8)) for byte in data)
+    return wrong(data, chance) if "garbage" in faults else data
+
+
+def wrong(data: bytes, chance: random.Random) -> bytes:
+    """As many bytes, none of them right."""
+    return bytes(byte ^ chance.randrange(1, 256) for byte in data)
 
 
 class CountedUart:

@@ -80,6 +80,15 @@ class ReaderFace(Protocol):
     def beeper(self) -> BeeperFace:
         """Its beeper."""
 
+    def tamper(self) -> None:
+        """Open its housing; when it is open, close it."""
+
+    def unplug(self) -> None:
+        """Pull its cable."""
+
+    def plug(self) -> None:
+        """Put its cable back."""
+
     async def swipe(self, card: str) -> None:
         """Hold a card to it, until it has been sent."""
 
@@ -88,6 +97,38 @@ class ReaderFace(Protocol):
 
     def fault(self, kind: str) -> None:
         """Misbehave; `none` ends it."""
+
+
+class PanelFace(Protocol):
+    """Somebody's panel, whose reader we are."""
+
+    @property
+    def cards(self) -> tuple[str, ...]:
+        """The bits of every card it was told, in order."""
+
+    @property
+    def keys(self) -> str:
+        """Every key it was told."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether its link with us stands."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether that is a secure channel."""
+
+    def plug(self, *keys: bytes) -> None:
+        """Put it in: it polls from now on, with these keys."""
+
+    def unplug(self) -> None:
+        """Pull it out."""
+
+    def light(self, colour: str, for_s: float = 0.0) -> None:
+        """Show a colour on our light, for a time or for good."""
+
+    def buzz(self, count: int) -> None:
+        """Sound our buzzer so often."""
 
 
 class LoopFace(Protocol):

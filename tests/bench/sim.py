@@ -38,12 +38,13 @@ from hal.sim.peers.card_reader import CardReaderPeer
 from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import Lamp
 from hal.sim.peers.loop import LoopPeer
+from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.peers.switch import StrikePeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import NoSuchPeer, World
 from tests.bench.disk import FaultyDisk
-from tests.bench.sim_faces import Cable, Controller, Light, Reader, Relay
+from tests.bench.sim_faces import Cable, Controller, Light, Panel, Reader, Relay
 
 E = TypeVar("E", bound=Event)
 USER, PASSWORD = "admin", "bench-password"
@@ -310,6 +311,12 @@ class SimBench:
         peer = self.world.find(f"controller:{name}")
         assert isinstance(peer, ControllerPeer)
         return Controller(self, peer)
+
+    def panel(self, name: str) -> Panel:
+        """Somebody's panel on our second serial port."""
+        peer = self.world.find(f"panel:{name}")
+        assert isinstance(peer, OsdpPanelPeer)
+        return Panel(peer)
 
     def relay(self, name: str) -> Relay:
         """A relay with its strike."""

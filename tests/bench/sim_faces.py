@@ -10,8 +10,10 @@ from hal.sim.peers.card_reader import CardReaderPeer
 from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import Lamp
 from hal.sim.peers.loop import LoopPeer
+from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.peers.switch import Load, StrikePeer
 from hal.sim.world import World
+from hal.types import LinkPhase
 from tests.bench.faces import Pulse
 
 
@@ -123,6 +125,51 @@ class Reader:
 
     def fault(self, kind: str) -> None:
         self._peer.clear() if kind == "none" else self._peer.fault(kind)
+
+    def tamper(self) -> None:
+        self._peer.tamper()
+
+    def unplug(self) -> None:
+        self._peer.unplug()
+
+    def plug(self) -> None:
+        self._peer.plug()
+
+
+class Panel:
+    """`faces.PanelFace` on a simulated panel."""
+
+    def __init__(self, peer: OsdpPanelPeer) -> None:
+        self._peer = peer
+
+    @property
+    def cards(self) -> tuple[str, ...]:
+        return tuple(self._peer.cards)
+
+    @property
+    def keys(self) -> str:
+        return self._peer.pressed
+
+    @property
+    def connected(self) -> bool:
+        return self._peer.status.phase is LinkPhase.CONNECTED
+
+    @property
+    def secure(self) -> bool:
+        return self._peer.status.secure
+
+    def plug(self, *keys: bytes) -> None:
+        self._peer.keys = keys
+        self._peer.plug()
+
+    def unplug(self) -> None:
+        self._peer.unplug()
+
+    def light(self, colour: str, for_s: float = 0.0) -> None:
+        self._peer.light(colour, for_s=for_s)
+
+    def buzz(self, count: int) -> None:
+        self._peer.buzz(count)
 
 
 class Cable:

@@ -48,6 +48,17 @@ class PinEntered(Pulse):
     reader: str
     door: str
     digits: int
+    by: By = By.ENTRIES
+
+
+@topic("access/qr")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QrPresented(Pulse):
+    """A QR text was shown at a reader; the text is never part of a fact."""
+
+    reader: str
+    door: str
+    by: By = By.ENTRIES
 
 
 @topic("access/reader/noise")
@@ -151,6 +162,7 @@ class Guess(StrEnum):
 
     PIN = "PIN"
     CARD = "card"
+    QR = "QR text"
 
 
 @topic("access/throttle")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 
+from hal.clock import Timer
 from hal.sim.nets import Net
 from hal.sim.peers.base import Peer, Place
 from hal.sim.traces import Trace
-from hal.types import Colour
+from hal.types import Colour, Pattern, Step
 
 # What an eye sees of red, green and blue together; there is no name for every mixture of a lamp's three.
 MIXTURES: dict[frozenset[Colour], str] = {
@@ -81,12 +83,27 @@ class ToldLamp(Lamp):
 
     def __init__(self, place: Place, name: str) -> None:
         super().__init__(place, name)
-        self._told = str(Colour.OFF)
+        self._steps: Iterator[Step] = iter(())
+        self._colour = Colour.OFF
+        self._next: Timer | None = None
 
-    def tell(self, colour: str) -> None:
+    def tell(self, pattern: Pattern) -> None:
         """Show this from now on."""
-        self._told = colour
-        self._look()
+        self.forget(self._next)
+        self._next = None
+        if len(pattern.steps) == 1:
+            self._colour = pattern.steps[0].colour
+            self._look()
+        else:
+            self._steps = itertools.cycle(pattern.steps)
+            self._step(self.place.clock.now_ns())
+
+    def _step(self, t_ns: int) -> None:
+        step = next(self._steps)
+        self._colour = step.colour
+        self._look(t_ns)
+        next_ns = t_ns + step.for_ms * 1_000_000
+        self._next = self.at(next_ns, lambda: self._step(next_ns))
 
     def _lit(self) -> str:
-        return self._told
+        return str(self._colour)
