@@ -6,10 +6,11 @@ builders serve a child process (`firmware.child`), `--role all`, and the tests, 
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,7 +32,7 @@ from firmware.core.values import decode
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 from firmware.paths import StateDir
-from firmware.roles import duties_on, explain_services
+from firmware.roles import duties_on, explain_services, roles_for
 from firmware.upgrade.boot_tryboot import ask_systemd
 from firmware.upgrade.ports import Boot, Slot
 from hal.board import Board, describe_board, load_board
@@ -39,8 +40,14 @@ from hal.clock import Clock
 
 if TYPE_CHECKING:
     from firmware.device import DeviceConfig, DeviceService
+    from firmware.upgrade.waking import Start
     from hal.assemble import Assembled
     from hal.wires import Wires
+
+
+CERTIFICATE_NAME = "own.der"
+
+log = logging.getLogger("firmware.app")
 
 
 def explain(board_name: str) -> str:
@@ -73,6 +80,7 @@ class Parts:
     boot: Boot | None = None  # None: a machine that was not started from a slot
     slot: Slot = Slot.A
     powered_ns: int | None = None  # when the power came, at the first start since then
+    upgrade: Start | None = None  # what the early start found; None: no boot control, or its storage fails
 
     def restart(self) -> None:
         """Ask for a restart of the whole device. Raises OSError."""
@@ -240,11 +248,60 @@ def control_services(
         ),
         "controller": lambda: (ControllerService(core, hardware, ports),),
         "rules": lambda: (RulesService(core),),
+        "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart),),
     }
     on = duties_on(parts.board, "control")
     services = [service for name, make in makers.items() if name in on for service in make()]
     return device, tuple(services)
+
+
+def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
+    """The upgrade service, where there is boot control and its record could be read."""
+    if parts.upgrade is None:
+        return ()
+    from firmware.upgrade.early import CERTIFICATE, REVOCATIONS
+    from firmware.upgrade.service import Places, UpgradeService
+
+    places = Places(
+        spool=parts.state.spool,
+        keyring=parts.state.keyring,
+        certificate=parts.state.root / CERTIFICATE / CERTIFICATE_NAME,
+        revocations=parts.state.root / REVOCATIONS,
+        roles=frozenset(roles_for(parts.board)),
+    )
+    return (UpgradeService(core, parts.upgrade, places),)
+
+
+def kept_by_restore() -> dict[str, frozenset[str]]:
+    """The parameters that a restore keeps, of every role; they are needed before any role declares its own."""
+    from firmware.device.network import NetworkSettings
+    from firmware.upgrade.early import kept_names
+
+    return kept_names((NetworkSettings,))
+
+
+def early_start(parts: Parts) -> Parts:
+    """What control does before it opens anything: upgrades and resets that were under way are brought to an end.
+
+    A medium that fails leaves the device without upgrades, and the door at work.
+    """
+    from firmware.upgrade.early import Device, begin
+
+    if parts.boot is None:
+        return parts
+    device = Device(
+        root=parts.state.root,
+        version=VERSION,
+        boot=parts.boot,
+        kept=kept_by_restore(),
+        crashed=parts.powered_ns is None,
+    )
+    try:
+        return replace(parts, upgrade=begin(device))
+    except OSError as error:
+        log.error("no upgrades until the next start: %s", error)
+        return parts
 
 
 class Joined:
@@ -313,7 +370,7 @@ def network_services(
         from firmware.security import AccountsService
 
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
-        api = ApiService(core, host, port, web=web)
+        api = ApiService(core, host, port, web=web, spool=parts.state.spool)
         services: list[Service] = [accounts]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
@@ -333,6 +390,7 @@ __all__ = [
     "Parts",
     "Role",
     "control_role",
+    "early_start",
     "explain",
     "guest_role",
     "media_services",

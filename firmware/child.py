@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from firmware import VERSION
-from firmware.app import Parts, Role, control_role, guest_role, media_services, network_services
+from firmware.app import Parts, Role, control_role, early_start, guest_role, media_services, network_services
 from firmware.board_process.supervisor import EX_CONFIG
 from firmware.core.errors import Invalid, StationError
 from firmware.core.services import ServiceCrashed
@@ -159,6 +159,10 @@ class Child:
     async def run(self) -> None:
         """Build and run. Raises what the role raises."""
         role = self._options.role
+        if role in ("control", "all"):
+            self._parts = early_start(self._parts)
+            if self._parts.upgrade is not None and self._parts.upgrade.restart:
+                await asyncio.Event().wait()  # the device restarts: this start goes no further
         if role == "all":
             await self._all()
         elif role == "control":

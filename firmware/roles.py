@@ -34,6 +34,7 @@ def _no_lights(board: Board) -> str | None:
 
 DUTIES = (
     Duty(name="device", role="control", summary="identity and phase of the device"),
+    Duty(name="upgrade", role="control", summary="installs, tries, confirms and undoes firmware; resets"),
     Duty(name="maintenance", role="control", summary="restart of the device"),
     Duty(name="journal", role="control", summary="every fact with its cause, kept on disk"),
     Duty(

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 
+from firmware.access.chips import ChipParams, choose
 from firmware.access.decision import Attempt, Decision, decide
 from firmware.access.entries import EntryList
 from firmware.access.forward import Forwarder
@@ -40,7 +41,7 @@ from firmware.core.vocabulary.controller import ForwardAnswer, ForwardParams, Ve
 from firmware.core.vocabulary.entries import Outcome
 from hal.clock import Timer
 from hal.ports import CardReader
-from hal.types import CardBits, Colour, Key, ReaderFact, ReaderFault
+from hal.types import CardBits, CardChip, Colour, Key, ReaderFact, ReaderFault
 
 QUEUE = 64
 ASKED = (Reason.UNKNOWN, Reason.DISABLED, Reason.UNREADABLE)
@@ -71,7 +72,7 @@ class Desk:
         self._alias = alias
         self._has_keypad = keypad
         self._keys = Keypad()
-        self._facts: asyncio.Queue[CardBits | Key | Presented] = asyncio.Queue(QUEUE)
+        self._facts: asyncio.Queue[CardBits | CardChip | Key | Presented] = asyncio.Queue(QUEUE)
         self._noise = Noise(shared.core, reader.name, self._publish)
         self._guard = Guard(shared.core, shared.throttles, shared.whereabouts, reader=reader.name, door=door)
         self._waiting: Visit | None = None
@@ -119,6 +120,8 @@ class Desk:
             fact = await self._facts.get()
             if isinstance(fact, CardBits):
                 await self._card(fact)
+            elif isinstance(fact, CardChip):
+                await self._chip(fact)
             elif isinstance(fact, Key):
                 await self._key(fact)
             else:
@@ -131,7 +134,7 @@ class Desk:
             log.warning("reader %s is faster than its decisions; something was not served", self._reader.name)
             self._noise.lost()
 
-    def put(self, fact: CardBits | Key | Presented) -> bool:
+    def put(self, fact: CardBits | CardChip | Key | Presented) -> bool:
         """Let something be served in its turn; False when too much waits."""
         try:
             self._facts.put_nowait(fact)
@@ -152,7 +155,32 @@ class Desk:
 
     # cards
 
-    async def _card(self, fact: CardBits, presented: Presented | None = None) -> None:
+    async def _chip(self, fact: CardChip) -> None:
+        """A card with a chip: what of it counts is decided on like the bits of any card."""
+        chosen = choose(fact, self._core.params.get(ChipParams))
+        if chosen is None:
+            return  # a chip type that is not active is not there
+        if not chosen.missing:
+            await self._card(CardBits(fact.t_ns, fact.reader, chosen.bits), chip=fact)
+            return
+        reason = f"data set {chosen.missing!r} is required and cannot be read"
+        card = self._core.bus.publish(
+            CardRead(
+                reader=self._reader.name,
+                door=self._door,
+                bits="",
+                credential=None,
+                reason=reason,
+                chip=fact.chip,
+                uid=fact.csn.hex().upper(),
+            )
+        )
+        if self._door:
+            self._no_pin_came()
+            attempt = self._attempt(self._core.params.get(AccessParams))
+            self._answer(Visit(attempt, "", card, Guess.CARD), Decision(False, Reason.NO_DATA))
+
+    async def _card(self, fact: CardBits, presented: Presented | None = None, *, chip: CardChip | None = None) -> None:
         if presented is None and self._guard.repeated(fact):
             self._noise.lost()
             return
@@ -176,15 +204,14 @@ class Desk:
                 credential=text,
                 fitting=tuple(str(each) for each in fitting),
                 reason=unreadable,
+                chip="" if chip is None else chip.chip,
+                uid="" if chip is None else chip.csn.hex().upper(),
                 by=by,
             )
         )
         shown = text or ("" if not credentials else str(credentials[0]))
         if presented is None:
-            seen = SeenCard(
-                reader=self._reader.name, at=card.at, bits=fact.bits, card=shown, fitting=tuple(map(str, fitting))
-            )
-            self._shared.latest.note(seen)
+            self._shared.latest.note(SeenCard.of(card, shown))
         if not self._door:
             return
         if decision.reason is Reason.UNKNOWN and unreadable:

@@ -8,6 +8,7 @@ from datetime import datetime
 from firmware.access.entries import EntryList
 from firmware.access.entry_forms import same_card
 from firmware.core.cards.credential import raw
+from firmware.core.vocabulary.access import CardRead
 from firmware.core.vocabulary.entries import LatestCard
 
 
@@ -32,6 +33,19 @@ class SeenCard:
     fitting: tuple[str, ...]
     chip: str = ""
     uid: bytes = b""
+
+    @classmethod
+    def of(cls, fact: CardRead, card: str) -> SeenCard:
+        """What a card's event says, with its preferred text."""
+        return cls(
+            reader=fact.reader,
+            at=fact.at,
+            bits=fact.bits,
+            card=card,
+            fitting=fact.fitting,
+            chip=fact.chip,
+            uid=bytes.fromhex(fact.uid),
+        )
 
 
 class LatestCards:

@@ -126,11 +126,10 @@ class PresentingCommands:
             if not desk.door:
                 raise Invalid(where, f"reader {name!r} serves no door and decides nothing")
             return desk
-        found = [desk for desk in self._desks.values() if desk.door]
-        if len(found) != 1:
-            names = ", ".join(desk.name for desk in found) or "none"
-            raise Invalid(where, f"name the reader; those with a door: {names}")
-        return found[0]
+        found = next((desk for desk in self._desks.values() if desk.door), None)
+        if found is None:
+            raise Unsupported(where, "no reader of this device serves a door")
+        return found
 
 
 def _bits_of_uid(uid: str, where: str) -> str:

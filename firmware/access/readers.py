@@ -7,8 +7,10 @@ use) delays neither the others nor the loop. Decisions read memory only; the doo
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import ClassVar
 
+from firmware.access.chips import ChipParams
 from firmware.access.config import AccessConfig
 from firmware.access.desk import Desk, Shared
 from firmware.access.entries import EntryList
@@ -19,7 +21,11 @@ from firmware.access.oddity import Whereabouts
 from firmware.access.presenting import PresentingCommands
 from firmware.access.throttle import Throttles
 from firmware.core.context import Core
+from firmware.core.vocabulary.station import ParamsChanged
+from hal.errors import HalError
 from hal.ports import CardReader, Hardware
+
+log = logging.getLogger("firmware.access")
 
 
 class ReadersService:
@@ -32,7 +38,9 @@ class ReadersService:
     def __init__(self, core: Core, hardware: Hardware, config: AccessConfig, entries: EntryList) -> None:
         """Raises Invalid for a node that is not on the board."""
         config.check(hardware)
+        self._core = core
         self._entries = entries
+        self._chip_readers = hardware.chip_readers
         self._throttles = Throttles(core)
         self._forwarder = Forwarder(core)
         shared = Shared(core, entries, self._throttles, Whereabouts(), self._forwarder, LatestCards())
@@ -46,6 +54,9 @@ class ReadersService:
         """Load the entry list, then listen to every reader."""
         for commands in self._commands:
             commands.register()
+        self._core.params.declare(ChipParams)
+        await self._core.params.load(ChipParams)
+        self._ask_chips()
         await self._entries.start(self._doors)
         await self._throttles.load()
         for desk in self._desks.values():
@@ -57,8 +68,24 @@ class ReadersService:
             tasks.create_task(self._entries.run())
             tasks.create_task(self._throttles.run())
             tasks.create_task(self._forwarder.run())
+            tasks.create_task(self._follow_chips())
             for desk in self._desks.values():
                 tasks.create_task(desk.serve())
+
+    async def _follow_chips(self) -> None:
+        with self._core.bus.subscribe(ParamsChanged, retained=False) as changes:
+            async for notice in changes:
+                if isinstance(notice.event, ParamsChanged) and notice.event.group == ChipParams.group:
+                    self._ask_chips()
+
+    def _ask_chips(self) -> None:
+        """Tell the readers of chips what the data sets need."""
+        reads = self._core.params.get(ChipParams).reads()
+        for name, reader in self._chip_readers.items():
+            try:
+                reader.read_also(reads)
+            except HalError as error:
+                log.error("reader %s does not read the data sets: %s", name, error)
 
     async def stop(self) -> None:
         """Stop listening; counts and entry list safe."""

@@ -184,7 +184,7 @@ ReaderName = Annotated[str, Field(max_length=64)]
 class PresentParams:
     """Present a credential as at a reader: exactly one of `card`, `uid` (hex), `pin` and `qr`.
 
-    `reader` is a name or alias; empty means the only reader with a door.
+    `reader` is a name or alias; empty means the first reader with a door.
     """
 
     reader: ReaderName = ""

@@ -79,7 +79,6 @@ def test_a_check_without_a_controller_waits_for_nobody_and_a_forwarded_one_says_
         ({"pin": "12x4"}, Invalid, "pin"),
         ({"card": CARD, "reader": "frnt"}, NotFound, "did you mean 'front'"),
         ({"card": CARD, "reader": "reader3"}, Invalid, "serves no door"),
-        ({"card": CARD}, Invalid, "those with a door: reader1, reader2"),
     ],
 )
 def test_a_wrong_check_is_one_clear_error_and_presents_nothing(
