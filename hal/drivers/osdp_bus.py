@@ -94,6 +94,7 @@ class OsdpBus:
         self._search: Search | None = None
         self._waiting: dict[int, Done] = {}
         self._timer: Timer | None = None
+        self._due_ns = 0
         self._pumping = False
         self._again = False
 
@@ -283,6 +284,7 @@ class OsdpBus:
     def _broken(self) -> None:
         """The engine failed, which is an error of ours: say it, and begin anew a little later."""
         self._end(OWN_ERROR)
+        self._due_ns = 0
         self._timer = self._clock.call_later(ANEW_S, self._changed)
         for seat in tuple(self._seats.values()):
             seat.member.away(OWN_ERROR)
@@ -312,13 +314,24 @@ class OsdpBus:
             log.exception(BROKEN, self.name)
             self._broken()
             return
-        self._disarm()
-        if step.next_ns is not None:
-            self._timer = self._clock.call_at(step.next_ns, self.pump)
+        self._arm(step.next_ns)
         if step.send:
             self._line.write(step.send)
         for fact in step.facts:
             self._hand_over(fact)
+
+    def _arm(self, next_ns: int | None) -> None:
+        """Step again at `next_ns`. It stays the same while an answer comes in byte by byte."""
+        if next_ns == self._due_ns and self._timer is not None:
+            return
+        self._disarm()
+        if next_ns is not None:
+            self._due_ns = next_ns
+            self._timer = self._clock.call_at(next_ns, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.pump()
 
     def _disarm(self) -> None:
         if self._timer is not None:

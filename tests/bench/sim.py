@@ -21,7 +21,7 @@ import httpx
 
 from firmware.access import ReadersService
 from firmware.access.entry_table import EntryTable
-from firmware.app import Parts, Role, control_role, guest_role, network_services
+from firmware.app import HardwareService, Parts, Role, control_role, guest_role, network_services
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
 from firmware.core.context import Core
@@ -33,16 +33,19 @@ from firmware.paths import RuntimeDir, StateDir
 from firmware.upgrade.boot_sim import sim_boot
 from firmware.upgrade.ports import Slot
 from hal.board import load_board
+from hal.ports import Hardware
 from hal.sim.peers.button import ButtonPeer
 from hal.sim.peers.card_reader import CardReaderPeer
 from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import Lamp
 from hal.sim.peers.loop import LoopPeer
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
+from hal.sim.peers.osdp_reader import OsdpReaderPeer
 from hal.sim.peers.switch import StrikePeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import NoSuchPeer, World
+from hal.types import LinkPhase, LinkSettings
 from tests.bench.disk import FaultyDisk
 from tests.bench.sim_faces import Cable, Controller, Light, Panel, Reader, Relay
 
@@ -266,6 +269,24 @@ class SimBench:
         raw = bytearray(path.read_bytes())
         raw[raw.index(at) if at else len(raw) // 2] ^= 0x04
         path.write_bytes(bytes(raw))
+
+    # its hardware, for what no service does yet
+
+    @property
+    def hardware(self) -> Hardware:
+        """The ports of the firmware that runs now."""
+        service = next(each for each in self._control.services if isinstance(each, HardwareService))
+        return service._assembled.hardware
+
+    async def pair(self, name: str, key: bytes) -> None:
+        """Give a serial reader a key and connect it by hand, as if both ends had been installed."""
+        peer = self.world.find(f"reader:{name}")
+        assert isinstance(peer, OsdpReaderPeer)
+        peer.memory.key = key
+        peer.power_cycle()
+        port = self.hardware.serial_readers[peer.name]
+        port.connect(LinkSettings(keys=(key,)))
+        await self.until(lambda: port.link.phase is LinkPhase.CONNECTED, 3.0)
 
     # needs, figures, time
 

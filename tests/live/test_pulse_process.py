@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CARD = "10000000100000000000000010"
 CARDS = (CARD, "0001100000011100111010100001100010", "1000010010011001011000000010110100101")
 MS = 1_000_000
-LINES = ("line:gpio0:10", "line:gpio0:11")
+LINES = ("line:gpio0:18", "line:gpio0:19")
 
 # Short trains: a machine that takes its processors away for 20 ms at a time lets some of these through.
 QUICK = WiegandTiming(interval_us=300)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
 from osdp_scene import CARD, CARD_BITS, KEY, OTHER_KEY, Notes, Scene, play
 
 from hal.errors import DeviceError, NoReply, OutOfRange
+from hal.osdp.panel import Panel
 from hal.sim.cards import card_bits
 from hal.types import OFF, Colour, LinkPhase, LinkSettings, Pattern
 
@@ -189,7 +191,7 @@ def test_the_beeper_sounds_until_it_is_told_otherwise() -> None:
         assert beeper is not None
         beeper.on()
         await scene.until(lambda: scene.reader().beeper.trace.value, 0.5)
-        await scene.clock.sleep(30)
+        await scene.clock.sleep(5)
         assert len(scene.reader().beeper.trace.points) == 2
         beeper.off()
         await scene.until(lambda: not scene.reader().beeper.trace.value, 0.5)
@@ -433,6 +435,55 @@ def test_row_7_a_pulled_adapter_is_a_reason_within_a_second_and_ends_nothing(cap
 
     play(test)
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_an_error_of_our_own_in_the_engine_is_a_reason_and_the_link_is_back_soon(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(scene: Scene) -> None:
+        port = await scene.keyed()
+        notes = Notes.of(port)
+        asked = asyncio.ensure_future(port.show_text("hello"))
+        await scene.clock.sleep(0)
+        with monkeypatch.context() as broken:
+            broken.setattr(Panel, "receive", _fails)
+            await scene.until(lambda: port.link.phase is LinkPhase.NOT_CONNECTED, 0.5)
+        assert "error of our own" in port.link.reason
+        with pytest.raises(NoReply):
+            await asked
+        await scene.connected(port, 3.0)
+        await scene.reader().swipe(CARD)
+        assert notes.cards == [CARD_BITS]
+
+    play(test)
+    assert any("made anew" in record.getMessage() and record.exc_info for record in caplog.records)
+
+
+def _fails(*_: object) -> None:
+    raise ZeroDivisionError("a mistake of ours")
+
+
+def test_a_search_that_a_link_interrupts_ends_and_so_does_one_without_a_port() -> None:
+    async def test(scene: Scene) -> None:
+        port = scene.port()
+        search = asyncio.ensure_future(port.find(range(20), (9600, 19200)))
+        await scene.clock.sleep(1)
+        with pytest.raises(DeviceError, match="a search is running"):
+            await port.find((0,), (9600,))
+        port.connect(LinkSettings(plain=True))
+        with pytest.raises(DeviceError, match="a link was switched on"):
+            await search
+        await scene.connected(port)
+        port.disconnect()
+        search = asyncio.ensure_future(port.find(range(20), (9600, 19200)))
+        await scene.clock.sleep(1)
+        scene.bus().unplug()
+        with pytest.raises(NoReply):
+            await search
+        scene.bus().plug()
+        assert len(await port.find((0,), (9600,))) == 1
+
+    play(test)
 
 
 def test_counts_are_told_at_most_once_a_second() -> None:
