@@ -30,6 +30,7 @@ from firmware.core.store_disk import Disk
 from firmware.core.values import decode
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
+from firmware.early import Woken, kept_by_restore, wake_device
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services
 from firmware.upgrade.boot_tryboot import ask_systemd
@@ -39,6 +40,7 @@ from hal.clock import Clock
 
 if TYPE_CHECKING:
     from firmware.device import DeviceConfig, DeviceService
+    from firmware.upgrade.maintenance import Desk
     from hal.assemble import Assembled
     from hal.wires import Wires
 
@@ -155,40 +157,52 @@ class HardwareService:
 
 @asynccontextmanager
 async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None) -> AsyncIterator[Role]:
-    """Build control on these wires; the other roles join at `link_path`. Raises BoardError, BusError, Invalid."""
+    """Build control on these wires; the other roles join at `link_path`.
+
+    Raises BoardError, BusError, Invalid, and Restarting when this start is not to go on.
+    """
+    from firmware.device import NetworkSettings
     from hal.assemble import assemble
 
     bus = Bus(parts.clock, role="control", boot=secrets.token_hex(4))
     store, shared = new_stores(parts, "control", alarm_on(bus))
-    async with started(store, shared):
-        actions = ActionTable()
-        params = Params(store, bus, damaged_params(bus))
-        hub = Hub(bus, actions, params, parts.clock, path=link_path)
-        core = Core(
-            role="control",
-            clock=parts.clock,
-            bus=bus,
-            actions=actions,
-            link=hub,
-            params=params,
-            store=store,
-            shared=shared,
-        )
-        journal = Journal(bus, shared, parts.clock, actions=actions)
-        info = await device_info(parts, wires)
-        assembled = await assemble(parts.board, wires, parts.clock)
-        try:
-            device, services = control_services(parts, core, assembled, info)
+    card = Store(parts.state.boot, parts.clock, alarm=alarm_on(bus), disk=parts.disk)
+    async with started(card):
+        # Before any setting is read, and before anybody may join: which of them count, and whether this start goes on.
+        woken = Woken()
+        if parts.boot is not None:
+            woken = await wake_device(parts.state.root, parts.boot, kept_by_restore(NetworkSettings), card)
+        async with started(store, shared):
+            actions = ActionTable()
+            params = Params(store, bus, damaged_params(bus))
+            hub = Hub(bus, actions, params, parts.clock, path=link_path)
+            core = Core(
+                role="control",
+                clock=parts.clock,
+                bus=bus,
+                actions=actions,
+                link=hub,
+                params=params,
+                store=store,
+                shared=shared,
+            )
+            if woken.trouble:
+                alarm_on(bus)("record", StorageProblem.IO, woken.trouble)
+            journal = Journal(bus, shared, parts.clock, actions=actions)
+            info = await device_info(parts, wires)
+            assembled = await assemble(parts.board, wires, parts.clock)
+            try:
+                device, services = control_services(parts, core, assembled, info, woken.desk)
 
-            def ready() -> None:
-                hub.ready()
-                device.mark_ready()
+                def ready() -> None:
+                    hub.ready()
+                    device.mark_ready()
 
-            # Who joins over the hub finds the device's identity there: `device` starts before it.
-            chain: tuple[Service, ...] = (device, hub, journal, HardwareService(assembled), *services)
-            yield Role(core=core, services=chain, ready=ready)
-        finally:
-            await assembled.close()
+                # Who joins over the hub finds the device's identity there: `device` starts before it.
+                chain: tuple[Service, ...] = (device, hub, journal, HardwareService(assembled), *services)
+                yield Role(core=core, services=chain, ready=ready)
+            finally:
+                await assembled.close()
 
 
 async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
@@ -208,7 +222,7 @@ async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
 
 
 def control_services(
-    parts: Parts, core: Core, assembled: Assembled, info: DeviceInfo
+    parts: Parts, core: Core, assembled: Assembled, info: DeviceInfo, desk: Desk | None
 ) -> tuple[DeviceService, tuple[Service, ...]]:
     """The services of control that this board needs, in the order of their start."""
     from firmware.access import AccessConfig, DoorsService, EntryList, IndicateService, ReadersService
@@ -237,7 +251,7 @@ def control_services(
             ReadersService(core, hardware, access_config, entries),
         ),
         "rules": lambda: (RulesService(core),),
-        "maintenance": lambda: (MaintenanceService(core, parts.restart),),
+        "maintenance": lambda: (MaintenanceService(core, parts.restart, desk),),
     }
     on = duties_on(parts.board, "control")
     services = [service for name, make in makers.items() if name in on for service in make()]

@@ -21,6 +21,7 @@ from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.security import SetupState
 from firmware.core.vocabulary.station import ServicePhase, ServiceState
+from firmware.early import Restarting
 from firmware.notify import RESTART, notify
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir, StateDir
@@ -49,7 +50,7 @@ def run_role(options: RunOptions) -> int:
         board = load_board(options.board)
         runtime = RuntimeDir.of(state)
         state.prepare()
-        asyncio.run(_until_told(Child(options, board, state, runtime).run()))
+        asyncio.run(_until_told(_or_wait(Child(options, board, state, runtime).run())))
     except (BoardError, Invalid) as error:
         return _complain(role, error, EX_CONFIG)
     except (StationError, HalError) as error:
@@ -85,6 +86,14 @@ def _leaves(group: BaseException) -> Iterator[BaseException]:
 def _complain(role: str, error: BaseException, code: int) -> int:
     print(f"lintel: {role}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
     return code
+
+
+async def _or_wait(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, or wait for the end when the device restarts instead."""
+    try:
+        await work
+    except Restarting:
+        await asyncio.Event().wait()
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:

@@ -25,6 +25,7 @@ from firmware.app import Parts, Role, control_role, guest_role, network_services
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
 from firmware.core.events import Event
+from firmware.early import Restarting
 from firmware.interfaces.carrier import CarrierService
 from firmware.paths import RuntimeDir, StateDir
 from firmware.upgrade.boot_sim import sim_boot
@@ -116,11 +117,19 @@ class SimBench:
 
     async def _boot(self) -> None:
         """What the board does when power comes: its ROM chooses the slot, the firmware starts."""
-        booted = self._rom.boot()
-        assert not booted.image, "this bench runs the code of its own process, from whichever slot"
-        self._slot, self._powered_ns = booted.slot, self.clock.now_ns()
-        await self.start()
-        self._powered_ns = None
+        while True:
+            booted = self._rom.boot()
+            assert not booted.image, "this bench runs the code of its own process, from whichever slot"
+            self._slot, self._powered_ns = booted.slot, self.clock.now_ns()
+            try:
+                await self.start()
+            except Restarting:
+                await self.stop()
+                await self._wanted.wait()
+                self._wanted.clear()
+                continue
+            self._powered_ns = None
+            return
 
     async def _restarts(self) -> None:
         """Restart the whole device when the firmware asks for it."""
@@ -133,6 +142,10 @@ class SimBench:
     def _ask_restart(self) -> None:
         # Called on the firmware's writer thread.
         self.clock.loop.call_soon_threadsafe(self._wanted.set)
+
+    async def restarted(self, starts: int, within_s: float = 30.0) -> None:
+        """Wait until the device has started more often than `starts` times, and is ready."""
+        await self.until(lambda: self.starts > starts, within_s)
 
     async def power_off(self) -> None:
         """Cut the power: nothing that the firmware does from here on reaches the world or the disk."""
@@ -223,6 +236,13 @@ class SimBench:
             task.cancel()
             await asyncio.wait((task,))
             await service.stop()
+
+    async def param(self, group: str) -> dict[str, Any]:
+        """The parameters of a group."""
+        answer = await self.api("GET", f"/params/{group}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
 
     # its storage
 
