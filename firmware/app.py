@@ -72,7 +72,7 @@ class Parts:
     clock: Clock
     simulated: bool
     disk: Disk | None = None  # None: the file system of this machine
-    boot: Boot | None = None  # None: a machine that was not started from a slot
+    boot: Boot | None = None  # None: nothing can be upgraded or reset (tests of single parts)
     slot: Slot = Slot.A
     powered_ns: int | None = None  # when the power came, at the first start since then
 
@@ -171,7 +171,8 @@ async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None
         # Before any setting is read, and before anybody may join: which of them count, and whether this start goes on.
         woken = Woken()
         if parts.boot is not None:
-            woken = await wake_device(parts.state.root, parts.boot, kept_by_restore(NetworkSettings), card)
+            kept, first = kept_by_restore(NetworkSettings), parts.powered_ns is not None
+            woken = await wake_device(parts.state.root, parts.boot, kept, card, first=first)
         async with started(store, shared):
             actions = ActionTable()
             params = Params(store, bus, damaged_params(bus))

@@ -21,7 +21,7 @@ from firmware.upgrade.machine import Machine
 from firmware.upgrade.machine import Parts as MachineParts
 from firmware.upgrade.medium import FileMedium
 from firmware.upgrade.ports import Boot
-from firmware.upgrade.record import Ledger, ResetKind
+from firmware.upgrade.record import Ledger, ResetKind, Stage
 from firmware.upgrade.settings_tree import Keeping, SettingsTrees
 from firmware.upgrade.waking import Start, wake
 
@@ -51,11 +51,20 @@ def kept_by_restore(*groups: type[Group]) -> Mapping[str, frozenset[str]]:
     return found
 
 
-async def wake_device(state: Path, boot: Boot, kept: Mapping[str, frozenset[str]], store: Store) -> Woken:
-    """Bring to an end what was under way, on the writer thread of `store`. Raises Restarting."""
+async def wake_device(
+    state: Path, boot: Boot, kept: Mapping[str, frozenset[str]], store: Store, *, first: bool
+) -> Woken:
+    """Bring to an end what was under way, on the writer thread of `store`. Raises Restarting.
 
-    def work() -> Start:
+    Settings are exchanged by the `first` start since the power came alone: at a later one, after a crash of control,
+    other roles may still be at work on them.
+    """
+
+    def work() -> Start | None:
         medium = FileMedium(state)
+        if not first and exchanges_settings(Ledger(medium)):
+            boot.restart()
+            return None
         parts = MachineParts(
             ledger=Ledger(medium),
             boot=boot,
@@ -72,11 +81,17 @@ async def wake_device(state: Path, boot: Boot, kept: Mapping[str, frozenset[str]
         return Woken(trouble=error.message)
     except OSError as error:
         return Woken(trouble=str(error.strerror or error))
-    for note in start.notes:
+    for note in () if start is None else start.notes:
         log.warning("%s", note)
-    if start.restart:
+    if start is None or start.restart:
         raise Restarting
     return Woken(desk=ResetDesk(start.machine, store))
+
+
+def exchanges_settings(ledger: Ledger) -> bool:
+    """Whether this start would put other settings in the place of those in use. Raises OSError."""
+    record, _ = ledger.load()
+    return record is not None and (record.reset is not None or record.stage is Stage.COMMITTED)
 
 
 class NoneYet:

@@ -280,3 +280,15 @@ async def test_a_power_cut_ends_a_release_and_the_door_works_when_the_power_is_b
     await bench.reader("front").swipe(card)
     pulse = await bench.relay("door").pulse()
     bench.measure("door.release_s", pulse.width_s, 7.0)
+
+
+async def test_a_reset_waits_for_the_restart_of_the_whole_device_when_control_alone_starts_again(
+    bench: SimBench,
+) -> None:
+    await change_something(bench)
+    starts = bench.starts
+    assert (await bench.action("device.factory_default")).status_code == 200
+    await bench.restart()  # before the restart: the other roles may be writing settings
+    await bench.restarted(starts)
+    assert not bench.was_set_up
+    assert not await is_changed(bench)

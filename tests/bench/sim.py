@@ -70,6 +70,7 @@ class SimBench:
         self._slot = Slot.A
         self._powered_ns: int | None = None
         self._wanted = asyncio.Event()
+        self._life = asyncio.Lock()  # one start or end of the firmware at a time
         self.starts = 0
         self._stack = AsyncExitStack()
         self._events: list[Event] = []
@@ -135,9 +136,10 @@ class SimBench:
         """Restart the whole device when the firmware asks for it."""
         while True:
             await self._wanted.wait()
-            self._wanted.clear()
-            await self.stop()
-            await self._boot()
+            async with self._life:
+                self._wanted.clear()
+                await self.stop()
+                await self._boot()
 
     def _ask_restart(self) -> None:
         # Called on the firmware's writer thread.
@@ -149,19 +151,21 @@ class SimBench:
 
     async def power_off(self) -> None:
         """Cut the power: nothing that the firmware does from here on reaches the world or the disk."""
-        self._wanted.clear()
-        self.world.power(False)
-        self.disk.error = errno.EIO
-        await self.stop()
-        self.disk.error = None
-        self._rom.power_off()
+        async with self._life:
+            self._wanted.clear()
+            self.world.power(False)
+            self.disk.error = errno.EIO
+            await self.stop()
+            self.disk.error = None
+            self._rom.power_off()
 
     async def power_on(self, *held: str) -> None:
         """Give it power, with fingers on these buttons."""
         for name in held:
             self.button(name).hold()
-        self.world.power(True)
-        await self._boot()
+        async with self._life:
+            self.world.power(True)
+            await self._boot()
 
     async def start(self) -> None:
         """Start the firmware on the world as it is."""
@@ -220,8 +224,12 @@ class SimBench:
 
     async def restart(self) -> None:
         """Stop and start the firmware, as a supervisor does after a crash."""
-        await self.stop()
-        await self.start()
+        async with self._life:
+            await self.stop()
+            try:
+                await self.start()
+            except Restarting:
+                await self.stop()  # and the board starts it again
 
     @asynccontextmanager
     async def cable(self) -> AsyncIterator[Cable]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from typing import Any
 
@@ -70,6 +71,9 @@ def test_the_button_of_a_running_device_resets_it_and_only_while_it_is_ready_for
     ready(device)
     assert found(device) == DEFAULT
     assert device.bench("state")["serial"] == serial
+    # Its console shows the new set-up code.
+    shown = re.findall(r'"code":"([0-9A-Z-]+)"', device.output.read_text())
+    assert len(shown) == len(set(shown)) == 2
 
 
 def test_row_17_the_power_may_go_at_any_moment_of_a_reset_which_is_then_done_whole_or_not_at_all(
