@@ -6,10 +6,11 @@ builders serve a child process (`firmware.child`), `--role all`, and the tests, 
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,9 +31,8 @@ from firmware.core.store_disk import Disk
 from firmware.core.values import decode
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
-from firmware.early import Woken, kept_by_restore, wake_device
 from firmware.paths import StateDir
-from firmware.roles import duties_on, explain_services
+from firmware.roles import duties_on, explain_services, roles_for
 from firmware.upgrade.boot_tryboot import ask_systemd
 from firmware.upgrade.ports import Boot, Slot
 from hal.board import Board, describe_board, load_board
@@ -40,9 +40,14 @@ from hal.clock import Clock
 
 if TYPE_CHECKING:
     from firmware.device import DeviceConfig, DeviceService
-    from firmware.upgrade.maintenance import Desk
+    from firmware.upgrade.waking import Start
     from hal.assemble import Assembled
     from hal.wires import Wires
+
+
+CERTIFICATE_NAME = "own.der"
+
+log = logging.getLogger("firmware.app")
 
 
 def explain(board_name: str) -> str:
@@ -75,6 +80,7 @@ class Parts:
     boot: Boot | None = None  # None: nothing can be upgraded or reset (tests of single parts)
     slot: Slot = Slot.A
     powered_ns: int | None = None  # when the power came, at the first start since then
+    upgrade: Start | None = None  # what the early start found; None: no boot control, or its storage fails
 
     def restart(self) -> None:
         """Ask for a restart of the whole device. Raises OSError."""
@@ -157,53 +163,40 @@ class HardwareService:
 
 @asynccontextmanager
 async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None) -> AsyncIterator[Role]:
-    """Build control on these wires; the other roles join at `link_path`.
-
-    Raises BoardError, BusError, Invalid, and Restarting when this start is not to go on.
-    """
-    from firmware.device import NetworkSettings
+    """Build control on these wires; the other roles join at `link_path`. Raises BoardError, BusError, Invalid."""
     from hal.assemble import assemble
 
     bus = Bus(parts.clock, role="control", boot=secrets.token_hex(4))
     store, shared = new_stores(parts, "control", alarm_on(bus))
-    card = Store(parts.state.boot, parts.clock, alarm=alarm_on(bus), disk=parts.disk)
-    async with started(card):
-        # Before any setting is read, and before anybody may join: which of them count, and whether this start goes on.
-        woken = Woken()
-        if parts.boot is not None:
-            kept, first = kept_by_restore(NetworkSettings), parts.powered_ns is not None
-            woken = await wake_device(parts.state.root, parts.boot, kept, card, first=first)
-        async with started(store, shared):
-            actions = ActionTable()
-            params = Params(store, bus, damaged_params(bus))
-            hub = Hub(bus, actions, params, parts.clock, path=link_path)
-            core = Core(
-                role="control",
-                clock=parts.clock,
-                bus=bus,
-                actions=actions,
-                link=hub,
-                params=params,
-                store=store,
-                shared=shared,
-            )
-            if woken.trouble:
-                alarm_on(bus)("record", StorageProblem.IO, woken.trouble)
-            journal = Journal(bus, shared, parts.clock, actions=actions)
-            info = await device_info(parts, wires)
-            assembled = await assemble(parts.board, wires, parts.clock)
-            try:
-                device, services = control_services(parts, core, assembled, info, woken.desk)
+    async with started(store, shared):
+        actions = ActionTable()
+        params = Params(store, bus, damaged_params(bus))
+        hub = Hub(bus, actions, params, parts.clock, path=link_path)
+        core = Core(
+            role="control",
+            clock=parts.clock,
+            bus=bus,
+            actions=actions,
+            link=hub,
+            params=params,
+            store=store,
+            shared=shared,
+        )
+        journal = Journal(bus, shared, parts.clock, actions=actions)
+        info = await device_info(parts, wires)
+        assembled = await assemble(parts.board, wires, parts.clock)
+        try:
+            device, services = control_services(parts, core, assembled, info)
 
-                def ready() -> None:
-                    hub.ready()
-                    device.mark_ready()
+            def ready() -> None:
+                hub.ready()
+                device.mark_ready()
 
-                # Who joins over the hub finds the device's identity there: `device` starts before it.
-                chain: tuple[Service, ...] = (device, hub, journal, HardwareService(assembled), *services)
-                yield Role(core=core, services=chain, ready=ready)
-            finally:
-                await assembled.close()
+            # Who joins over the hub finds the device's identity there: `device` starts before it.
+            chain: tuple[Service, ...] = (device, hub, journal, HardwareService(assembled), *services)
+            yield Role(core=core, services=chain, ready=ready)
+        finally:
+            await assembled.close()
 
 
 async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
@@ -223,7 +216,7 @@ async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
 
 
 def control_services(
-    parts: Parts, core: Core, assembled: Assembled, info: DeviceInfo, desk: Desk | None
+    parts: Parts, core: Core, assembled: Assembled, info: DeviceInfo
 ) -> tuple[DeviceService, tuple[Service, ...]]:
     """The services of control that this board needs, in the order of their start."""
     from firmware.access import AccessConfig, DoorsService, EntryList, IndicateService, ReadersService
@@ -252,11 +245,60 @@ def control_services(
             ReadersService(core, hardware, access_config, entries),
         ),
         "rules": lambda: (RulesService(core),),
-        "maintenance": lambda: (MaintenanceService(core, parts.restart, desk),),
+        "upgrade": lambda: upgrade_services(parts, core),
+        "maintenance": lambda: (MaintenanceService(core, parts.restart),),
     }
     on = duties_on(parts.board, "control")
     services = [service for name, make in makers.items() if name in on for service in make()]
     return device, tuple(services)
+
+
+def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
+    """The upgrade service, where there is boot control and its record could be read."""
+    if parts.upgrade is None:
+        return ()
+    from firmware.upgrade.early import CERTIFICATE, REVOCATIONS
+    from firmware.upgrade.service import Places, UpgradeService
+
+    places = Places(
+        spool=parts.state.spool,
+        keyring=parts.state.keyring,
+        certificate=parts.state.root / CERTIFICATE / CERTIFICATE_NAME,
+        revocations=parts.state.root / REVOCATIONS,
+        roles=frozenset(roles_for(parts.board)),
+    )
+    return (UpgradeService(core, parts.upgrade, places),)
+
+
+def kept_by_restore() -> dict[str, frozenset[str]]:
+    """The parameters that a restore keeps, of every role; they are needed before any role declares its own."""
+    from firmware.device.network import NetworkSettings
+    from firmware.upgrade.early import kept_names
+
+    return kept_names((NetworkSettings,))
+
+
+def early_start(parts: Parts) -> Parts:
+    """What control does before it opens anything: upgrades and resets that were under way are brought to an end.
+
+    A medium that fails leaves the device without upgrades, and the door at work.
+    """
+    from firmware.upgrade.early import Device, begin
+
+    if parts.boot is None:
+        return parts
+    device = Device(
+        root=parts.state.root,
+        version=VERSION,
+        boot=parts.boot,
+        kept=kept_by_restore(),
+        crashed=parts.powered_ns is None,
+    )
+    try:
+        return replace(parts, upgrade=begin(device))
+    except OSError as error:
+        log.error("no upgrades until the next start: %s", error)
+        return parts
 
 
 class Joined:
@@ -324,7 +366,7 @@ def network_services(
         from firmware.security import AccountsService
 
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
-        api = ApiService(core, host, port, web=web)
+        api = ApiService(core, host, port, web=web, spool=parts.state.spool)
         # A simulated device has no cable of its own: it is on the network while its API is.
         return (accounts, api) if parts.simulated else (accounts, CarrierService(core), api)
 
@@ -340,6 +382,7 @@ __all__ = [
     "Parts",
     "Role",
     "control_role",
+    "early_start",
     "explain",
     "guest_role",
     "media_services",

@@ -14,14 +14,13 @@ from functools import partial
 from typing import Any
 
 from firmware import VERSION
-from firmware.app import Parts, Role, control_role, guest_role, media_services, network_services
+from firmware.app import Parts, Role, control_role, early_start, guest_role, media_services, network_services
 from firmware.board_process.supervisor import EX_CONFIG, die_with_parent
 from firmware.core.errors import Invalid, StationError
 from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.security import SetupState
 from firmware.core.vocabulary.station import ServicePhase, ServiceState
-from firmware.early import Restarting
 from firmware.notify import RESTART, notify
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir, StateDir
@@ -51,7 +50,7 @@ def run_role(options: RunOptions) -> int:
         board = load_board(options.board)
         runtime = RuntimeDir.of(state)
         state.prepare()
-        asyncio.run(_until_told(_or_wait(Child(options, board, state, runtime).run())))
+        asyncio.run(_until_told(Child(options, board, state, runtime).run()))
     except (BoardError, Invalid) as error:
         return _complain(role, error, EX_CONFIG)
     except (StationError, HalError) as error:
@@ -87,14 +86,6 @@ def _leaves(group: BaseException) -> Iterator[BaseException]:
 def _complain(role: str, error: BaseException, code: int) -> int:
     print(f"lintel: {role}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
     return code
-
-
-async def _or_wait(work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, or wait for the end when the device restarts instead."""
-    try:
-        await work
-    except Restarting:
-        await asyncio.Event().wait()
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:
@@ -167,6 +158,10 @@ class Child:
     async def run(self) -> None:
         """Build and run. Raises what the role raises."""
         role = self._options.role
+        if role in ("control", "all"):
+            self._parts = early_start(self._parts)
+            if self._parts.upgrade is not None and self._parts.upgrade.restart:
+                await asyncio.Event().wait()  # the device restarts: this start goes no further
         if role == "all":
             await self._all()
         elif role == "control":

@@ -51,6 +51,17 @@ class StateDir:
         return self.boot / "slots"
 
     @property
+    def spool(self) -> Path:
+        """Uploads on their way from the network role to control."""
+        return self.root / "spool"
+
+    @property
+    def keyring(self) -> Path:
+        """Whom this device trusts to sign firmware; a folder made by `lintel bundle keys`. Survives every reset."""
+        own = self.root / "keyring"
+        return own if own.exists() else CHECKOUT / "keyring"
+
+    @property
     def bench_address(self) -> Path:
         """The file that holds the address of the bench socket."""
         return self.root / "bench.addr"

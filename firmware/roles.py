@@ -34,7 +34,8 @@ def _no_lights(board: Board) -> str | None:
 
 DUTIES = (
     Duty(name="device", role="control", summary="identity and phase of the device"),
-    Duty(name="maintenance", role="control", summary="restart, restore and factory default"),
+    Duty(name="upgrade", role="control", summary="installs, tries, confirms and undoes firmware; resets"),
+    Duty(name="maintenance", role="control", summary="restart of the device"),
     Duty(name="journal", role="control", summary="every fact with its cause, kept on disk"),
     Duty(
         name="lights", role="control", summary="status LED and indicators", needs=frozenset({"led"}), wants=_no_lights

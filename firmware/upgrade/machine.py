@@ -34,7 +34,7 @@ from firmware.upgrade.settings_tree import SettingsTrees
 TICK_S = 10
 
 
-class NoTrial(Refused):
+class NoTrial(Busy):
     """There is nothing to confirm: no trial runs, or it is that of another upgrade."""
 
     code = "no_trial"

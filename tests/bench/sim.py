@@ -21,11 +21,10 @@ import httpx
 
 from firmware.access import ReadersService
 from firmware.access.entry_table import EntryTable
-from firmware.app import Parts, Role, control_role, guest_role, network_services
+from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
 from firmware.core.events import Event
-from firmware.early import Restarting
 from firmware.interfaces.carrier import CarrierService
 from firmware.paths import RuntimeDir, StateDir
 from firmware.upgrade.boot_sim import sim_boot
@@ -122,15 +121,12 @@ class SimBench:
             booted = self._rom.boot()
             assert not booted.image, "this bench runs the code of its own process, from whichever slot"
             self._slot, self._powered_ns = booted.slot, self.clock.now_ns()
-            try:
-                await self.start()
-            except Restarting:
-                await self.stop()
-                await self._wanted.wait()
-                self._wanted.clear()
-                continue
+            goes_on = await self.start()
             self._powered_ns = None
-            return
+            if goes_on:
+                return
+            await self._wanted.wait()
+            self._wanted.clear()
 
     async def _restarts(self) -> None:
         """Restart the whole device when the firmware asks for it."""
@@ -167,8 +163,8 @@ class SimBench:
             self.world.power(True)
             await self._boot()
 
-    async def start(self) -> None:
-        """Start the firmware on the world as it is."""
+    async def start(self) -> bool:
+        """Start the firmware on the world as it is; False when it wants a restart of the device instead."""
         self._events.clear()
         state = StateDir(self._state)
         parts = Parts(
@@ -181,6 +177,9 @@ class SimBench:
             slot=self._slot,
             powered_ns=self._powered_ns,
         )
+        parts = early_start(parts)
+        if parts.upgrade is not None and parts.upgrade.restart:
+            return False
         wires = SimWires(self.world)
         self._stack.push_async_callback(wires.close)
         self._control = await self._stack.enter_async_context(control_role(parts, wires))
@@ -205,6 +204,7 @@ class SimBench:
         made = await self._http.post("/setup", json={"name": USER, "password": PASSWORD})
         self.was_set_up = made.status_code == 409
         self.starts += 1
+        return True
 
     async def _run(self, role: Role) -> None:
         up = asyncio.Event()
@@ -226,10 +226,7 @@ class SimBench:
         """Stop and start the firmware, as a supervisor does after a crash."""
         async with self._life:
             await self.stop()
-            try:
-                await self.start()
-            except Restarting:
-                await self.stop()  # and the board starts it again
+            await self.start()  # or the board starts it again
 
     @asynccontextmanager
     async def cable(self) -> AsyncIterator[Cable]:

@@ -112,20 +112,11 @@ class ResetHeld(Pulse):
     held_s: float
 
 
-class RestartFor(StrEnum):
-    """Why the whole device restarts."""
-
-    RESTART = "restart"
-    RESTORE = "restore"
-    FACTORY_DEFAULT = "factory_default"
-
-
 @topic("device/restart")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartAsked(Pulse):
-    """The device will restart in a moment, as `by` asked, for what."""
+    """The device will restart in a moment, as `by` asked."""
 
-    what: RestartFor
     by: str
 
 
