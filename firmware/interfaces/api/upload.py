@@ -76,7 +76,10 @@ class Spool:
                     await self._write(sink, reader.take())
             await self._write(sink, reader.take())
             return Form(file=name, fields=reader.end())
-        except BaseException:
+        except Exception:
+            await self._core.shared.run(lambda: self._remove(name), what="spool")
+            raise
+        except BaseException:  # nobody is left to wait
             self._core.shared.post(lambda: self._remove(name), what="spool")
             raise
         finally:
