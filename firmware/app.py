@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from hal.wires import Wires
 
 
-CERTIFICATE_NAME = "own.der"
-
 log = logging.getLogger("firmware.app")
 
 
@@ -257,17 +255,20 @@ def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
     """The upgrade service, where there is boot control and its record could be read."""
     if parts.upgrade is None:
         return ()
+    from firmware.upgrade.certificate_service import CertificateService
+    from firmware.upgrade.custom import CustomCertificate
     from firmware.upgrade.early import CERTIFICATE, REVOCATIONS
     from firmware.upgrade.service import Places, UpgradeService
 
+    own = CustomCertificate(parts.state.root / CERTIFICATE, parts.state.keyring)
     places = Places(
         spool=parts.state.spool,
         keyring=parts.state.keyring,
-        certificate=parts.state.root / CERTIFICATE / CERTIFICATE_NAME,
+        certificate=own.path,
         revocations=parts.state.root / REVOCATIONS,
         roles=frozenset(roles_for(parts.board)),
     )
-    return (UpgradeService(core, parts.upgrade, places),)
+    return (UpgradeService(core, parts.upgrade, places), CertificateService(core, own))
 
 
 def kept_by_restore() -> dict[str, frozenset[str]]:
