@@ -258,17 +258,20 @@ def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
     from firmware.upgrade.certificate_service import CertificateService
     from firmware.upgrade.custom import CustomCertificate
     from firmware.upgrade.early import CERTIFICATE, REVOCATIONS
+    from firmware.upgrade.saved_time import SavedTime
     from firmware.upgrade.service import Places, UpgradeService
 
+    saved = SavedTime(parts.state.identity)
     own = CustomCertificate(parts.state.root / CERTIFICATE, parts.state.keyring)
     places = Places(
         spool=parts.state.spool,
         keyring=parts.state.keyring,
         certificate=own.path,
+        saved_time=saved.read,
         revocations=parts.state.root / REVOCATIONS,
         roles=frozenset(roles_for(parts.board)),
     )
-    return (UpgradeService(core, parts.upgrade, places), CertificateService(core, own))
+    return (UpgradeService(core, parts.upgrade, places), CertificateService(core, own, saved))
 
 
 def kept_by_restore() -> dict[str, frozenset[str]]:

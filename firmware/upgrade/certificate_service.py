@@ -1,18 +1,25 @@
-"""Actions of the certificate that lets one device take test firmware: install, show, delete (administrators only)."""
+"""Actions of the certificate that lets one device take test firmware: install, show, delete (administrators only).
+
+It also saves the time, once an hour while the clock is set: certificates are judged at no earlier one.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+from functools import partial
 from typing import ClassVar
 
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
-from firmware.core.errors import NotFound
+from firmware.core.errors import NotFound, Unavailable
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.upgrade import CertificateChanged, CertificateParams, CertificateView
 from firmware.upgrade.certificates import Device
 from firmware.upgrade.context import at_least
 from firmware.upgrade.custom import CustomCertificate, Installed
+from firmware.upgrade.saved_time import SavedTime
+
+SAVED_S = 3600.0
 
 
 class CertificateService:
@@ -22,9 +29,10 @@ class CertificateService:
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, core: Core, own: CustomCertificate) -> None:
+    def __init__(self, core: Core, own: CustomCertificate, saved: SavedTime) -> None:
         self._core = core
         self._own = own
+        self._saved = saved
 
     async def start(self) -> None:
         """Offer the actions."""
@@ -54,26 +62,31 @@ class CertificateService:
         )
 
     async def run(self) -> None:
-        """Nothing to do between actions, until cancelled."""
-        await asyncio.Event().wait()
+        """Save the time now and every hour, until cancelled."""
+        clock = self._core.clock
+        while True:
+            if clock.trusted():
+                save = partial(self._saved.note, clock.utc())
+                with contextlib.suppress(Unavailable):  # the store tells of it; an hour later it may be well again
+                    await self._core.shared.run(save, what="time")
+            await clock.sleep(SAVED_S)
 
     async def stop(self) -> None:
         """Nothing to give back."""
 
     async def _install(self, invocation: Invocation) -> CertificateView:
-        wish, device = invocation.params, self._device()
+        wish = invocation.params
         assert isinstance(wish, CertificateParams)
 
         def install() -> Installed:
-            return self._own.install(wish.certificate.encode(), device, acknowledged=wish.acknowledged)
+            return self._own.install(wish.certificate.encode(), self._device(), acknowledged=wish.acknowledged)
 
         installed = await self._core.shared.run(install, what="certificate")
         self._tell("installed", installed.subject, invocation)
         return view(installed)
 
     async def _info(self, invocation: Invocation) -> CertificateView:
-        device = self._device()
-        found = await self._core.shared.run(lambda: self._own.info(device), what="certificate", writes=False)
+        found = await self._core.shared.run(lambda: self._own.info(self._device()), what="certificate", writes=False)
         return CertificateView(state="none") if found is None else view(found)
 
     async def _delete(self, invocation: Invocation) -> Nothing:
@@ -83,11 +96,11 @@ class CertificateService:
         return NOTHING
 
     def _device(self) -> Device:
+        """This device now; blocks."""
         info, clock = self._core.bus.state(DeviceInfo), self._core.clock
         assert info is not None, "the device service starts first"
-        return Device(
-            serial=info.serial, chip_id=info.chip_id, now=at_least(clock.utc()), clock_trusted=clock.trusted()
-        )
+        now = at_least(clock.utc(), self._saved.read())
+        return Device(serial=info.serial, chip_id=info.chip_id, now=now, clock_trusted=clock.trusted())
 
     def _tell(self, change: str, subject: str, invocation: Invocation) -> None:
         event = CertificateChanged(change=change, subject=subject, by=invocation.caller.name)
