@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from bench.table import Row, percentile, show
-from firmware.access.credential import Credential
 from firmware.access.decision import Attempt, Entry, Index, Policy, decide
+from firmware.core.cards.credential import Credential
 
 ATTEMPTS = 5000
 

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from hal.wires import Wires
 
 
-CERTIFICATE_NAME = "own.der"
-
 log = logging.getLogger("firmware.app")
 
 
@@ -220,6 +218,7 @@ def control_services(
 ) -> tuple[DeviceService, tuple[Service, ...]]:
     """The services of control that this board needs, in the order of their start."""
     from firmware.access import AccessConfig, DoorsService, EntryList, IndicateService, ReadersService
+    from firmware.controller import ControllerService
     from firmware.device import ButtonsService, DeviceConfig, DeviceService, LightsService
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
     from firmware.rules import RulesService
@@ -231,6 +230,7 @@ def control_services(
     io_config = decode(IoConfig, dict(rooms.get("io", {})), where="rooms.io")
     access_config = decode(AccessConfig, dict(rooms.get("access", {})), where="rooms.access")
     strikes = frozenset(door.relay for door in access_config.doors.values())
+    ports = tuple(hardware.terminals) if io_config.ports is None else io_config.ports
     device = DeviceService(core, info)
     entries = EntryList(core)
     makers: dict[str, Callable[[], tuple[Service, ...]]] = {
@@ -244,6 +244,7 @@ def control_services(
             IndicateService(core, hardware),
             ReadersService(core, hardware, access_config, entries),
         ),
+        "controller": lambda: (ControllerService(core, hardware, ports),),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart),),
@@ -257,17 +258,23 @@ def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
     """The upgrade service, where there is boot control and its record could be read."""
     if parts.upgrade is None:
         return ()
+    from firmware.upgrade.certificate_service import CertificateService
+    from firmware.upgrade.custom import CustomCertificate
     from firmware.upgrade.early import CERTIFICATE, REVOCATIONS
+    from firmware.upgrade.saved_time import SavedTime
     from firmware.upgrade.service import Places, UpgradeService
 
+    saved = SavedTime(parts.state.identity)
+    own = CustomCertificate(parts.state.root / CERTIFICATE, parts.state.keyring)
     places = Places(
         spool=parts.state.spool,
         keyring=parts.state.keyring,
-        certificate=parts.state.root / CERTIFICATE / CERTIFICATE_NAME,
+        certificate=own.path,
+        saved_time=saved.read,
         revocations=parts.state.root / REVOCATIONS,
         roles=frozenset(roles_for(parts.board)),
     )
-    return (UpgradeService(core, parts.upgrade, places),)
+    return (UpgradeService(core, parts.upgrade, places), CertificateService(core, own, saved))
 
 
 def kept_by_restore() -> dict[str, frozenset[str]]:
@@ -372,12 +379,17 @@ def network_services(
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
         from firmware.interfaces.api.service import ApiService
         from firmware.interfaces.carrier import CarrierService
+        from firmware.interfaces.controller import ControllerHttpService
         from firmware.security import AccountsService
 
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
         api = ApiService(core, host, port, web=web, spool=parts.state.spool)
-        # A simulated device has no cable of its own: it is on the network while its API is.
-        return (accounts, api) if parts.simulated else (accounts, CarrierService(core), api)
+        services: list[Service] = [accounts]
+        if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
+            services.append(CarrierService(core))
+        if "controller_net" in duties_on(parts.board, "network"):
+            services.append(ControllerHttpService(core))
+        return (*services, api)
 
     return make
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from firmware import VERSION
 from firmware.app import Parts, Role, control_role, early_start, guest_role, media_services, network_services
-from firmware.board_process.supervisor import EX_CONFIG, die_with_parent
+from firmware.board_process.supervisor import EX_CONFIG
 from firmware.core.errors import Invalid, StationError
 from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.device import NetworkState
@@ -28,6 +28,7 @@ from firmware.upgrade.boot_sim import sim_boot
 from firmware.upgrade.boot_tryboot import RASPBERRY_PI, TrybootBoot
 from firmware.upgrade.ports import Slot
 from hal.board import Board, load_board
+from hal.buses.parent import die_with_parent
 from hal.clock import Clock, SystemClock
 from hal.errors import BoardError, HalError
 from hal.wires import Wires

@@ -52,9 +52,23 @@ DUTIES = (
         needs=frozenset({"reader"}),
         wants=_no_doors,
     ),
+    Duty(
+        name="controller",
+        role="control",
+        summary="somebody's door controller behind this device",
+        needs=frozenset({"reader"}),
+        wants=_no_doors,
+    ),
     Duty(name="rules", role="control", summary="what follows from what"),
     Duty(name="accounts", role="network", summary="who may do what"),
     Duty(name="carrier", role="network", summary="whether a cable or radio has a link (real boards)"),
+    Duty(
+        name="controller_net",
+        role="network",
+        summary="the way to a door controller over HTTP",
+        needs=frozenset({"reader"}),
+        wants=_no_doors,
+    ),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
 )
 

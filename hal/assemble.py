@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from hal.board import (
@@ -23,9 +24,12 @@ from hal.board import (
     LedNode,
     Mcp23017Node,
     Node,
+    OsdpPortNode,
+    OsdpReaderNode,
     RelayNode,
     RgbLedNode,
     SupervisedInputNode,
+    WiegandOutNode,
     WiegandReaderNode,
 )
 from hal.clock import Clock
@@ -35,8 +39,12 @@ from hal.drivers.digital import DigitalInput, DigitalOutput, Readback, Relay
 from hal.drivers.light import Light
 from hal.drivers.loop import SupervisedLoop
 from hal.drivers.mcp23017 import Mcp23017
+from hal.drivers.osdp_bus import OsdpBus
+from hal.drivers.osdp_peripheral import OsdpPort, identity_of
+from hal.drivers.osdp_reader import OsdpReader
 from hal.drivers.terminal import IoTerminal
 from hal.drivers.wiegand import WiegandReader
+from hal.drivers.wiegand_out import WiegandOutput
 from hal.errors import HalError
 from hal.ports import Hardware
 from hal.types import Colour, LineRef
@@ -45,7 +53,7 @@ from hal.wires import AnalogIn, Gpio, I2c, Wires
 log = logging.getLogger("hal.assemble")
 
 # Drivers first by what they do to the world: what moves a strike is brought to its safe level before the rest.
-ORDER = ("expander", "adc", "relay", "output", "port", "led", "reader", "input", "button")
+ORDER = ("expander", "adc", "relay", "output", "port", "wiegand_out", "led", "reader", "panel", "input", "button")
 
 # Full scale of a converter, in volts: the smaller one is finer, the larger one is for loops on a 5 V supply.
 FINE_V, WIDE_V = 4.096, 6.144
@@ -167,8 +175,12 @@ class _Assembly:
         self._inputs: dict[str, DigitalInput | SupervisedLoop] = {}
         self._buttons: dict[str, PushButton] = {}
         self._leds: dict[str, Light] = {}
-        self._readers: dict[str, WiegandReader] = {}
+        self._readers: dict[str, WiegandReader | OsdpReader] = {}
+        self._serial_buses: dict[str, OsdpBus] = {}
+        self._serial_readers: dict[str, OsdpReader] = {}
+        self._panels: dict[str, OsdpPort] = {}
         self._terminals: dict[str, IoTerminal] = {}
+        self._wiegand_outs: dict[str, WiegandOutput] = {}
 
     def hardware(self) -> Hardware:
         """The ports opened so far."""
@@ -181,6 +193,9 @@ class _Assembly:
             readers=self._readers,
             terminals=self._terminals,
             aliases=self._board.aliases,
+            wiegand_outs=self._wiegand_outs,
+            serial_readers=self._serial_readers,
+            panels=self._panels,
         )
 
     async def open(self, name: str, node: Node) -> None:
@@ -200,6 +215,12 @@ class _Assembly:
                 self._leds[name] = await self._light(name, lamps_of(node), active_high=node.active == "high")
             case WiegandReaderNode():
                 await self._reader(name, node)
+            case WiegandOutNode():
+                await self._wiegand_out(name, node)
+            case OsdpReaderNode():
+                self._serial_reader(name, node)
+            case OsdpPortNode():
+                await self._panel(name, node)
             case DigitalInputNode():
                 await self._contact(name, node)
             case SupervisedInputNode():
@@ -308,6 +329,33 @@ class _Assembly:
         )
         self.opened.listening(name, reader)
         self._readers[name] = reader
+
+    async def _wiegand_out(self, name: str, node: WiegandOutNode) -> None:
+        pulses = await self._wires.pulses(
+            node.d0.bus, name, node.d0.offset, node.d1.offset, active_high=node.active == "high"
+        )
+        output = WiegandOutput(name, pulses, self._clock)
+        self.opened.driving(name, output)
+        self.opened.work.append(output.run)
+        self._wiegand_outs[name] = output
+
+    def _serial_reader(self, name: str, node: OsdpReaderNode) -> None:
+        """Nothing is opened before somebody connects it: a missing port is no reason not to start."""
+        bus = self._serial_buses.get(node.bus)
+        if bus is None:
+            bus = self._serial_buses[node.bus] = OsdpBus(node.bus, partial(self._wires.uart, node.bus), self._clock)
+            self.opened.listening(name, bus)
+            self.opened.work.append(bus.run)
+        reader = OsdpReader(name, bus, self._clock, keypad=node.keypad, led=node.led, beeper=node.beeper)
+        self.opened.listening(name, reader)
+        self._readers[name] = self._serial_readers[name] = reader
+
+    async def _panel(self, name: str, node: OsdpPortNode) -> None:
+        identity = identity_of(await self._wires.identity())
+        port = OsdpPort(name, node.bus, partial(self._wires.uart, node.bus), self._clock, identity)
+        self.opened.listening(name, port)
+        self.opened.work.append(port.run)
+        self._panels[name] = port
 
     async def _contact(self, name: str, node: DigitalInputNode) -> None:
         gpio, offset = await self._place(node.line)

@@ -54,6 +54,13 @@ def always_plausible() -> bool:
     return True
 
 
+def block_until(t_ns: int) -> None:
+    """Suspend the whole process until monotonic `t_ns`: for a process without a loop, never on one."""
+    left_ns = t_ns - time.monotonic_ns()
+    if left_ns > 0:
+        time.sleep(left_ns / 1e9)
+
+
 class SystemClock:
     """Real time of this machine, on the running asyncio loop.
 

@@ -16,7 +16,7 @@ HalError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class HalError(Exception):
@@ -66,6 +66,19 @@ class Stuck(DeviceError):
 
 class OutOfRange(DeviceError):
     """A reading or a request outside the device's range."""
+
+
+def error_data(error: HalError) -> dict[str, str]:
+    """An error as data, for another process."""
+    return {"kind": type(error).__name__, "where": error.where, "message": error.message}
+
+
+def error_of(data: Mapping[str, object]) -> HalError:
+    """The error that was sent; a kind that is not in the tree is a BusError."""
+    kind: object = globals().get(str(data.get("kind")), BusError)
+    if not (isinstance(kind, type) and issubclass(kind, HalError)):
+        kind = BusError
+    return kind(str(data.get("where")), str(data.get("message")))
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

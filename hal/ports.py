@@ -22,7 +22,9 @@ from hal.types import (
     Pattern,
     PeerCondition,
     ReaderFact,
+    SecureRead,
     SentFrame,
+    WiegandOutStatus,
     WiegandTiming,
 )
 
@@ -149,6 +151,13 @@ class CardReader(Port, Protocol):
         """Report card bits, keys and discarded frames."""
 
 
+class ChipReader(CardReader, Protocol):
+    """A reader of chips: it tells type and serial number of a card, and data that it was asked to read."""
+
+    def read_also(self, reads: Sequence[SecureRead]) -> None:
+        """Read these from every card of their chip type, from now on. Raises OutOfRange for what it cannot."""
+
+
 class SerialReader(CardReader, Protocol):
     """A reader on RS-485 that speaks OSDP; we are its panel. Off until `connect`."""
 
@@ -233,10 +242,18 @@ class WiegandOut(Port, Protocol):
         """How pulses are sent."""
 
     def set_timing(self, timing: WiegandTiming) -> None:
-        """Send with this timing from the next frame on. Raises OutOfRange with the valid range."""
+        """Send with this timing from the next frame on. Raises OutOfRange with value and valid range."""
+
+    @property
+    def status(self) -> WiegandOutStatus:
+        """How it does: priority of its process, frames sent, broken off and failed."""
 
     async def send(self, bits: str) -> SentFrame:
-        """Send 1 to 512 bits, after the frames that wait already. Raises OutOfRange, DeviceError when it cannot."""
+        """Send 1 to 512 bits, after the frames that wait already.
+
+        Raises OutOfRange for no such frame, DeviceError when too many wait, when the frame went wrong every time, or
+        when the process that sends died: then nobody knows whether the controller has the frame.
+        """
 
 
 class Terminal(Port, Protocol):
@@ -271,7 +288,7 @@ class Terminal(Port, Protocol):
 class Hardware:
     """Every port of a board, by node name; made by `hal.assemble`. `aliases` maps node name -> alias.
 
-    A serial reader stands in `readers` too: to whoever reads cards it is a reader like any other.
+    A serial reader or a reader of chips stands in `readers` too: to whoever reads cards it is a reader like any other.
     """
 
     relays: Mapping[str, Relay]
@@ -283,6 +300,7 @@ class Hardware:
     terminals: Mapping[str, Terminal]
     aliases: Mapping[str, str]
     serial_readers: Mapping[str, SerialReader] = field(default_factory=dict)
+    chip_readers: Mapping[str, ChipReader] = field(default_factory=dict)
     panels: Mapping[str, PanelPort] = field(default_factory=dict)
     wiegand_outs: Mapping[str, WiegandOut] = field(default_factory=dict)
 

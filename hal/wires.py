@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hal.types import ChipIdentity, Drive, Edge, EdgeKind, Pull
+from hal.errors import BusError
+from hal.types import ChipIdentity, Drive, Edge, EdgeKind, Pull, PulseTrain, WiegandTiming
 
 EdgeHandler = Callable[[Edge], None]
 ByteHandler = Callable[[int, bytes], None]
+LostHandler = Callable[[BusError], None]
 
 
 class InputLines(Protocol):
@@ -67,6 +69,34 @@ class Gpio(Protocol):
         """Request lines as outputs, with their first level set in the same step (hardening row 14)."""
 
 
+class PulseOut(Protocol):
+    """Two data lines, D0 and D1, that rest but for pulses of microseconds; whoever drives them measures every one.
+
+    On hardware and in a simulated world in real time this is a process of its own that runs one pulse code; in
+    virtual time it is a pair of output lines. All keep the limits of `hal.pulse`.
+    """
+
+    @property
+    def realtime(self) -> bool:
+        """Whether the sender comes before all other processes."""
+
+    @property
+    def reason(self) -> str:
+        """Why it does not, or empty."""
+
+    async def send(self, bits: str, timing: WiegandTiming) -> PulseTrain:
+        """Try once to send a frame; it is broken off when a pulse or gap goes out of bounds.
+
+        Raises BusError when the sender is not there or dies meanwhile.
+        """
+
+    async def run(self) -> None:
+        """Keep the sender alive; ends only by cancellation."""
+
+    def close(self) -> None:
+        """Bring both lines to rest, then give them back; closing twice is harmless."""
+
+
 class I2c(Protocol):
     """An SMBus controller. Registers are 0-255, words little-endian as on the wire, blocks 1-32 bytes.
 
@@ -107,6 +137,9 @@ class Uart(Protocol):
     def set_baud(self, baud: int) -> None:
         """Change the line rate. Raises BusError for a rate the port cannot do."""
 
+    def on_lost(self, handler: LostHandler | None) -> None:
+        """Tell `handler` once when the port goes (unplugged); at once when it has gone already."""
+
     def close(self) -> None:
         """Give the port back."""
 
@@ -129,6 +162,12 @@ class Wires(Protocol):
 
     async def uart(self, bus: str, *, baud: int) -> Uart:
         """The serial port of that bus name, opened at `baud`."""
+
+    async def pulses(self, bus: str, owner: str, d0: int, d1: int, *, active_high: bool) -> PulseOut:
+        """Two lines of a GPIO chip as data lines; `active_high` is the level that makes a pulse.
+
+        Both rest from the request on, in the same step (hardening row 14). Raises BoardError, LineInUse, BusError.
+        """
 
     async def identity(self) -> ChipIdentity:
         """Serial number and chip id burnt into the hardware."""

@@ -1,6 +1,7 @@
-"""Service `indicate`: the lights of the readers, shown to whoever stands at the door.
+"""Service `indicate`: the lights and beepers of the readers, for whoever stands at the door.
 
-Owns the action `reader.indicate`; between indications every light shows the parameter `idle_colour`.
+Owns the action `reader.indicate`; between indications every light shows the parameter `idle_colour`, or what a door
+controller wants (`reader.base`, `reader.beep`).
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from typing import ClassVar
 
 from firmware.access.indication import Indication
 from firmware.access.settings import AccessParams
-from firmware.core.actions import NOTHING, Invocation, Nothing
+from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
 from firmware.core.errors import NotFound, Unavailable, Unsupported
-from firmware.core.vocabulary.access import IndicateParams
+from firmware.core.vocabulary.access import BaseParams, BeepParams, IndicateParams
 from firmware.core.vocabulary.station import ParamsChanged
 from hal.errors import HalError, nearest
 from hal.ports import Hardware
@@ -38,6 +39,7 @@ class IndicateService:
             for node, reader in hardware.readers.items()
             if reader.led is not None
         }
+        self._beepers = {node: reader.beeper for node, reader in hardware.readers.items() if reader.beeper is not None}
         self._open = False
 
     async def start(self) -> None:
@@ -46,6 +48,22 @@ class IndicateService:
         await self._core.params.load(AccessParams)
         self._core.actions.register(
             "reader.indicate", IndicateParams, self._indicate, summary="Show a colour on a reader's light for a time."
+        )
+        self._core.actions.register(
+            "reader.base",
+            BaseParams,
+            self._base,
+            level=Level.SYSTEM,
+            private=True,
+            summary="What a reader's light shows between indications.",
+        )
+        self._core.actions.register(
+            "reader.beep",
+            BeepParams,
+            self._beep,
+            level=Level.SYSTEM,
+            private=True,
+            summary="Switch a reader's beeper.",
         )
         self._open = True
         self._rest()
@@ -58,8 +76,13 @@ class IndicateService:
                     self._rest()
 
     async def stop(self) -> None:
-        """All lights off."""
+        """All lights off, all beepers silent."""
         self._open = False
+        for node, beeper in self._beepers.items():
+            try:
+                beeper.off()
+            except HalError as error:
+                log.error("the beeper of reader %s does not obey: %s", node, error)
         for node, light in self._lights.items():
             try:
                 light.close()
@@ -79,13 +102,39 @@ class IndicateService:
     async def _indicate(self, invocation: Invocation) -> Nothing:
         wish = invocation.params
         assert isinstance(wish, IndicateParams)
-        node = self._nodes.get(wish.reader, wish.reader)
-        if node not in self._readers:
-            names = sorted({*self._readers, *self._nodes})
-            raise NotFound("reader.indicate.reader", f"no reader {wish.reader!r}{nearest(wish.reader, names)}")
+        node = self._find(wish.reader, "reader.indicate")
         if node not in self._lights:
             raise Unsupported("reader.indicate.reader", f"reader {wish.reader!r} has no light")
-        if not self._open:
-            raise Unavailable("reader.indicate", "the readers' lights are not running")
         self._lights[node].show(wish.colour, wish.for_s, flash=wish.flash)
         return NOTHING
+
+    async def _base(self, invocation: Invocation) -> Nothing:
+        wish = invocation.params
+        assert isinstance(wish, BaseParams)
+        node = self._find(wish.reader, "reader.base")
+        if node not in self._lights:
+            raise Unsupported("reader.base.reader", f"reader {wish.reader!r} has no light")
+        self._lights[node].stand_on(wish.pattern)
+        return NOTHING
+
+    async def _beep(self, invocation: Invocation) -> Nothing:
+        wish = invocation.params
+        assert isinstance(wish, BeepParams)
+        node = self._find(wish.reader, "reader.beep")
+        if node not in self._beepers:
+            raise Unsupported("reader.beep.reader", f"reader {wish.reader!r} has no beeper")
+        try:
+            self._beepers[node].on() if wish.on else self._beepers[node].off()
+        except HalError as error:
+            raise Unavailable("reader.beep", str(error)) from error
+        return NOTHING
+
+    def _find(self, name: str, action: str) -> str:
+        """The node of a reader by node name or alias, while the lights run. Raises NotFound, Unavailable."""
+        node = self._nodes.get(name, name)
+        if node not in self._readers:
+            names = sorted({*self._readers, *self._nodes})
+            raise NotFound(f"{action}.reader", f"no reader {name!r}{nearest(name, names)}")
+        if not self._open:
+            raise Unavailable(action, "the readers' lights are not running")
+        return node

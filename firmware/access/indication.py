@@ -1,4 +1,6 @@
-"""What the light of one reader shows: the latest indication that still lasts, else the idle colour.
+"""What the light of one reader shows: the latest indication that still lasts, else the base, else the idle colour.
+
+The base is what a door controller wants shown.
 
 An indication that is asked for again lasts until the later of both ends, without a flicker. A shorter
 one over a longer one (red over green) gives way to it when it ends.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from firmware.core.errors import Unavailable, Unsupported
 from hal.clock import Clock, Timer
@@ -33,6 +36,7 @@ class Indication:
         self._led = led
         self._clock = clock
         self._idle = idle
+        self._base: Pattern | None = None
         self._ends_ns: dict[Pattern, int] = {}  # the latest asked for last
         self._timer: Timer | None = None
 
@@ -52,14 +56,26 @@ class Indication:
             self._ends_ns.pop(pattern, None)
             raise Unavailable("reader.indicate", str(error)) from error
 
+    def stand_on(self, base: Pattern | None) -> None:
+        """Show `base` between indications from now on, or the idle colour again; a colour it lacks is dark.
+
+        Raises Unavailable when the light fails.
+        """
+        self._base = base
+        try:
+            self._refresh()
+        except HalError as error:
+            raise Unavailable("reader.base", str(error)) from error
+
     def rest(self) -> None:
-        """Show what stands now; the idle colour when nothing does. Raises HalError."""
+        """Show what stands now; the base or the idle colour when nothing does. Raises HalError."""
         self._refresh()
 
     def close(self) -> None:
         """Forget everything and go dark. Raises HalError."""
         self._stop_timer()
         self._ends_ns.clear()
+        self._base = None
         self._led.show(OFF)
 
     def _refresh(self) -> None:
@@ -70,10 +86,15 @@ class Indication:
             wanted = next(reversed(self._ends_ns))
             self._timer = self._clock.call_at(self._ends_ns[wanted], self._over)
         else:
-            idle = self._idle()
-            wanted = Pattern.steady(idle if idle in self._led.colours else Colour.OFF)
+            wanted = self._fitting(self._base or Pattern.steady(self._idle()))
         if self._led.shown() != wanted:
             self._led.show(wanted)
+
+    def _fitting(self, pattern: Pattern) -> Pattern:
+        colours = self._led.colours
+        return Pattern(
+            tuple(step if step.colour in colours else replace(step, colour=Colour.OFF) for step in pattern.steps)
+        )
 
     def _over(self) -> None:
         self._timer = None

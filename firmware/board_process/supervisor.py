@@ -8,9 +8,7 @@ the board plays its watchdog instead: what ends, refuses or never gets ready res
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,14 +30,6 @@ GUESTS_STOP_S = 2.0
 TRIAL_READY_S = 60.0
 # The roles without which there is no device.
 HUB = ("control", "all")
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent dies (prctl(2)); leave at once if it already has."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)
 
 
 class RoleRefused(Exception):

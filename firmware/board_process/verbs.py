@@ -13,8 +13,8 @@ from hal.clock import Clock
 from hal.errors import nearest
 from hal.sim.peers.base import Peer
 from hal.sim.peers.button import PRESS_S, ButtonPeer
+from hal.sim.peers.card_reader import CardReaderPeer
 from hal.sim.peers.loop import LoopPeer
-from hal.sim.peers.reader import ReaderPeer
 from hal.sim.world import World
 from hal.types import LoopState
 
@@ -99,8 +99,8 @@ class Verbs:
         found: ButtonPeer = self._peer(name, "button", ButtonPeer)
         return found
 
-    def _reader(self, name: str) -> ReaderPeer:
-        found: ReaderPeer = self._peer(name, "reader", ReaderPeer)
+    def _reader(self, name: str) -> CardReaderPeer:
+        found: CardReaderPeer = self._peer(name, "reader", CardReaderPeer)
         return found
 
     def _input(self, name: str, state: str) -> None:

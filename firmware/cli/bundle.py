@@ -135,7 +135,7 @@ def _keys(words: list[str]) -> dict[str, object]:
     named = _DEVICE.fullmatch(found.device)
     if named is None:
         raise Invalid(
-            "lintel bundle keys --device", f"{found.device!r} is not SERIAL:CHIP; 'lintel bench state' has both"
+            "lintel bundle keys --device", f"{found.device!r} is not SERIAL:CHIP; GET /api/v1/device says both"
         )
     name = pki.save_device(found.folder, named[1], named[2], start)
     return {"signer": name, "certificate": str(found.folder / f"{name}.pem")}

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware.core.errors import Invalid, Unavailable
-from firmware.upgrade.context import Mode
+from firmware.upgrade.context import KEYRING, Mode
 from firmware.upgrade.manifest import FACTS_MARK, version
 from firmware.upgrade.payload import PROGRAM
 from firmware.upgrade.policy import FAMILY, compatible_with
 from hal.clock import BUILT
 
-# What a slot needs of a checkout; the first three have to be there.
-PARTS = ("hal", "firmware", "boards", "systemd", "udev", "LICENSE", "pyproject.toml")
+# What a slot takes of a checkout; the first three have to be there.
+PARTS = ("hal", "firmware", "boards", "systemd", "udev", "LICENSE", "pyproject.toml", KEYRING)
 NEEDED = PARTS[:3]
 IMAGE = "rootfs.img"
 _VERSION_LINE = re.compile(r'^VERSION = "([^"\n]*)"$', re.MULTILINE)

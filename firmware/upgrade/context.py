@@ -11,6 +11,8 @@ from hal.clock import BUILT
 
 # The largest bundle file, in bytes; what a slot takes bounds it further.
 LARGEST_BUNDLE = 2 * 1024**3
+# The folder of `release.pem` and `custom.pem` in a program tree.
+KEYRING = "keyring"
 
 
 class Mode(StrEnum):

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from firmware.upgrade.refusals import Refusal, Why
 
 BLOCK = 4096
-DIGESTS = BLOCK // 32
+DIGEST = 32
+DIGESTS = BLOCK // DIGEST
 TRAILER = 8
 LARGEST_SIGNATURE = 64 * 1024
 SUPERBLOCK = 96

@@ -17,7 +17,10 @@ from hal.board.models import (
     I2cBus,
     Mcp23017Node,
     Node,
+    OsdpPortNode,
+    OsdpReaderNode,
     RelayNode,
+    UartBus,
 )
 from hal.types import LineRef, Pull
 
@@ -30,6 +33,7 @@ def check_whole(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
     _lines(buses, nodes)
     _channels(nodes)
     _addresses(buses, nodes)
+    _serial(buses, nodes)
     _aliases(nodes)
     _devices(buses)
 
@@ -112,6 +116,21 @@ def _addresses(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
             taken = f"address 0x{node.address:02x} of {node.bus} is already nodes.{owners[place]}"
             raise Complaint(("nodes", name, "address"), taken)
         owners[place] = name
+
+
+def _serial(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
+    """A serial bus has one master: our readers hang on it and we ask, or a panel asks and we alone answer."""
+    ports = sorted(name for name, bus in buses.items() if isinstance(bus, UartBus))
+    users: dict[str, tuple[str, Node]] = {}
+    for name, node in nodes.items():
+        if not isinstance(node, OsdpReaderNode | OsdpPortNode):
+            continue
+        key = ("nodes", name, "bus")
+        if node.bus not in ports:
+            raise Complaint(key, unknown("serial bus", node.bus, ports))
+        user, other = users.setdefault(node.bus, (name, node))
+        if user != name and (isinstance(node, OsdpPortNode) or isinstance(other, OsdpPortNode)):
+            raise Complaint(key, f"{node.bus} is already that of nodes.{user}: a bus with a panel has nothing else")
 
 
 def _aliases(nodes: Mapping[str, Node]) -> None:

@@ -317,6 +317,47 @@ class WiegandReaderNode(Soldered):
         return self
 
 
+class WiegandOutNode(Soldered):
+    """Two data lines to somebody's controller, each through a transistor; we are its reader.
+
+    `active` is the level of the processor's line that pulls the data line low: the level of a pulse. At the other
+    level the transistor lets go and the data line is idle, pulled to 5 V by the controller.
+    """
+
+    kind: ClassVar[str] = "wiegand_out"
+    line_fields: ClassVar[tuple[str, ...]] = ("d0", "d1")
+    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = (("d0", "d1"),)
+
+    compatible: Literal["wiegand-out"]
+    d0: Line
+    d1: Line
+    active: Level = "high"
+
+
+class OsdpReaderNode(Soldered):
+    """A card reader on a serial bus that speaks OSDP to us, its panel; several may share a bus.
+
+    Its address, rate and keys are parameters, because they are not soldered.
+    """
+
+    kind: ClassVar[str] = "reader"
+
+    compatible: Literal["osdp-reader"]
+    bus: Name
+    keypad: bool = True
+    led: bool = True
+    beeper: bool = True
+
+
+class OsdpPortNode(Soldered):
+    """A serial bus on which we are the reader of somebody's panel."""
+
+    kind: ClassVar[str] = "panel"
+
+    compatible: Literal["osdp-port"]
+    bus: Name
+
+
 Bus = GpioBus | I2cBus | UartBus
 Node = (
     ButtonNode
@@ -330,7 +371,10 @@ Node = (
     | IoPortNode
     | Ads1115Node
     | Mcp23017Node
+    | WiegandOutNode
     | WiegandReaderNode
+    | OsdpReaderNode
+    | OsdpPortNode
 )
 
 BUSES: dict[str, type[Bus]] = {"gpio": GpioBus, "i2c": I2cBus, "uart": UartBus}
@@ -343,8 +387,11 @@ NODES: dict[str, type[Node]] = {
     "io-port": IoPortNode,
     "led": LedNode,
     "mcp23017": Mcp23017Node,
+    "osdp-port": OsdpPortNode,
+    "osdp-reader": OsdpReaderNode,
     "relay": RelayNode,
     "rgb-led": RgbLedNode,
     "supervised-input": SupervisedInputNode,
+    "wiegand-out": WiegandOutNode,
     "wiegand-reader": WiegandReaderNode,
 }

@@ -10,7 +10,7 @@ import errno
 import glob
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 import gpiod
@@ -184,6 +184,20 @@ class GpiodLines:
         except OSError as error:
             raise self._failed("drive the line", error) from error
         self._driven = levels
+
+    def prepared(self, *levels: bool) -> Callable[[], None]:
+        """A call that drives these levels, its values built beforehand: for pulses of microseconds. Raises BusError."""
+        values = self._values(levels)
+
+        def drive() -> None:
+            try:
+                with self._lock:
+                    self._live().set_values(values)
+            except OSError as error:
+                raise self._failed("drive the line", error) from error
+            self._driven = levels
+
+        return drive
 
     def reconfigure(self, wish: InputWish | OutputWish) -> None:
         """Change the lines in place, without giving them back in between. Raises BusError."""

@@ -14,7 +14,7 @@ from hal.buses.identity import read_identity
 from hal.clock import Clock
 from hal.errors import BoardError, BusError, nearest
 from hal.types import ChipIdentity
-from hal.wires import Gpio, I2c, Uart
+from hal.wires import Gpio, I2c, PulseOut, Uart
 
 if TYPE_CHECKING:
     from hal.buses.gpio import FactoryGpio
@@ -49,6 +49,7 @@ class RealWires:
         self._gpio_factory = gpio_factory
         self._gpios: dict[str, FactoryGpio] = {}
         self._i2cs: dict[str, I2c] = {}
+        self._uarts: dict[str, Uart] = {}
         self._closers: list[Callable[[], None]] = []
 
     async def gpio(self, bus: str) -> Gpio:
@@ -92,15 +93,36 @@ class RealWires:
         with _library(bus, "pyserial"):
             from hal.buses.serial import SerialUart
         uart = SerialUart(bus, device, self._clock, baud=baud, rs485=rs485)
-        self._closers.append(uart.close)
+        self._uarts[bus] = uart  # one before it was closed, or the port would be in use
         return uart
+
+    async def pulses(self, bus: str, owner: str, d0: int, d1: int, *, active_high: bool) -> PulseOut:
+        """Two lines driven by a process of their own. Raises BoardError, LineInUse, BusError."""
+        from hal.buses.pulse_child import PulseChild
+        from hal.buses.pulse_process import Work
+
+        chip, gpio = self._setting(bus, "gpio", "chip"), await self.gpio(bus)
+
+        async def rest() -> None:
+            # The kernel has the lines back from a sender that died, perhaps in the middle of a pulse.
+            lines = await gpio.outputs(owner, (d0, d1), initial=(not active_high, not active_high))
+            lines.close()
+
+        work = Work(socket=-1, parent=-1, owner=owner, bus=bus, chip=chip, d0=d0, d1=d1, active_high=active_high)
+        child = PulseChild(work, self._clock, rest=rest)
+        await child.open()
+        self._closers.append(child.close)
+        return child
 
     async def identity(self) -> ChipIdentity:
         """Serial number and chip id of this machine. Raises BusError when it has none."""
         return read_identity()
 
     async def close(self) -> None:
-        """Give every bus back, the last opened first."""
+        """Give every bus back: serial ports first, of the others the last opened first."""
+        for uart in self._uarts.values():
+            uart.close()
+        self._uarts.clear()
         while self._closers:
             self._closers.pop()()
         self._gpios.clear()

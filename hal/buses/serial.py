@@ -13,14 +13,13 @@ import logging
 import os
 import select
 import termios
-from collections.abc import Callable
 
 import serial
 from serial.rs485 import RS485Settings
 
 from hal.clock import Clock
 from hal.errors import BusError, LineInUse
-from hal.wires import ByteHandler
+from hal.wires import ByteHandler, LostHandler
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +29,6 @@ BAUD_RANGE = range(50, 4_000_001)
 LONGEST_QUEUE = 65536
 
 READ_SIZE = 4096
-
-LostHandler = Callable[[BusError], None]
 
 
 class SerialUart:

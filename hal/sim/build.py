@@ -19,9 +19,12 @@ from hal.board.models import (
     LedNode,
     Mcp23017Node,
     Node,
+    OsdpPortNode,
+    OsdpReaderNode,
     RelayNode,
     RgbLedNode,
     SupervisedInputNode,
+    WiegandOutNode,
     WiegandReaderNode,
 )
 from hal.errors import BoardError
@@ -29,10 +32,13 @@ from hal.sim.chips import Ads1115, Mcp23017
 from hal.sim.nets import Net, Strength
 from hal.sim.peers.base import Peer
 from hal.sim.peers.button import ButtonPeer
-from hal.sim.peers.light import LightPeer
+from hal.sim.peers.controller import ControllerPeer
+from hal.sim.peers.light import LightPeer, ToldLamp
 from hal.sim.peers.loop import ContactPeer, ResistorLoopPeer
+from hal.sim.peers.osdp_panel import OsdpPanelPeer
+from hal.sim.peers.osdp_reader import OsdpReaderPeer
 from hal.sim.peers.reader import ReaderPeer
-from hal.sim.peers.switch import StrikePeer, SwitchPeer
+from hal.sim.peers.switch import StrikePeer, SwitchPeer, ToldLoad
 from hal.sim.peers.terminal import TerminalPeer
 from hal.types import Colour, LineRef, Pull
 
@@ -185,6 +191,39 @@ def reader(world: World, name: str, node: Node) -> Peer:
     )
 
 
+def controller(world: World, name: str, node: Node) -> Peer:
+    """A controller that listens to our data lines; the transistors rest, as the processor's pull at reset has them."""
+    assert isinstance(node, WiegandOutNode)
+    return ControllerPeer(
+        world,
+        name,
+        resting(world, node.d0, node.active),
+        resting(world, node.d1, node.active),
+        active_high=node.active == "high",
+        alias=node.alias,
+    )
+
+
+def serial_reader(world: World, name: str, node: Node) -> Peer:
+    """A reader on a serial bus."""
+    assert isinstance(node, OsdpReaderNode)
+    return OsdpReaderPeer(
+        world,
+        name,
+        world.uart(node.bus),
+        led=ToldLamp(world, f"{name}.led") if node.led else None,
+        beeper=ToldLoad(world, f"{name}.beeper") if node.beeper else None,
+        keypad=node.keypad,
+        alias=node.alias,
+    )
+
+
+def panel(world: World, name: str, node: Node) -> Peer:
+    """Somebody's panel, not yet plugged in."""
+    assert isinstance(node, OsdpPortNode)
+    return OsdpPanelPeer(world, name, world.uart(node.bus), alias=node.alias)
+
+
 BUILDERS: dict[type[Node], Callable[[World, str, Node], Peer]] = {
     Ads1115Node: converter,
     BicolourLedNode: light,
@@ -194,8 +233,11 @@ BUILDERS: dict[type[Node], Callable[[World, str, Node], Peer]] = {
     IoPortNode: terminal,
     LedNode: light,
     Mcp23017Node: expander,
+    OsdpPortNode: panel,
+    OsdpReaderNode: serial_reader,
     RelayNode: strike,
     RgbLedNode: light,
     SupervisedInputNode: loop,
+    WiegandOutNode: controller,
     WiegandReaderNode: reader,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gpiozero import GPIOPinInUse, PinInfo, PinInvalidBounce
@@ -118,8 +118,12 @@ class SimPin(MockPin):  # type: ignore[misc] # gpiozero has no types
         level = {"up": True, "down": False, "floating": None}[pull]
         self.net.drive(f"{self._sim.driver} pull", level, strength=Strength.CHIP_PULL)
 
-    def _drive(self, level: bool) -> None:
-        self.net.drive(self._sim.driver, None if self._open_drain and level else level)
+    def _drive(self, level: bool, t_ns: int | None = None) -> None:
+        self.net.drive(self._sim.driver, None if self._open_drain and level else level, t_ns=t_ns)
+
+    def drive_at(self, level: bool, t_ns: int) -> None:
+        """Drive an output to a level that it took at `t_ns`."""
+        self._drive(level, t_ns)
 
     def _change_state(self, value: float) -> bool:
         # Reached through `state = ...` of an output: the level the net takes comes back through _net_changed.
@@ -252,6 +256,15 @@ class SimLines:
         with self._factory.copper.together():
             for pin, level in zip(self._pins, levels, strict=True):
                 pin.state = level
+
+    def play(self, moves: Iterable[tuple[int, tuple[bool, ...]]]) -> None:
+        """Make moves of a moment ago, each stamped with its own time. Raises BusError."""
+        self._check_open()
+        for t_ns, levels in moves if self._powered else ():
+            self._driven = levels
+            with self._factory.copper.together():
+                for pin, level in zip(self._pins, levels, strict=True):
+                    pin.drive_at(level, t_ns)
 
     def watch(self, handler: EdgeHandler | None) -> None:
         """Call `handler` on the loop for every edge from now on. Raises BusError."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import termios
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -20,7 +21,7 @@ from hal.errors import BusError
 from hal.sim.peers.base import Peer, Place
 from hal.sim.time import VirtualLoop
 from hal.sim.traces import Trace
-from hal.wires import ByteHandler, Uart
+from hal.wires import ByteHandler, LostHandler, Uart
 
 BITS_PER_BYTE = 10
 READ_SIZE = 4096
@@ -30,6 +31,8 @@ LONGEST_BURST = 1024
 LOST_AFTER_NS = 500_000_000
 NOISE_IN = 8
 DROP_IN = 8
+# Light noise: of so many bytes in a row one bit is flipped, in a share of the cases.
+CHUNK = 8
 
 RATES = {getattr(termios, f"B{rate}"): rate for rate in (9600, 19200, 38400, 57600, 115200, 230400)}
 
@@ -86,11 +89,12 @@ class InFlight:
 
 class SerialBus(Peer):
     """One bus. Its trace is who talks. Faults act on what the board hears: `noise` (flipped bits), `half` (the
-    second half of a message is missing), `drop` (bytes are missing), `garbage` (all bytes are wrong).
+    second half of a message is missing), `drop` (bytes are missing), `garbage` (all bytes are wrong). On everybody
+    act `flips` (one flipped bit in a share `flip_share` of all eights of bytes) and `short` (nobody hears anything).
     """
 
     kind = "serial"
-    kinds_of_fault = frozenset({"noise", "half", "drop", "garbage"})
+    kinds_of_fault = frozenset({"noise", "half", "drop", "garbage", "flips", "short"})
 
     def __init__(self, place: Place, name: str) -> None:
         super().__init__(place, name)
@@ -99,10 +103,12 @@ class SerialBus(Peer):
         self.from_board = InFlight()
         self.board_listens = False
         self.overruns = 0
+        self.flip_share = 0.01
         self.trace: Trace[str] = self.new_trace("")
         self._master = -1
         self._slave = -1
         self._path = ""
+        self._plugged = True
         self._talks: list[Talk] = []
         self._still: Callable[[], None] | None = None
 
@@ -112,9 +118,11 @@ class SerialBus(Peer):
 
     @property
     def path(self) -> str:
-        """Where the firmware finds the port. Raises BusError without power."""
+        """Where the firmware finds the port. Raises BusError without power, or without the adapter."""
         if not self.place.powered:
             raise BusError(self.name, "the board has no power")
+        if not self._plugged:
+            raise BusError(self.name, "no such port: the adapter is not plugged in")
         if self._master < 0:
             self._open()
         return self._path
@@ -156,6 +164,15 @@ class SerialBus(Peer):
         super().close()
         self.shut()
 
+    def unplug(self) -> None:
+        """Pull the adapter out: the port is gone."""
+        self._plugged = False
+        self.close()
+
+    def plug(self) -> None:
+        """Put the adapter back."""
+        self._plugged = True
+
     def power_changed(self) -> None:
         if not self.place.powered:
             self.close()
@@ -194,6 +211,8 @@ class SerialBus(Peer):
         self.trace.put("board" if by is None else type(by).__name__, begin_ns)
         if by is not None:
             data = self._faulty(data)
+        if "flips" in self.faults:
+            data = self._flipped(data)
         talk = Talk(begin_ns, begin_ns + len(data) * byte_ns, by)
         self._talks.append(talk)
         step = 1 if self.place.stepped else LONGEST_BURST
@@ -206,6 +225,8 @@ class SerialBus(Peer):
 
     def _told(self, talk: Talk, chunk: bytes, begin_ns: int, baud: int) -> None:
         """A chunk has ended: everybody else hears it, spoilt where somebody talked at the same time."""
+        if "short" in self.faults:
+            return
         ends_ns = begin_ns + len(chunk) * (BITS_PER_BYTE * 1_000_000_000 // baud)
         collided = any(
             other.by is not talk.by and begin_ns < other.ends_ns and other.begin_ns < ends_ns for other in self._talks
@@ -228,21 +249,42 @@ class SerialBus(Peer):
             self._talks = [other for other in self._talks if not other.over or other.ends_ns > first_ns]
 
     def _faulty(self, data: bytes) -> bytes:
+        return spoilt(data, self.faults, self.place.chance)
+
+    def _flipped(self, data: bytes) -> bytes:
         chance = self.place.chance
-        if "half" in self.faults:
-            data = data[: len(data) // 2]
-        if "drop" in self.faults:
-            data = bytes(byte for byte in data if chance.randrange(DROP_IN))
-        if "noise" in self.faults:
-            data = bytes(byte ^ (0 if chance.randrange(NOISE_IN) else 1 << chance.randrange(8)) for byte in data)
-        return self._wrong(data) if "garbage" in self.faults else data
+        spoilt = bytearray(data)
+        for begin in range(0, len(data), CHUNK):
+            if chance.random() < self.flip_share:
+                spoilt[chance.randrange(begin, min(begin + CHUNK, len(data)))] ^= 1 << chance.randrange(8)
+        return bytes(spoilt)
 
     def _wrong(self, data: bytes) -> bytes:
-        return bytes(byte ^ self.place.chance.randrange(1, 256) for byte in data)
+        return wrong(data, self.place.chance)
 
     def state(self) -> dict[str, object]:
         """Whether the port exists, and how many hang on it."""
-        return {"path": self._path if self._master >= 0 else None, "stations": len(self.stations)}
+        return {
+            "plugged": self._plugged,
+            "path": self._path if self._master >= 0 else None,
+            "stations": len(self.stations),
+        }
+
+
+def spoilt(data: bytes, faults: Set[str], chance: random.Random) -> bytes:
+    """Bytes as they arrive through a bad cable: `half`, `drop`, `noise` and `garbage`, as `SerialBus` explains."""
+    if "half" in faults:
+        data = data[: len(data) // 2]
+    if "drop" in faults:
+        data = bytes(byte for byte in data if chance.randrange(DROP_IN))
+    if "noise" in faults:
+        data = bytes(byte ^ (0 if chance.randrange(NOISE_IN) else 1 << chance.randrange(8)) for byte in data)
+    return wrong(data, chance) if "garbage" in faults else data
+
+
+def wrong(data: bytes, chance: random.Random) -> bytes:
+    """As many bytes, none of them right."""
+    return bytes(byte ^ chance.randrange(1, 256) for byte in data)
 
 
 class CountedUart:
@@ -274,6 +316,10 @@ class CountedUart:
     def set_baud(self, baud: int) -> None:
         """Change the line rate. Raises BusError."""
         self._uart.set_baud(baud)
+
+    def on_lost(self, handler: LostHandler | None) -> None:
+        """Tell `handler` when the port goes."""
+        self._uart.on_lost(handler)
 
     def close(self) -> None:
         """Give the port back."""

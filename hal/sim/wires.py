@@ -10,10 +10,11 @@ from hal.buses.pins import InputWish, OutputWish, Pin
 from hal.buses.serial import SerialUart
 from hal.sim.chips import SimI2c
 from hal.sim.pins import SimFactory, SimLines
+from hal.sim.pulses import open_pulses
 from hal.sim.serial import CountedUart
 from hal.sim.world import World
 from hal.types import ChipIdentity
-from hal.wires import Gpio, I2c, Uart
+from hal.wires import Gpio, I2c, PulseOut, Uart
 
 
 class OwnFactory:
@@ -63,7 +64,8 @@ class SimWires:
     def __init__(self, world: World) -> None:
         self._world = world
         self._gpios: dict[str, FactoryGpio] = {}
-        self._uarts: list[CountedUart] = []
+        self._uarts: dict[str, CountedUart] = {}
+        self._pulses: list[PulseOut] = []
 
     async def gpio(self, bus: str) -> Gpio:
         """The GPIO chip of that bus name. Raises BoardError."""
@@ -81,8 +83,16 @@ class SimWires:
         serial = self._world.uart(bus)
         # A pty cannot switch an RS-485 transceiver; the bus behind it is half-duplex all the same.
         uart = CountedUart(SerialUart(bus, serial.path, self._world.clock, baud=baud), serial)
-        self._uarts.append(uart)
+        self._uarts[bus] = uart  # one before it was closed, or the port would be in use
         return uart
+
+    async def pulses(self, bus: str, owner: str, d0: int, d1: int, *, active_high: bool) -> PulseOut:
+        """Two lines for pulses: of a process of its own, or in virtual time. Raises BoardError, LineInUse, BusError."""
+        lines = await (await self.gpio(bus)).outputs(owner, (d0, d1), initial=(not active_high,) * 2)
+        assert isinstance(lines, SimLines)
+        pulses = await open_pulses(owner, lines, self._world.clock, active_high=active_high)
+        self._pulses.append(pulses)
+        return pulses
 
     async def identity(self) -> ChipIdentity:
         """Who the simulated hardware is."""
@@ -90,9 +100,12 @@ class SimWires:
 
     async def close(self) -> None:
         """Give everything back as it is."""
+        for pulses in self._pulses:
+            pulses.close()
         for gpio in self._gpios.values():
             gpio.close()
-        for uart in self._uarts:
+        for uart in self._uarts.values():
             uart.close()
         self._gpios.clear()
         self._uarts.clear()
+        self._pulses.clear()

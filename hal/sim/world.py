@@ -34,6 +34,7 @@ KINDS = {
     "relay": "relay",
     "strike": "relay",
     "reader": "reader",
+    "panel": "panel",
     "led": "led",
     "button": "button",
     "input": "input",
@@ -45,9 +46,25 @@ KINDS = {
     "expander": "expander",
     "serial": "serial",
     "leaf": "leaf",
+    "controller": "controller",
+    "wiegand_out": "controller",
 }
 # A bare name that several things share means the first of these.
-PRIORITY = ("relay", "reader", "port", "input", "led", "button", "output", "adc", "expander", "serial", "leaf")
+PRIORITY = (
+    "relay",
+    "reader",
+    "panel",
+    "port",
+    "input",
+    "led",
+    "button",
+    "output",
+    "adc",
+    "expander",
+    "serial",
+    "leaf",
+    "controller",
+)
 
 B = TypeVar("B")
 Change = Callable[[str, float, bool | str], None]
@@ -77,8 +94,8 @@ class World:
             for name, bus in board.buses.items()
             if bus.kind == "gpio"
         }
-        self.peers: dict[str, Peer] = build_peers(self)
         self._uarts = {name: SerialBus(self, name) for name, bus in board.buses.items() if bus.kind == "uart"}
+        self.peers: dict[str, Peer] = build_peers(self)
         self._i2cs = {name: self._i2c_bus(name) for name, bus in board.buses.items() if bus.kind == "i2c"}
         for net in self.nets.values():
             net.trace.begin()

@@ -42,10 +42,52 @@ class RelayFace(Protocol):
         """The first pulse that has ended since the test began; waits for it."""
 
 
+class BeeperFace(Protocol):
+    """A beeper within earshot."""
+
+    @property
+    def on(self) -> bool:
+        """Whether it sounds now."""
+
+    def pulses(self) -> tuple[Pulse, ...]:
+        """Every beep that has ended."""
+
+
+class ControllerFace(Protocol):
+    """Somebody's door controller at the far end of our Wiegand output, with light and beeper wires towards us."""
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """The bits of every frame that kept the standard, in order."""
+
+    @property
+    def spoilt(self) -> int:
+        """How many frames did not."""
+
+    def wire(self, wire: str, port: str) -> None:
+        """Lead `led1`, `led2` or `beeper` to a terminal."""
+
+    def drive(self, wire: str, on: bool) -> None:
+        """Pull a wire to ground, or let it go."""
+
+
 class ReaderFace(Protocol):
     """A reader on the wall."""
 
     led: LightFace
+
+    @property
+    def beeper(self) -> BeeperFace:
+        """Its beeper."""
+
+    def tamper(self) -> None:
+        """Open its housing; when it is open, close it."""
+
+    def unplug(self) -> None:
+        """Pull its cable."""
+
+    def plug(self) -> None:
+        """Put its cable back."""
 
     async def swipe(self, card: str) -> None:
         """Hold a card to it, until it has been sent."""
@@ -55,6 +97,38 @@ class ReaderFace(Protocol):
 
     def fault(self, kind: str) -> None:
         """Misbehave; `none` ends it."""
+
+
+class PanelFace(Protocol):
+    """Somebody's panel, whose reader we are."""
+
+    @property
+    def cards(self) -> tuple[str, ...]:
+        """The bits of every card it was told, in order."""
+
+    @property
+    def keys(self) -> str:
+        """Every key it was told."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether its link with us stands."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether that is a secure channel."""
+
+    def plug(self, *keys: bytes) -> None:
+        """Put it in: it polls from now on, with these keys."""
+
+    def unplug(self) -> None:
+        """Pull it out."""
+
+    def light(self, colour: str, for_s: float = 0.0) -> None:
+        """Show a colour on our light, for a time or for good."""
+
+    def buzz(self, count: int) -> None:
+        """Sound our buzzer so often."""
 
 
 class LoopFace(Protocol):

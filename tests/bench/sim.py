@@ -24,22 +24,27 @@ from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, guest_role, network_services
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
+from firmware.core.context import Core
 from firmware.core.events import Event
+from firmware.core.service import Service
+from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
 from firmware.paths import RuntimeDir, StateDir
 from firmware.upgrade.boot_sim import sim_boot
 from firmware.upgrade.ports import Slot
 from hal.board import load_board
 from hal.sim.peers.button import ButtonPeer
-from hal.sim.peers.light import LightPeer
+from hal.sim.peers.card_reader import CardReaderPeer
+from hal.sim.peers.controller import ControllerPeer
+from hal.sim.peers.light import Lamp
 from hal.sim.peers.loop import LoopPeer
-from hal.sim.peers.reader import ReaderPeer
+from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.peers.switch import StrikePeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import NoSuchPeer, World
 from tests.bench.disk import FaultyDisk
-from tests.bench.sim_faces import Cable, Light, Reader, Relay
+from tests.bench.sim_faces import Cable, Controller, Light, Panel, Reader, Relay
 
 E = TypeVar("E", bound=Event)
 USER, PASSWORD = "admin", "bench-password"
@@ -171,8 +176,12 @@ class SimBench:
         await self._run(self._control)
         hub = self._control.core.link
         make = network_services(parts, "127.0.0.1", 0, web=True)
+
+        def without_sockets(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
+            return tuple(service for service in make(core, info) if service.name != "api")
+
         self._network = await self._stack.enter_async_context(
-            guest_role(parts, "network", hub.join, lambda core, info: make(core, info)[:1])  # type: ignore[attr-defined]
+            guest_role(parts, "network", hub.join, without_sockets)  # type: ignore[attr-defined]
         )
         await self._run(self._network)
         from firmware.interfaces.api.app import build_app
@@ -294,8 +303,20 @@ class SimBench:
     def reader(self, name: str) -> Reader:
         """A reader."""
         peer = self.world.find(f"reader:{name}")
-        assert isinstance(peer, ReaderPeer)
+        assert isinstance(peer, CardReaderPeer)
         return Reader(peer)
+
+    def controller(self, name: str = "controller") -> Controller:
+        """The door controller at our Wiegand output."""
+        peer = self.world.find(f"controller:{name}")
+        assert isinstance(peer, ControllerPeer)
+        return Controller(self, peer)
+
+    def panel(self, name: str) -> Panel:
+        """Somebody's panel on our second serial port."""
+        peer = self.world.find(f"panel:{name}")
+        assert isinstance(peer, OsdpPanelPeer)
+        return Panel(peer)
 
     def relay(self, name: str) -> Relay:
         """A relay with its strike."""
@@ -306,7 +327,7 @@ class SimBench:
     def light(self, name: str) -> Light:
         """A light of the product."""
         peer = self.world.find(f"led:{name}")
-        assert isinstance(peer, LightPeer)
+        assert isinstance(peer, Lamp)
         return Light(peer)
 
     def loop(self, name: str) -> LoopPeer:
@@ -337,6 +358,10 @@ class SimBench:
     async def action(self, name: str, /, **params: Any) -> httpx.Response:
         """Invoke an action."""
         return await self.api("POST", f"/actions/{name}", params)
+
+    async def params(self, group: str, /, **wishes: Any) -> httpx.Response:
+        """Change parameters of a group."""
+        return await self.api("PATCH", f"/params/{group}", wishes)
 
     def events(self, topic: str) -> list[Any]:
         """Everything published under a topic since the firmware started, in order."""

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from hal.sim.peers.light import LightPeer
-from hal.sim.peers.reader import ReaderPeer
-from hal.sim.peers.switch import StrikePeer
+from hal.sim.peers.card_reader import CardReaderPeer
+from hal.sim.peers.controller import ControllerPeer
+from hal.sim.peers.light import Lamp
+from hal.sim.peers.loop import LoopPeer
+from hal.sim.peers.osdp_panel import OsdpPanelPeer
+from hal.sim.peers.switch import Load, StrikePeer
 from hal.sim.world import World
+from hal.types import LinkPhase
 from tests.bench.faces import Pulse
 
 
@@ -19,6 +23,9 @@ class Bench(Protocol):
     world: World
     began_s: float
 
+    def loop(self, name: str) -> LoopPeer:
+        """What is wired to a terminal."""
+
     async def until(self, check: Callable[[], bool], within_s: float = 30.0) -> None:
         """Wait until `check` holds."""
 
@@ -26,7 +33,7 @@ class Bench(Protocol):
 class Light:
     """`faces.LightFace` on a simulated lamp."""
 
-    def __init__(self, peer: LightPeer) -> None:
+    def __init__(self, peer: Lamp) -> None:
         self._peer = peer
 
     @property
@@ -63,12 +70,52 @@ class Relay:
         self._bench.world.fault(self._peer.title, kind)
 
 
+class Beeper:
+    """`faces.BeeperFace` on a simulated load."""
+
+    def __init__(self, peer: Load) -> None:
+        self._peer = peer
+
+    @property
+    def on(self) -> bool:
+        return self._peer.trace.value
+
+    def pulses(self) -> tuple[Pulse, ...]:
+        return tuple(Pulse(each.t_s, each.width_s) for each in self._peer.trace.pulses())
+
+
+class Controller:
+    """`faces.ControllerFace` on a simulated controller."""
+
+    def __init__(self, bench: Bench, peer: ControllerPeer) -> None:
+        self._bench = bench
+        self._peer = peer
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        return self._peer.good_frames
+
+    @property
+    def spoilt(self) -> int:
+        return sum(not frame.good for frame in self._peer.frames)
+
+    def wire(self, wire: str, port: str) -> None:
+        self._peer.wire(wire, self._bench.loop(f"port:{port}"))
+
+    def drive(self, wire: str, on: bool) -> None:
+        self._peer.drive(wire, on)
+
+
 class Reader:
     """`faces.ReaderFace` on a simulated reader."""
 
-    def __init__(self, peer: ReaderPeer) -> None:
+    def __init__(self, peer: CardReaderPeer) -> None:
         self._peer = peer
         self.led = Light(peer.led)
+
+    @property
+    def beeper(self) -> Beeper:
+        return Beeper(self._peer.beeper)
 
     async def swipe(self, card: str) -> None:
         await self._peer.swipe(card)
@@ -78,6 +125,51 @@ class Reader:
 
     def fault(self, kind: str) -> None:
         self._peer.clear() if kind == "none" else self._peer.fault(kind)
+
+    def tamper(self) -> None:
+        self._peer.tamper()
+
+    def unplug(self) -> None:
+        self._peer.unplug()
+
+    def plug(self) -> None:
+        self._peer.plug()
+
+
+class Panel:
+    """`faces.PanelFace` on a simulated panel."""
+
+    def __init__(self, peer: OsdpPanelPeer) -> None:
+        self._peer = peer
+
+    @property
+    def cards(self) -> tuple[str, ...]:
+        return tuple(self._peer.cards)
+
+    @property
+    def keys(self) -> str:
+        return self._peer.pressed
+
+    @property
+    def connected(self) -> bool:
+        return self._peer.status.phase is LinkPhase.CONNECTED
+
+    @property
+    def secure(self) -> bool:
+        return self._peer.status.secure
+
+    def plug(self, *keys: bytes) -> None:
+        self._peer.keys = keys
+        self._peer.plug()
+
+    def unplug(self) -> None:
+        self._peer.unplug()
+
+    def light(self, colour: str, for_s: float = 0.0) -> None:
+        self._peer.light(colour, for_s=for_s)
+
+    def buzz(self, count: int) -> None:
+        self._peer.buzz(count)
 
 
 class Cable:

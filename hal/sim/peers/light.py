@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 
+from hal.clock import Timer
 from hal.sim.nets import Net
 from hal.sim.peers.base import Peer, Place
 from hal.sim.traces import Trace
-from hal.types import Colour
+from hal.types import Colour, Pattern, Step
 
 # What an eye sees of red, green and blue together; there is no name for every mixture of a lamp's three.
 MIXTURES: dict[frozenset[Colour], str] = {
@@ -19,22 +21,16 @@ MIXTURES: dict[frozenset[Colour], str] = {
 }
 
 
-class LightPeer(Peer):
-    """One lamp with a line for each of its primary colours. Fault `dead`: it stays dark."""
+class Lamp(Peer):
+    """Anything that shines in a colour; its trace is the colour. Fault `dead`: it stays dark."""
 
     kind = "led"
     kinds_of_fault = frozenset({"dead"})
 
-    def __init__(
-        self, place: Place, name: str, lines: Mapping[Colour, Net], *, active_high: bool, alias: str | None = None
-    ) -> None:
+    def __init__(self, place: Place, name: str, *, alias: str | None = None) -> None:
         super().__init__(place, name, alias=alias)
-        self._lines = dict(lines)
-        self._active = active_high
         self.connected = True
         self.trace: Trace[str] = self.new_trace(str(Colour.OFF))
-        for net in self._lines.values():
-            net.listen(lambda t_ns, _: self._look(t_ns))
 
     @property
     def traces(self) -> Mapping[str, Trace[str]]:
@@ -58,6 +54,56 @@ class LightPeer(Peer):
 
     def _look(self, t_ns: int | None = None) -> None:
         dark = not self.place.powered or not self.connected or "dead" in self.faults
-        lit = frozenset() if dark else frozenset(c for c, net in self._lines.items() if net.level == self._active)
-        colour = next(iter(lit)) if len(lit) == 1 else MIXTURES[lit]
-        self.trace.put(str(colour), t_ns)
+        self.trace.put(str(Colour.OFF) if dark else self._lit(), t_ns)
+
+    def _lit(self) -> str:
+        """The colour it has while nothing keeps it dark."""
+        raise NotImplementedError
+
+
+class LightPeer(Lamp):
+    """One lamp with a line for each of its primary colours."""
+
+    def __init__(
+        self, place: Place, name: str, lines: Mapping[Colour, Net], *, active_high: bool, alias: str | None = None
+    ) -> None:
+        super().__init__(place, name, alias=alias)
+        self._lines = dict(lines)
+        self._active = active_high
+        for net in self._lines.values():
+            net.listen(lambda t_ns, _: self._look(t_ns))
+
+    def _lit(self) -> str:
+        lit = frozenset(colour for colour, net in self._lines.items() if net.level == self._active)
+        return str(next(iter(lit)) if len(lit) == 1 else MIXTURES[lit])
+
+
+class ToldLamp(Lamp):
+    """A lamp inside a thing with a mind of its own, which tells it what to show."""
+
+    def __init__(self, place: Place, name: str) -> None:
+        super().__init__(place, name)
+        self._steps: Iterator[Step] = iter(())
+        self._colour = Colour.OFF
+        self._next: Timer | None = None
+
+    def tell(self, pattern: Pattern) -> None:
+        """Show this from now on."""
+        self.forget(self._next)
+        self._next = None
+        if len(pattern.steps) == 1:
+            self._colour = pattern.steps[0].colour
+            self._look()
+        else:
+            self._steps = itertools.cycle(pattern.steps)
+            self._step(self.place.clock.now_ns())
+
+    def _step(self, t_ns: int) -> None:
+        step = next(self._steps)
+        self._colour = step.colour
+        self._look(t_ns)
+        next_ns = t_ns + step.for_ms * 1_000_000
+        self._next = self.at(next_ns, lambda: self._step(next_ns))
+
+    def _lit(self) -> str:
+        return str(self._colour)

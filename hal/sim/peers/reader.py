@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from hal.errors import OutOfRange
 from hal.sim.cards import card_bits
 from hal.sim.nets import Net
-from hal.sim.peers.base import Gesture, Move, Peer, Place
+from hal.sim.peers.base import Gesture, Move, Place
+from hal.sim.peers.card_reader import KEYS, CardReaderPeer
 from hal.sim.peers.light import LightPeer
 from hal.sim.peers.switch import SwitchPeer
 from hal.sim.traces import Trace
-
-KEYS = "0123456789*#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +50,13 @@ def eight_bits_inverted(key: int) -> str:
     return f"{key ^ 0xF:04b}{key:04b}"
 
 
-class ReaderPeer(Peer):
+class ReaderPeer(CardReaderPeer):
     """One reader; its trace is the frame that it is sending, as text of bits.
 
     Faults: `noise` (short pulses that no card made), `half` (the frame is cut in its middle), `stuck` (D0 held
     low), `overlap` (both lines low at once), `fast` and `slow` (outside the standard's timing).
     """
 
-    kind = "reader"
     kinds_of_fault = frozenset({"noise", "half", "stuck", "overlap", "fast", "slow"})
 
     def __init__(
@@ -74,12 +71,8 @@ class ReaderPeer(Peer):
         keypad: bool,
         alias: str | None = None,
     ) -> None:
-        super().__init__(place, name, alias=alias)
+        super().__init__(place, name, led=led, beeper=beeper, keypad=keypad, alias=alias)
         self._lines = (d0, d1)
-        self._led = led
-        self._beeper = beeper
-        self._keypad = keypad
-        self._plugged = True
         self._free_ns = 0
         self.timing = Timing()
         self.key_bits: Callable[[int], str] = four_bits
@@ -89,33 +82,6 @@ class ReaderPeer(Peer):
     def traces(self) -> Mapping[str, Trace[str]]:
         return {"": self.trace}
 
-    @property
-    def parts(self) -> Mapping[str, Peer]:
-        parts: dict[str, Peer] = {}
-        if self._led is not None:
-            parts["led"] = self._led
-        if self._beeper is not None:
-            parts["beeper"] = self._beeper
-        return parts
-
-    @property
-    def led(self) -> LightPeer:
-        """Its lamp. Raises OutOfRange for a reader without one."""
-        if self._led is None:
-            raise OutOfRange(self.title, "has no led")
-        return self._led
-
-    @property
-    def beeper(self) -> SwitchPeer:
-        """Its beeper. Raises OutOfRange for a reader without one."""
-        if self._beeper is None:
-            raise OutOfRange(self.title, "has no beeper")
-        return self._beeper
-
-    def state(self) -> dict[str, object]:
-        """Plugged or not, and what its parts show."""
-        return {"plugged": self._plugged} | {name: part.state() for name, part in self.parts.items()}
-
     # what people do
 
     def swipe(self, card: str) -> Gesture:
@@ -124,31 +90,15 @@ class ReaderPeer(Peer):
 
     def keys(self, text: str) -> Gesture:
         """Press keys, 100 ms from one to the next. Raises OutOfRange for a key no keypad has."""
-        if not self._keypad:
-            raise OutOfRange(self.title, "has no keypad")
-        wrong = next((key for key in text if key not in KEYS), None)
-        if wrong is not None or not text:
-            raise OutOfRange(self.title, f"no key {wrong or ''!r}; valid: {' '.join(KEYS)}")
+        self.check_keys(text)
         gestures = [self._send(self.key_bits(KEYS.index(key))) for key in text]
         return gestures[-1]
 
-    def unplug(self) -> None:
-        """Pull the cable: nothing is sent any more, lamp and beeper are off."""
-        self._connect(False)
-
-    def plug(self) -> None:
-        """Put the cable back."""
-        self._connect(True)
-
     def _connect(self, plugged: bool) -> None:
-        self._plugged = plugged
         if not plugged:
             self.close()
             self._free_ns = 0
-        if self._led is not None:
-            self._led.connect(plugged)
-        if self._beeper is not None:
-            self._beeper.connect(plugged)
+        super()._connect(plugged)
         self._rest()
 
     def power_changed(self) -> None:
@@ -158,20 +108,16 @@ class ReaderPeer(Peer):
 
     def faults_changed(self) -> None:
         self._rest()
-        if "noise" in self.faults and self._alive:
+        if "noise" in self.faults and self.alive:
             self.play(self._noise(self.place.clock.now_ns(), 50 * self.timing.interval_ns))
 
     # the lines
-
-    @property
-    def _alive(self) -> bool:
-        return self._plugged and self.place.powered
 
     def _rest(self) -> None:
         self.trace.put("")
         with self.place.copper.together():
             for bit, net in enumerate(self._lines):
-                held = bit == 0 and "stuck" in self.faults and self._alive
+                held = bit == 0 and "stuck" in self.faults and self.alive
                 net.drive(self.name, False if held else None)
 
     def _send(self, bits: str) -> Gesture:
@@ -183,7 +129,7 @@ class ReaderPeer(Peer):
             bits = bits[: len(bits) // 2]
         moves = list(self._frame(bits, start_ns, timing))
         ends_ns = max((move.t_ns for move in moves), default=start_ns)
-        if not self._alive:
+        if not self.alive:
             return self.gesture(now_ns)
         if "noise" in self.faults:
             moves += self._noise(start_ns, ends_ns - start_ns)

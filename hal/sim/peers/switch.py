@@ -14,19 +14,16 @@ PULL_IN_S = 0.008
 DROP_OUT_S = 0.004
 
 
-class SwitchPeer(Peer):
-    """A plain load on an output; its trace is whether it gets current. Fault `dead`: the load is broken."""
+class Load(Peer):
+    """Something that is on or off; its trace is whether it gets current. Fault `dead`: it is broken."""
 
     kind = "output"
     kinds_of_fault = frozenset({"dead"})
 
-    def __init__(self, place: Place, name: str, net: Net, *, active_high: bool, alias: str | None = None) -> None:
+    def __init__(self, place: Place, name: str, *, alias: str | None = None) -> None:
         super().__init__(place, name, alias=alias)
-        self._net = net
-        self._active = active_high
         self.connected = True
         self.trace: Trace[bool] = self.new_trace(False)
-        net.listen(lambda t_ns, _: self._look(t_ns))
 
     @property
     def traces(self) -> Mapping[str, Trace[bool]]:
@@ -44,10 +41,43 @@ class SwitchPeer(Peer):
         self._look()
 
     def _energised(self) -> bool:
-        return self.place.powered and self.connected and self._net.level == self._active
+        return self.place.powered and self.connected and self._driven()
+
+    def _driven(self) -> bool:
+        """Whether it is switched on."""
+        raise NotImplementedError
 
     def _look(self, t_ns: int | None = None) -> None:
         self.trace.put(self._energised() and "dead" not in self.faults, t_ns)
+
+
+class SwitchPeer(Load):
+    """A plain load on an output line."""
+
+    def __init__(self, place: Place, name: str, net: Net, *, active_high: bool, alias: str | None = None) -> None:
+        super().__init__(place, name, alias=alias)
+        self._net = net
+        self._active = active_high
+        net.listen(lambda t_ns, _: self._look(t_ns))
+
+    def _driven(self) -> bool:
+        return self._net.level == self._active
+
+
+class ToldLoad(Load):
+    """A load inside a thing with a mind of its own, which switches it: a serial reader's beeper."""
+
+    def __init__(self, place: Place, name: str) -> None:
+        super().__init__(place, name)
+        self._told = False
+
+    def tell(self, on: bool) -> None:
+        """On or off from now on."""
+        self._told = on
+        self._look()
+
+    def _driven(self) -> bool:
+        return self._told
 
 
 class StrikePeer(SwitchPeer):

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from hal.buses.pins import InputWish, OutputWish, check_offsets, check_wish, place
 from hal.clock import Clock, SystemClock
-from hal.errors import BusError
+from hal.errors import BusError, error_of
 from hal.sim.chips.bus import I2cCalls
-from hal.sim.remote.lines import MOST_UNSENT, LineReader, Message, error_of, packed
+from hal.sim.pulses import open_pulses
+from hal.sim.remote.lines import MOST_UNSENT, LineReader, Message, packed
 from hal.types import ChipIdentity, Drive, Edge, EdgeKind, Pull
-from hal.wires import EdgeHandler, Gpio, I2c, InputLines, OutputLines, Uart
+from hal.wires import EdgeHandler, Gpio, I2c, InputLines, OutputLines, PulseOut, Uart
 
 log = logging.getLogger("hal.sim")
 
@@ -188,6 +189,12 @@ class RemoteOutputs:
         self._driven = tuple(bool(level) for level in levels)
         self._link.tell({"op": "set", "group": self._group, "levels": self._driven})
 
+    def play(self, moves: Sequence[tuple[int, tuple[bool, ...]]]) -> None:
+        """Make moves of a moment ago, each stamped with its own time. Raises BusError."""
+        if moves:
+            self._driven = moves[-1][1]
+            self._link.tell({"op": "play", "group": self._group, "moves": moves})
+
     def levels(self) -> tuple[bool, ...]:
         """The levels last driven."""
         return self._driven
@@ -276,7 +283,8 @@ class RemoteWires:
     def __init__(self, link: Link, clock: Clock) -> None:
         self._link = link
         self._clock = clock
-        self._uarts: list[Uart] = []
+        self._uarts: dict[str, Uart] = {}
+        self._pulses: list[PulseOut] = []
 
     @classmethod
     async def connect(
@@ -320,8 +328,16 @@ class RemoteWires:
         answer = await self._link.ask({"op": "uart", "bus": bus})
         assert isinstance(answer, dict)
         uart = SerialUart(bus, str(answer["path"]), self._clock, baud=baud)
-        self._uarts.append(uart)
+        self._uarts[bus] = uart  # one before it was closed, or the port would be in use
         return uart
+
+    async def pulses(self, bus: str, owner: str, d0: int, d1: int, *, active_high: bool) -> PulseOut:
+        """Two lines for pulses: of a process of its own, or in virtual time. Raises BoardError, LineInUse, BusError."""
+        lines = await RemoteGpio(self._link, bus).outputs(owner, (d0, d1), initial=(not active_high,) * 2)
+        assert isinstance(lines, RemoteOutputs)
+        pulses = await open_pulses(owner, lines, self._clock, active_high=active_high)
+        self._pulses.append(pulses)
+        return pulses
 
     async def identity(self) -> ChipIdentity:
         """Who the simulated hardware is. Raises BusError."""
@@ -331,7 +347,10 @@ class RemoteWires:
 
     async def close(self) -> None:
         """Hang up; every line stays as it is and becomes free."""
-        for uart in self._uarts:
+        for uart in self._uarts.values():
             uart.close()
         self._uarts.clear()
+        for pulses in self._pulses:
+            pulses.close()
+        self._pulses.clear()
         self._link.close()

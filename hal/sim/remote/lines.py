@@ -12,8 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hal import errors
-from hal.errors import BusError, HalError
+from hal.errors import BusError
 
 LONGEST_LINE = 64 * 1024
 # More than any burst makes; a side that does not read is cut off rather than fed for ever.
@@ -49,16 +48,3 @@ class LineReader:
         if not isinstance(message, dict):
             raise BusError("world", f"not a message: {line[:80]!r}")
         return message
-
-
-def error_data(error: HalError) -> Message:
-    """An error as data."""
-    return {"kind": type(error).__name__, "where": error.where, "message": error.message}
-
-
-def error_of(data: Message) -> HalError:
-    """The error that was sent; a kind that is not in the tree is a BusError."""
-    kind = getattr(errors, str(data.get("kind")), BusError)
-    if not (isinstance(kind, type) and issubclass(kind, HalError)):
-        kind = BusError
-    return kind(str(data.get("where")), str(data.get("message")))

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hal.buses.pins import InputWish, OutputWish
-from hal.errors import BusError, HalError, nearest
-from hal.sim.remote.lines import MOST_UNSENT, LineReader, Message, error_data, packed
+from hal.errors import BusError, HalError, error_data, nearest
+from hal.sim.remote.lines import MOST_UNSENT, LineReader, Message, packed
 from hal.types import Drive, Edge, EdgeKind, Pull
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class ClientOfWorld(asyncio.Protocol):
             "inputs": self._inputs,
             "outputs": self._outputs,
             "set": self._set,
+            "play": self._play,
             "close": self._close,
             "read": self._read,
             "write": self._write,
@@ -195,6 +196,9 @@ class ClientOfWorld(asyncio.Protocol):
 
     def _set(self, message: Message) -> None:
         self._group(message).set(*message["levels"])
+
+    def _play(self, message: Message) -> None:
+        self._group(message).play((int(t_ns), (bool(d0), bool(d1))) for t_ns, (d0, d1) in message["moves"])
 
     def _close(self, message: Message) -> None:
         self._group(message).close()

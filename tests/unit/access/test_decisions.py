@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.access.credential import Credential
 from firmware.access.decision import Attempt, Decision, Entry, Index, Policy, decide
 from firmware.access.schedule import Schedule
 from firmware.access.settings import UntrustedClock
+from firmware.core.cards.credential import Credential
 from firmware.core.vocabulary.access import Reason
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from firmware.access.credential import Credential
 from firmware.access.decision import Attempt, Entry, Index, Policy, decide
+from firmware.core.cards.credential import Credential
 
 
 class Counting(dict[Credential, Entry]):

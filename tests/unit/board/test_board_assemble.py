@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hal.assemble import Assembled, assemble
-from hal.board import Board, board_names, load_board, parse_board
+from hal.board import Board, WiegandReaderNode, board_names, load_board, parse_board
 from hal.errors import Absent, LineInUse
 from hal.ports import Hardware
 from hal.sim.peers.base import Peer
@@ -112,14 +112,17 @@ def doing(world: World) -> set[str]:
 
 
 def outputs_of(board: Board) -> int:
-    """How many things on a board can be driven, a reader's lamp and beeper included."""
+    """How many things on a board can be driven, the lamp and beeper of a reader on lines included.
+
+    A serial reader's are no lines of ours, and nothing is told to a reader that nobody has connected.
+    """
     count = 0
     for node in board.nodes.values():
         if node.kind in ("relay", "output", "led"):
             count += 1
         elif node.kind == "port":
             count += node.output is not None
-        elif node.kind == "reader":
+        elif isinstance(node, WiegandReaderNode):
             count += (node.led_red is not None or node.led_green is not None) + (node.beeper is not None)
     return count
 
@@ -152,6 +155,7 @@ def test_every_port_of_a_board_has_its_node_name(name: str) -> None:
                 "led": hardware.leds,
                 "reader": hardware.readers,
                 "port": hardware.terminals,
+                "panel": hardware.panels,
             }
             for kind, ports in found.items():
                 assert set(ports) == {name for name, node in board.nodes.items() if node.kind == kind}

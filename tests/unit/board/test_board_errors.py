@@ -67,6 +67,21 @@ EXACT = {
         'bus = "i2c2", address = 0x49',
         "nodes.adc1.bus: unknown I2C bus 'i2c2'; did you mean 'i2c1'?",
     ),
+    "unknown serial bus": (
+        'bus = "rs485",',
+        'bus = "rs486",',
+        "nodes.reader2.bus: unknown serial bus 'rs486'; did you mean 'rs485'?",
+    ),
+    "serial bus that is another kind": (
+        'bus = "rs485b",',
+        'bus = "i2c1",',
+        "nodes.panel1.bus: unknown serial bus 'i2c1'; valid: rs485, rs485b",
+    ),
+    "panel on the bus of a reader": (
+        'bus = "rs485b",',
+        'bus = "rs485",',
+        "nodes.panel1.bus: rs485 is already that of nodes.reader2: a bus with a panel has nothing else",
+    ),
     "unknown converter": (
         "adc1:3",
         "adc2:3",
@@ -109,6 +124,16 @@ EXACT = {
         'd1 = "exp0:9"',
         "nodes.reader1: d0 and d1 must be lines of one chip: they are one request",
     ),
+    "controller's lines on two chips": (
+        'd1 = "gpio0:11"',
+        'd1 = "exp0:9"',
+        "nodes.out1: d0 and d1 must be lines of one chip: they are one request",
+    ),
+    "controller's line in use": (
+        'd1 = "gpio0:11"',
+        'd1 = "gpio0:24"',
+        "nodes.out1.d1: line 'gpio0:24' is already nodes.reader1.d1",
+    ),
     "terminal without anything": (
         'output = "exp0:0", adc = "adc1:0"',
         "poll_ms = 50",
@@ -134,7 +159,7 @@ EXACT = {
     "broken TOML": (
         "[nodes]",
         "[nodes",
-        "line 9, column 7: is not TOML: expected ']' at the end of a table declaration",
+        "line 14, column 7: is not TOML: expected ']' at the end of a table declaration",
     ),
 }
 

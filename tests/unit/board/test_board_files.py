@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hal.board import BOARDS, IoPortNode, board_names, describe_board, load_board, parse_board
+from hal.board import BOARDS, IoPortNode, WiegandOutNode, board_names, describe_board, load_board, parse_board
 from hal.errors import BoardError
 from hal.types import LineRef
 
@@ -79,6 +79,14 @@ def test_no_relay_sits_on_a_line_that_is_pulled_to_its_on_level_before_the_firmw
                 assert field not in ("line", "output") or line.bus != "gpio0" or line.offset >= 9
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_row_14_no_data_line_is_pulled_to_the_level_of_a_pulse_before_the_firmware_runs(name: str) -> None:
+    for node in load_board(name).nodes.values():
+        if isinstance(node, WiegandOutNode):
+            for _, line in node.lines():
+                assert (line.offset >= 9) == (node.active == "high")
+
+
 def test_a_line_is_read_into_its_bus_and_number() -> None:
     relay = load_board("door_station").nodes["relay1"]
     assert dict(relay.lines())["line"] == LineRef("gpio0", 16)
@@ -91,7 +99,7 @@ def test_the_description_lists_nodes_by_name_and_everything_they_are_set_to() ->
     assert f"  relay1 (door): relay {relay}\n" in text
     nodes = text.split("nodes\n")[1].split("capabilities")[0].splitlines()
     assert nodes == sorted(nodes)
-    assert text.endswith("capabilities: adc, button, expander, input, led, port, reader, relay\n")
+    assert text.endswith("capabilities: adc, button, expander, input, led, panel, port, reader, relay, wiegand_out\n")
 
 
 def test_the_description_does_not_depend_on_the_order_of_the_file() -> None:

@@ -116,7 +116,7 @@ def test_every_rule_says_for_which_device_and_for_which_group() -> None:
 
 def test_no_two_rules_make_the_same_name() -> None:
     names = [value(rule, "SYMLINK") for rule in rules()]
-    assert len(names) == len(set(names)) == 6
+    assert len(names) == len(set(names)) == 7
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)

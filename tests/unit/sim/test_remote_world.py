@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hal.clock import SystemClock
-from hal.errors import BusError, LineInUse, OutOfRange
+from hal.errors import BusError, LineInUse, OutOfRange, error_data, error_of
 from hal.sim.remote import RemoteWires, WorldServer
-from hal.sim.remote.lines import LONGEST_LINE, LineReader, error_data, error_of, packed
+from hal.sim.remote.lines import LONGEST_LINE, LineReader, packed
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.world import World
 from tests.unit.sim.conftest import new_world

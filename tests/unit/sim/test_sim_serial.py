@@ -203,3 +203,77 @@ def test_the_port_is_for_one_user_and_gone_without_power(connect: Connect) -> No
             await clock.sleep(0.1)
 
     virtual_run(main)
+
+
+def test_a_few_flipped_bits_reach_both_sides_in_the_share_asked_for() -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        station = Echo(bus, answers=False)
+        bus.stations.append(station)
+        uart = await wires.uart("rs485", baud=9600)
+        got = bytearray()
+        uart.receive(lambda _t_ns, data: got.extend(data))
+        bus.fault("flips")
+        bus.flip_share = 0.05
+        bus.say(station, bytes(8000))
+        await clock.sleep(10.0)
+        uart.write(bytes(8000))
+        await clock.sleep(10.0)
+        for heard in (bytes(got), bytes(station.heard)):
+            flipped = [byte for byte in heard if byte]
+            assert len(heard) == 8000
+            assert 25 < len(flipped) < 75
+            assert all(byte.bit_count() == 1 for byte in flipped)
+        await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_on_a_shorted_bus_nobody_hears_anything() -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        station = Echo(bus)
+        bus.stations.append(station)
+        uart = await wires.uart("rs485", baud=9600)
+        got = bytearray()
+        uart.receive(lambda _t_ns, data: got.extend(data))
+        bus.fault("short")
+        uart.write(b"hello.")
+        bus.say(station, b"hello.")
+        await clock.sleep(1.0)
+        assert (bytes(got), bytes(station.heard)) == (b"", b"")
+        bus.clear()
+        uart.write(b"hello.")
+        await clock.sleep(1.0)
+        assert bytes(got) == b"HELLO."
+        await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_a_pulled_adapter_is_told_and_the_port_is_there_again_afterwards(connect: Connect) -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        bus = world.uart("rs485")
+        async with connect(world) as wires:
+            uart = await wires.uart("rs485", baud=9600)
+            lost: list[BusError] = []
+            uart.on_lost(lost.append)
+            uart.receive(lambda _t_ns, _data: None)
+            bus.unplug()
+            await clock.sleep(0.1)
+            assert len(lost) == 1
+            with pytest.raises(BusError, match="not plugged in"):
+                await wires.uart("rs485", baud=9600)
+            bus.plug()
+            again = await wires.uart("rs485", baud=9600)
+            again.write(b"x")
+            await clock.sleep(0.1)
+
+    virtual_run(main)

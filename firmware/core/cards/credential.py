@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from firmware.access.formats import FORMATS, MAX_BITS, CardFormat
+from firmware.core.cards.formats import FORMATS, MAX_BITS, CardFormat
 from hal.errors import nearest
 
 RAW = "RAW"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.access.credential import Credential, Reading, Unreadable, encode, parse, raw, read
-from firmware.access.formats import FORMATS, CardFormat, Parity, Rule
+from firmware.core.cards.credential import Credential, Reading, Unreadable, encode, parse, raw, read
+from firmware.core.cards.formats import FORMATS, CardFormat, Parity, Rule
 
 # Computed with an independent public implementation; no published 37-bit vector has bit 18 set, these do.
 VECTORS = {

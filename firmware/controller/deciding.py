@@ -1,0 +1,23 @@
+"""What a forwarded credential may, given what the controller said, pure."""
+
+from __future__ import annotations
+
+from firmware.controller.face import Said
+from firmware.controller.settings import WhenLost
+from firmware.core.vocabulary.controller import ForwardAnswer, ForwardParams, Verdict
+
+NOBODY_ASKED = "no door controller is connected"
+
+
+def decide(said: Said, question: ForwardParams, when_lost: WhenLost) -> ForwardAnswer:
+    """The answer for the reader's desk.
+
+    Only GRANTED opens by what the controller said. LOST opens when `when_lost` says so and the card could be read in
+    a format that is understood: noise, a PIN or a key alone never opens anything here.
+    """
+    granted = said.verdict is Verdict.GRANTED
+    reason = said.reason
+    if said.verdict is Verdict.LOST and when_lost is WhenLost.GRANT:
+        granted = bool(question.bits and question.fitting)
+        reason = f"{said.reason}; {'granted' if granted else 'denied'} as configured for a lost controller"
+    return ForwardAnswer(verdict=said.verdict, granted=granted, reason=reason)
