@@ -34,7 +34,7 @@ from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
 from firmware.upgrade.boot_tryboot import ask_systemd
-from firmware.upgrade.ports import Boot, Slot
+from firmware.upgrade.ports import Boot, Engine, Slot
 from hal.board import Board, describe_board, load_board
 from hal.clock import Clock
 
@@ -285,6 +285,14 @@ def kept_by_restore() -> dict[str, frozenset[str]]:
     return kept_names((NetworkSettings,))
 
 
+def rauc_engine(parts: Parts) -> Engine:
+    """On a real board RAUC writes the slots."""
+    from firmware.upgrade.engine_rauc import RaucEngine
+    from firmware.upgrade.medium import FileMedium
+
+    return RaucEngine(FileMedium(parts.state.root))
+
+
 def early_start(parts: Parts) -> Parts:
     """What control does before it opens anything: upgrades and resets that were under way are brought to an end.
 
@@ -300,6 +308,7 @@ def early_start(parts: Parts) -> Parts:
         boot=parts.boot,
         kept=kept_by_restore(),
         crashed=parts.powered_ns is None,
+        engine=None if parts.simulated else rauc_engine(parts),
     )
     try:
         return replace(parts, upgrade=begin(device))

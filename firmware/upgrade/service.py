@@ -135,13 +135,11 @@ class UpgradeService:
         wish = invocation.params
         assert isinstance(wish, InstallParams)
         self._check_free()
-        bundle = self._places.spool / wish.spool
-        if not await self._worker.run(lambda: bundle.is_file() and not bundle.is_symlink()):
-            raise NotFound("upgrade.install.spool", f"there is no {wish.spool} in the spool")
+        # Before anything is waited for: a second wish must find this one.
         self._checking, self._progress = True, 0
         self._show(invocation.cause)
         try:
-            up = await self._worker.run(partial(self._check_and_write, bundle, wish, asyncio.get_running_loop()))
+            up = await self._worker.run(partial(self._check_and_write, wish, asyncio.get_running_loop()))
         except StationError as error:
             self._refused(error.code, str(error), invocation)
             raise
@@ -158,8 +156,11 @@ class UpgradeService:
             raise Busy("upgrade", "another upgrade is under way")
         self._machine.check_free()
 
-    def _check_and_write(self, bundle: Path, wish: InstallParams, loop: asyncio.AbstractEventLoop) -> Upgrade:
+    def _check_and_write(self, wish: InstallParams, loop: asyncio.AbstractEventLoop) -> Upgrade:
         """Gate, then state machine; on the worker."""
+        bundle = self._places.spool / wish.spool
+        if bundle.is_symlink() or not bundle.is_file():
+            raise NotFound("upgrade.install.spool", f"there is no {wish.spool} in the spool")
         approved: Approved = approve(bundle, self._context(GateMode(wish.mode.value)))
 
         def progress(percent: int) -> None:

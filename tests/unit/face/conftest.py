@@ -45,7 +45,9 @@ from firmware.core.vocabulary.entries import (
     PresentParams,
 )
 from firmware.core.vocabulary.station import JournalPage, JournalQuery, StorageProblem
+from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeAnswer
 from firmware.interfaces.api.app import Api
+from firmware.interfaces.api.upload import Spool
 from firmware.security import AccountsService
 from hal.sim.time import VirtualClock, virtual_run
 
@@ -98,6 +100,9 @@ class Owners:
             ),
             ("access.latest", LatestParams, LatestCard, LATEST),
             ("access.check", PresentParams, PresentAnswer, PresentAnswer(outcome=Outcome.PIN_WANTED, reader="reader1")),
+            ("upgrade.install", InstallParams, UpgradeAnswer, UpgradeAnswer(id="u1", version="2.0.0", mode="standard")),
+            ("upgrade.rollback", Nothing, UpgradeAnswer, UpgradeAnswer(id="u2", version="1.0.0", mode="rollback")),
+            ("upgrade.confirm", ConfirmParams, Nothing, NOTHING),
             ("journal.read", JournalQuery, JournalPage, JournalPage(lines=(), more=False)),
         ):
             actions.register(
@@ -136,7 +141,8 @@ class Face:
         )
         self.owners = Owners(actions)
         self.accounts = AccountsService(self.core, REALM)
-        self.api = Api(self.core, web=web)
+        self.spool = Spool(root.parent / "spool", self.core)
+        self.api = Api(self.core, web=web, spool=self.spool)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Face]:
