@@ -104,6 +104,13 @@ def test_row_2_edited_capabilities_do_not_lead_a_known_reader_into_clear_text() 
     assert CommandCode.POLL not in said_codes(bus)
 
 
+def test_row_2_a_reader_seen_secure_gets_no_clear_text_although_its_key_is_gone_and_its_switch_is_on() -> None:
+    bus = Bus([ReaderSettings(plain=True, secure_seen=True)], [PeripheralSettings(plain=True)])
+    bus.run(5 * S)
+    assert bus.panel.status(0).phase is LinkPhase.NOT_CONNECTED
+    assert CommandCode.POLL not in said_codes(bus)
+
+
 def test_row_2_edited_capabilities_take_a_keyed_reader_off_line_with_a_tamper_fact() -> None:
     bus = secure_bus()
     assert [fact.address for fact in bus.found(SecureSeen)] == [0]
