@@ -6,6 +6,7 @@ hands its facts to the reader they belong to. Nothing here ends the firmware: a 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -92,6 +93,7 @@ class OsdpBus:
         self._panel: Panel | None = None
         self._engine: Engine | None = None
         self._search: Search | None = None
+        self._openings: list[asyncio.Future[None]] = []
         self._waiting: dict[int, Done] = {}
         self._timer: Timer | None = None
         self._due_ns = 0
@@ -190,6 +192,15 @@ class OsdpBus:
 
     # commands
 
+    async def opened(self) -> None:
+        """Wait until the port that was just asked for is there. Raises NoReply when it is not."""
+        if self._seats and not self._line.is_open and not self._line.trouble:
+            opening: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._openings.append(opening)
+            await opening
+        if not self._line.is_open:
+            raise NoReply(self.name, self._line.trouble or LOST_OFF)
+
     def submit(self, address: int, command: Payload, done: Done) -> None:
         """Have a command sent; `done` is told once how it ended. Raises NoReply, DeviceError, OutOfRange."""
         self._ask(lambda panel: panel.submit(address, command), done)
@@ -280,6 +291,10 @@ class OsdpBus:
         waiting, self._waiting = self._waiting, {}
         for ticket, done in waiting.items():
             done(Finished(t_ns=self._clock.now_ns(), address=-1, ticket=ticket, outcome=Outcome.LOST, reason=reason))
+        openings, self._openings = self._openings, []
+        for opening in openings:
+            if not opening.done():
+                opening.set_result(None)
 
     def _broken(self) -> None:
         """The engine failed, which is an error of ours: say it, and begin anew a little later."""

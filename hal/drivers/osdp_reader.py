@@ -309,6 +309,7 @@ class OsdpReader:
     async def install(self, key: bytes) -> None:
         """Give a factory-fresh reader its first key within 10 s. Raises OutOfRange, DeviceError, NoReply."""
         address = self._address()
+        await self._bus.opened()
         try:
             await self._ended(lambda done: self._bus.install(address, key, INSTALL_S, done))
         except asyncio.CancelledError:

@@ -314,6 +314,26 @@ def test_row_3_a_fresh_reader_gets_its_first_key_only_when_it_is_installed_and_u
     play(test)
 
 
+def test_an_installation_may_follow_the_connection_at_once_and_without_a_port_it_says_so() -> None:
+    async def test(scene: Scene) -> None:
+        port = scene.port()
+        port.connect(LinkSettings())
+        waiting = asyncio.ensure_future(port.install(KEY))
+        await scene.clock.sleep(0)
+        port.disconnect()
+        with pytest.raises(NoReply, match="switched off"):
+            await waiting
+        port.connect(LinkSettings())
+        await port.install(KEY)
+        assert scene.reader().memory.key == KEY
+        scene.bus().unplug()
+        await scene.clock.sleep(1)
+        with pytest.raises(NoReply, match="plugged"):
+            await port.install(OTHER_KEY)
+
+    play(test)
+
+
 def test_row_4_a_weak_key_is_refused_and_the_link_stays_as_it_was() -> None:
     async def test(scene: Scene) -> None:
         port = await scene.keyed()
