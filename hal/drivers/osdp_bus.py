@@ -181,10 +181,17 @@ class OsdpBus:
         if self._panel is not None:
             self._panel.set_trace(any(seat.member.traced for seat in self._seats.values()))
 
-    def keyed(self, address: int, key: bytes) -> None:
-        """A reader holds another key now: also after the port came back."""
+    def keyed(self, address: int) -> None:
+        """A reader holds another key now: the engine knows which, and it counts also after the port came back."""
+        assert self._panel is not None
         seat = self._seats[address]
-        seat.settings = with_key(seat.settings, key)
+        seat.settings = replace(seat.settings, keys=self._panel.keys(address))
+
+    def perhaps(self, address: int, key: bytes) -> None:
+        """Nobody knows whether a reader has taken this key: it is tried as well when the port came back."""
+        seat = self._seats.get(address)
+        if seat is not None and key not in seat.settings.keys:
+            seat.settings = replace(seat.settings, keys=(*seat.settings.keys, key))
 
     def secured(self, address: int) -> None:
         """A reader has opened a secure channel: it never gets clear text again."""
@@ -369,11 +376,6 @@ class OsdpBus:
 def same_place(seat: Seat, settings: LinkSettings) -> bool:
     """Whether the settings are for the reader that was seated already."""
     return seat.settings.address == settings.address
-
-
-def with_key(settings: LinkSettings, key: bytes) -> LinkSettings:
-    """The settings with another key in use; those before stay as spares."""
-    return replace(settings, keys=(key, *(old for old in settings.keys if old != key)))
 
 
 def check_settings(name: str, settings: LinkSettings) -> None:

@@ -399,6 +399,63 @@ def test_a_key_that_the_reader_does_not_have_is_a_reason_and_the_spare_key_of_a_
     play(test)
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_rotation_that_the_port_interrupts_leaves_a_link_whichever_key_the_reader_has(taken: bool) -> None:
+    async def test(scene: Scene) -> None:
+        port, reader = await scene.keyed(), scene.reader()
+        rotation = asyncio.ensure_future(port.set_key(OTHER_KEY))
+        if taken:
+            await scene.until(lambda: reader.memory.key == OTHER_KEY, 1.0)
+        else:
+            await scene.clock.sleep(0.01)
+        scene.bus().unplug()
+        with pytest.raises(NoReply):
+            await rotation
+        assert reader.memory.key == (OTHER_KEY if taken else KEY)
+        await scene.clock.sleep(2)
+        scene.bus().plug()
+        await scene.connected(port, 5.0)
+        assert port.link.secure
+
+    play(test)
+
+
+def test_row_3_a_reader_that_forgot_its_key_is_refused_and_never_given_one_by_itself() -> None:
+    async def test(scene: Scene) -> None:
+        port, reader = scene.port(), scene.reader()
+        notes = Notes.of(port)
+        port.connect(LinkSettings())
+        reader.fault("forgets_key")
+        await port.install(KEY)
+        await scene.connected(port)
+        reader.power_cycle()
+        await scene.clock.sleep(10)
+        assert port.link.phase is LinkPhase.NOT_CONNECTED
+        assert port.link.reason
+        assert reader.memory.key is None
+        await reader.swipe(CARD)
+        await scene.clock.sleep(1)
+        assert notes.cards == []
+
+    play(test)
+
+
+def test_a_reader_keeps_its_memory_without_power_and_loses_it_only_when_it_is_reset() -> None:
+    async def test(scene: Scene) -> None:
+        port, reader = await scene.keyed(), scene.reader()
+        reader.tamper()
+        scene.world.power(False)
+        assert (reader.led.colour, reader.state()["keyed"]) == ("off", True)
+        scene.world.power(True)
+        await scene.connected(port, 4.0)
+        assert port.link.secure
+        assert reader.state()["tampered"]
+        reader.factory_reset()
+        assert (reader.state()["keyed"], reader.memory.address) == (False, 0)
+
+    play(test)
+
+
 def test_settings_a_bus_cannot_do_are_refused_with_the_valid_ones() -> None:
     async def test(scene: Scene) -> None:
         port = await scene.keyed()
