@@ -6,10 +6,11 @@ builders serve a child process (`firmware.child`), `--role all`, and the tests, 
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,21 +31,41 @@ from firmware.core.store_disk import Disk
 from firmware.core.values import decode
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
-from firmware.paths import SLOT, StateDir
-from firmware.roles import duties_on, explain_services
+from firmware.paths import StateDir
+from firmware.roles import duties_on, explain_services, roles_for
+from firmware.upgrade.boot_tryboot import ask_systemd
+from firmware.upgrade.ports import Boot, Slot
 from hal.board import Board, describe_board, load_board
 from hal.clock import Clock
 
 if TYPE_CHECKING:
-    from firmware.device import DeviceService
+    from firmware.device import DeviceConfig, DeviceService
+    from firmware.upgrade.waking import Start
     from hal.assemble import Assembled
     from hal.wires import Wires
 
 
+CERTIFICATE_NAME = "own.der"
+
+log = logging.getLogger("firmware.app")
+
+
 def explain(board_name: str) -> str:
-    """The resolved board and why each service is on or off. Raises BoardError."""
+    """The resolved board and why each service is on or off, how it is reset. Raises BoardError, Invalid."""
+    from firmware.device import DeviceConfig
+
     board = load_board(board_name)
-    return f"{describe_board(board).rstrip()}\n{explain_services(board)}"
+    room = decode(DeviceConfig, dict(board.rooms.get("device", {})), where="rooms.device")
+    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_reset(room)}"
+
+
+def explain_reset(room: DeviceConfig) -> str:
+    """How the buttons reset this product, as stable text."""
+    hold = room.procedure
+    if hold is None:
+        return "factory reset: not by button\n"
+    both = f" and {hold.together}" if hold.together else ""
+    return f"factory reset: hold {hold.button}{both} at power-on, let go after {hold.from_s:g} to {hold.to_s:g} s\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +77,14 @@ class Parts:
     clock: Clock
     simulated: bool
     disk: Disk | None = None  # None: the file system of this machine
+    boot: Boot | None = None  # None: a machine that was not started from a slot
+    slot: Slot = Slot.A
+    powered_ns: int | None = None  # when the power came, at the first start since then
+    upgrade: Start | None = None  # what the early start found; None: no boot control, or its storage fails
+
+    def restart(self) -> None:
+        """Ask for a restart of the whole device. Raises OSError."""
+        ask_systemd() if self.boot is None else self.boot.restart()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +105,21 @@ class Role:
         await Services(self.core.bus, self.core.clock, self.core.role).run(self.services, started)
 
 
+def new_stores(parts: Parts, role: str, alarm: Alarm) -> tuple[Store, Store]:
+    """The two stores of a role, not started: settings of the running slot, and what belongs to no slot."""
+    roots = (parts.state.settings(parts.slot, role), parts.state.shared(role))
+    store, shared = (Store(root, parts.clock, alarm=alarm, disk=parts.disk) for root in roots)
+    return store, shared
+
+
 @asynccontextmanager
-async def stores(parts: Parts, role: str, alarm: Alarm) -> AsyncIterator[tuple[Store, Store]]:
-    """The two stores of a role, started, and closed at the end."""
+async def started(*stores: Store) -> AsyncIterator[None]:
+    """Stores at work, closed at the end."""
     async with AsyncExitStack() as stack:
-        opened = []
-        for root in (parts.state.settings(SLOT, role), parts.state.shared(role)):
-            store = Store(root, parts.clock, alarm=alarm, disk=parts.disk)
+        for store in stores:
             await store.start()
             stack.push_async_callback(store.close)
-            opened.append(store)
-        yield opened[0], opened[1]
+        yield
 
 
 def alarm_on(bus: Bus) -> Alarm:
@@ -134,7 +167,8 @@ async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None
     from hal.assemble import assemble
 
     bus = Bus(parts.clock, role="control", boot=secrets.token_hex(4))
-    async with stores(parts, "control", alarm_on(bus)) as (store, shared):
+    store, shared = new_stores(parts, "control", alarm_on(bus))
+    async with started(store, shared):
         actions = ActionTable()
         params = Params(store, bus, damaged_params(bus))
         hub = Hub(bus, actions, params, parts.clock, path=link_path)
@@ -173,7 +207,7 @@ async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
         model=parts.board.product.model,
         board=parts.board.name,
         version=VERSION,
-        slot=SLOT,
+        slot=parts.slot,
         serial=identity.serial,
         chip_id=identity.chip_id,
         simulated=parts.simulated,
@@ -189,7 +223,9 @@ def control_services(
     from firmware.controller import ControllerService
     from firmware.device import ButtonsService, DeviceConfig, DeviceService, LightsService
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
+    from firmware.osdp import ExternalReadersService, OsdpTraceService
     from firmware.rules import RulesService
+    from firmware.upgrade.maintenance import MaintenanceService
 
     hardware = assembled.hardware
     rooms = parts.board.rooms
@@ -202,7 +238,7 @@ def control_services(
     entries = EntryList(core)
     makers: dict[str, Callable[[], tuple[Service, ...]]] = {
         "lights": lambda: (LightsService(core, hardware, device_config),),
-        "buttons": lambda: (ButtonsService(core, hardware, device_config),),
+        "buttons": lambda: (ButtonsService(core, hardware, device_config, parts.powered_ns),),
         "io": lambda: (PortsService(core, hardware, io_config),),
         "relays": lambda: (RelaysService(core, hardware, strikes),),
         "virtual_inputs": lambda: (VirtualInputsService(core),),
@@ -211,12 +247,64 @@ def control_services(
             IndicateService(core, hardware),
             ReadersService(core, hardware, access_config, entries),
         ),
+        "external_readers": lambda: (ExternalReadersService(core, hardware),),
+        "osdp_trace": lambda: (OsdpTraceService(core, hardware),),
         "controller": lambda: (ControllerService(core, hardware, ports),),
         "rules": lambda: (RulesService(core),),
+        "upgrade": lambda: upgrade_services(parts, core),
+        "maintenance": lambda: (MaintenanceService(core, parts.restart),),
     }
     on = duties_on(parts.board, "control")
     services = [service for name, make in makers.items() if name in on for service in make()]
     return device, tuple(services)
+
+
+def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
+    """The upgrade service, where there is boot control and its record could be read."""
+    if parts.upgrade is None:
+        return ()
+    from firmware.upgrade.early import CERTIFICATE, REVOCATIONS
+    from firmware.upgrade.service import Places, UpgradeService
+
+    places = Places(
+        spool=parts.state.spool,
+        keyring=parts.state.keyring,
+        certificate=parts.state.root / CERTIFICATE / CERTIFICATE_NAME,
+        revocations=parts.state.root / REVOCATIONS,
+        roles=frozenset(roles_for(parts.board)),
+    )
+    return (UpgradeService(core, parts.upgrade, places),)
+
+
+def kept_by_restore() -> dict[str, frozenset[str]]:
+    """The parameters that a restore keeps, of every role; they are needed before any role declares its own."""
+    from firmware.device.network import NetworkSettings
+    from firmware.upgrade.early import kept_names
+
+    return kept_names((NetworkSettings,))
+
+
+def early_start(parts: Parts) -> Parts:
+    """What control does before it opens anything: upgrades and resets that were under way are brought to an end.
+
+    A medium that fails leaves the device without upgrades, and the door at work.
+    """
+    from firmware.upgrade.early import Device, begin
+
+    if parts.boot is None:
+        return parts
+    device = Device(
+        root=parts.state.root,
+        version=VERSION,
+        boot=parts.boot,
+        kept=kept_by_restore(),
+        crashed=parts.powered_ns is None,
+    )
+    try:
+        return replace(parts, upgrade=begin(device))
+    except OSError as error:
+        log.error("no upgrades until the next start: %s", error)
+        return parts
 
 
 class Joined:
@@ -247,28 +335,30 @@ async def guest_role(
 ) -> AsyncIterator[Role]:
     """Build a role that joins control, with the services that `make` names. Raises Unavailable."""
     bus = Bus(parts.clock, role=role, boot=secrets.token_hex(4))
-    async with stores(parts, role, alarm_on(bus)) as (store, shared):
-        actions = ActionTable()
-        params = Params(store, bus, damaged_params(bus))
-        link = LinkClient(bus, actions, params, parts.clock, connect)
-        core = Core(
-            role=role,
-            clock=parts.clock,
-            bus=bus,
-            actions=actions,
-            link=link,
-            params=params,
-            store=store,
-            shared=shared,
-        )
-        await link.start()
-        try:
+    store, shared = new_stores(parts, role, alarm_on(bus))
+    actions = ActionTable()
+    params = Params(store, bus, damaged_params(bus))
+    link = LinkClient(bus, actions, params, parts.clock, connect)
+    # Control lets nobody join before it has brought the settings in order: nothing of them is touched until then.
+    await link.start()
+    try:
+        async with started(store, shared):
+            core = Core(
+                role=role,
+                clock=parts.clock,
+                bus=bus,
+                actions=actions,
+                link=link,
+                params=params,
+                store=store,
+                shared=shared,
+            )
             info = bus.state(DeviceInfo)
             if info is None:
                 raise Unavailable("link", "control does not say which device this is")
             yield Role(core=core, services=(Joined(link), *make(core, info)), ready=link.ready)
-        finally:
-            await link.stop()
+    finally:
+        await link.stop()
 
 
 def network_services(
@@ -283,7 +373,7 @@ def network_services(
         from firmware.security import AccountsService
 
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
-        api = ApiService(core, host, port, web=web)
+        api = ApiService(core, host, port, web=web, spool=parts.state.spool)
         services: list[Service] = [accounts]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
@@ -303,6 +393,7 @@ __all__ = [
     "Parts",
     "Role",
     "control_role",
+    "early_start",
     "explain",
     "guest_role",
     "media_services",

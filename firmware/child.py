@@ -10,18 +10,23 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
-from firmware.app import Parts, Role, control_role, guest_role, media_services, network_services
+from firmware import VERSION
+from firmware.app import Parts, Role, control_role, early_start, guest_role, media_services, network_services
 from firmware.board_process.supervisor import EX_CONFIG
 from firmware.core.errors import Invalid, StationError
 from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.security import SetupState
 from firmware.core.vocabulary.station import ServicePhase, ServiceState
-from firmware.notify import notify
+from firmware.notify import RESTART, notify
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir, StateDir
+from firmware.upgrade.boot_sim import sim_boot
+from firmware.upgrade.boot_tryboot import RASPBERRY_PI, TrybootBoot
+from firmware.upgrade.ports import Slot
 from hal.board import Board, load_board
 from hal.buses.parent import die_with_parent
 from hal.clock import Clock, SystemClock
@@ -104,6 +109,34 @@ async def _until_told(work: Coroutine[Any, Any, None]) -> None:
             raise
 
 
+def boot_control(options: RunOptions, state: StateDir, runtime: RuntimeDir) -> TrybootBoot | None:
+    """The boot control of this device; None on a machine that was not started from a slot."""
+    if options.hal == "sim":
+        return sim_boot(state.boot, runtime.root, partial(ask_restart, options.role or "all"))
+    found = TrybootBoot(RASPBERRY_PI)
+    try:
+        found.running()
+    except OSError as error:
+        log.warning("no upgrades here: %s", error.strerror)
+        return None
+    return found
+
+
+def powered_ns(options: RunOptions, runtime: RuntimeDir) -> int | None:
+    """When the power came, in the time of `Clock.now_ns`; None for a role that does not ask, or asks again.
+
+    The monotonic clock of Linux counts from the start of the kernel; a simulated board has no kernel of its own.
+    """
+    if options.role not in ("control", "all", None) or not runtime.first_start():
+        return None
+    return int(os.environ.get("LINTEL_POWERED_NS", "0")) if options.hal == "sim" else 0
+
+
+def ask_restart(role: str) -> None:
+    """Ask the board process for a restart of the whole device."""
+    notify(**{RESTART: 1}, MAINPID=os.getpid(), LINTEL_ROLE=role)
+
+
 class Child:
     """The process of one role, or of all."""
 
@@ -111,12 +144,25 @@ class Child:
         self._options = options
         self._runtime = runtime
         self._clock = SystemClock()
-        self._parts = Parts(board=board, state=state, clock=self._clock, simulated=options.hal == "sim")
+        boot = boot_control(options, state, runtime)
+        self._parts = Parts(
+            board=board,
+            state=state,
+            clock=self._clock,
+            simulated=options.hal == "sim",
+            boot=boot,
+            slot=Slot.A if boot is None else boot.running(),
+            powered_ns=powered_ns(options, runtime),
+        )
         self._board = board
 
     async def run(self) -> None:
         """Build and run. Raises what the role raises."""
         role = self._options.role
+        if role in ("control", "all"):
+            self._parts = early_start(self._parts)
+            if self._parts.upgrade is not None and self._parts.upgrade.restart:
+                await asyncio.Event().wait()  # the device restarts: this start goes no further
         if role == "all":
             await self._all()
         elif role == "control":
@@ -167,7 +213,8 @@ class Child:
         def say() -> None:
             gc.collect()
             gc.freeze()
-            notify(READY=1, MAINPID=os.getpid(), LINTEL_ROLE=self._options.role or "all", **self._said(role))
+            reported = self._said(role)
+            notify(READY=1, MAINPID=os.getpid(), LINTEL_ROLE=self._options.role or "all", VERSION=VERSION, **reported)
 
         return say
 

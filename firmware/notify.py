@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import socket
 
+# Asks the board process of a simulation for a restart of the whole device; a real one asks systemd.
+RESTART = "LINTEL_RESTART"
+
 
 def notify(**fields: str | int) -> None:
     """Send `FIELD=value` lines to NOTIFY_SOCKET; does nothing where nobody listens."""

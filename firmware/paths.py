@@ -1,7 +1,8 @@
 """Where a device keeps things: the state directory, its rooms, and the runtime directory of sockets.
 
-settings/<slot>/<role>/ goes with the firmware slot, shared/<role>/ stays, identity/ and boot/ belong
-to the hardware. Sockets lie in a short-lived runtime directory, because Unix socket paths are short.
+settings/<slot>/<role>/ goes with the firmware slot, shared/<role>/ stays, identity/ and boot/ (the simulated
+card, `firmware.board_process.rom`) belong to the hardware. Sockets lie in a short-lived runtime directory,
+because Unix socket paths are short; a power cut empties it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from pathlib import Path
 from firmware.core.errors import Invalid, Unavailable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-SLOT = "A"
 PREFIX = "lintel-"
 # The longest request on the bench socket, in bytes with its newline.
 LONGEST_LINE = 64 * 1024
@@ -41,9 +41,25 @@ class StateDir:
         return self.root / "identity"
 
     @property
-    def slot_a(self) -> Path:
-        """The firmware in slot A: a link to a checkout, or an unpacked image."""
-        return self.root / "boot" / "slots" / "A"
+    def boot(self) -> Path:
+        """What stands for the boot partitions and slots of a simulated device."""
+        return self.root / "boot"
+
+    @property
+    def slots(self) -> Path:
+        """The firmware of each slot: `A.img` a squashfs of the program tree, `A` a link to a checkout."""
+        return self.boot / "slots"
+
+    @property
+    def spool(self) -> Path:
+        """Uploads on their way from the network role to control."""
+        return self.root / "spool"
+
+    @property
+    def keyring(self) -> Path:
+        """Whom this device trusts to sign firmware; a folder made by `lintel bundle keys`. Survives every reset."""
+        own = self.root / "keyring"
+        return own if own.exists() else CHECKOUT / "keyring"
 
     @property
     def bench_address(self) -> Path:
@@ -53,10 +69,8 @@ class StateDir:
     def prepare(self) -> None:
         """Make the directories, private to this user. Raises Invalid when the place cannot be used."""
         try:
-            for directory in (self.root, self.identity, self.slot_a.parent):
+            for directory in (self.root, self.identity):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not self.slot_a.exists() and not self.slot_a.is_symlink():
-                self.slot_a.symlink_to(CHECKOUT, target_is_directory=True)
         except OSError as error:
             raise Invalid("--state", f"{self.root} cannot be used: {error.strerror}") from None
 
@@ -86,6 +100,19 @@ class RuntimeDir:
     def notify(self) -> Path:
         """Where children say that they are ready (the sd_notify protocol)."""
         return self.root / "notify"
+
+    @property
+    def started(self) -> Path:
+        """There since control has started once; gone with the power."""
+        return self.root / "started"
+
+    def first_start(self) -> bool:
+        """Whether this is control's first start since the power came; asked once by each start. Raises OSError."""
+        try:
+            self.started.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     @classmethod
     def fresh(cls) -> RuntimeDir:

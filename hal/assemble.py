@@ -193,9 +193,9 @@ class _Assembly:
             readers=self._readers,
             terminals=self._terminals,
             aliases=self._board.aliases,
+            wiegand_outs=self._wiegand_outs,
             serial_readers=self._serial_readers,
             panels=self._panels,
-            wiegand_outs=self._wiegand_outs,
         )
 
     async def open(self, name: str, node: Node) -> None:
@@ -215,12 +215,12 @@ class _Assembly:
                 self._leds[name] = await self._light(name, lamps_of(node), active_high=node.active == "high")
             case WiegandReaderNode():
                 await self._reader(name, node)
+            case WiegandOutNode():
+                await self._wiegand_out(name, node)
             case OsdpReaderNode():
                 self._serial_reader(name, node)
             case OsdpPortNode():
                 await self._panel(name, node)
-            case WiegandOutNode():
-                await self._wiegand_out(name, node)
             case DigitalInputNode():
                 await self._contact(name, node)
             case SupervisedInputNode():
@@ -330,6 +330,15 @@ class _Assembly:
         self.opened.listening(name, reader)
         self._readers[name] = reader
 
+    async def _wiegand_out(self, name: str, node: WiegandOutNode) -> None:
+        pulses = await self._wires.pulses(
+            node.d0.bus, name, node.d0.offset, node.d1.offset, active_high=node.active == "high"
+        )
+        output = WiegandOutput(name, pulses, self._clock)
+        self.opened.driving(name, output)
+        self.opened.work.append(output.run)
+        self._wiegand_outs[name] = output
+
     def _serial_reader(self, name: str, node: OsdpReaderNode) -> None:
         """Nothing is opened before somebody connects it: a missing port is no reason not to start."""
         bus = self._serial_buses.get(node.bus)
@@ -347,15 +356,6 @@ class _Assembly:
         self.opened.listening(name, port)
         self.opened.work.append(port.run)
         self._panels[name] = port
-
-    async def _wiegand_out(self, name: str, node: WiegandOutNode) -> None:
-        pulses = await self._wires.pulses(
-            node.d0.bus, name, node.d0.offset, node.d1.offset, active_high=node.active == "high"
-        )
-        output = WiegandOutput(name, pulses, self._clock)
-        self.opened.driving(name, output)
-        self.opened.work.append(output.run)
-        self._wiegand_outs[name] = output
 
     async def _contact(self, name: str, node: DigitalInputNode) -> None:
         gpio, offset = await self._place(node.line)

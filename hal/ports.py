@@ -22,6 +22,7 @@ from hal.types import (
     Pattern,
     PeerCondition,
     ReaderFact,
+    SecureRead,
     SentFrame,
     WiegandOutStatus,
     WiegandTiming,
@@ -148,6 +149,13 @@ class CardReader(Port, Protocol):
 
     def watch(self, handler: Callable[[ReaderFact], None] | None) -> None:
         """Report card bits, keys and discarded frames."""
+
+
+class ChipReader(CardReader, Protocol):
+    """A reader of chips: it tells type and serial number of a card, and data that it was asked to read."""
+
+    def read_also(self, reads: Sequence[SecureRead]) -> None:
+        """Read these from every card of their chip type, from now on. Raises OutOfRange for what it cannot."""
 
 
 class SerialReader(CardReader, Protocol):
@@ -280,7 +288,7 @@ class Terminal(Port, Protocol):
 class Hardware:
     """Every port of a board, by node name; made by `hal.assemble`. `aliases` maps node name -> alias.
 
-    A serial reader stands in `readers` too: to whoever reads cards it is a reader like any other.
+    A serial reader or a reader of chips stands in `readers` too: to whoever reads cards it is a reader like any other.
     """
 
     relays: Mapping[str, Relay]
@@ -292,6 +300,7 @@ class Hardware:
     terminals: Mapping[str, Terminal]
     aliases: Mapping[str, str]
     serial_readers: Mapping[str, SerialReader] = field(default_factory=dict)
+    chip_readers: Mapping[str, ChipReader] = field(default_factory=dict)
     panels: Mapping[str, PanelPort] = field(default_factory=dict)
     wiegand_outs: Mapping[str, WiegandOut] = field(default_factory=dict)
 

@@ -101,7 +101,7 @@ class PulseMeter:
         elif narrowest_ns < SHORTEST_PULSE_NS:
             self._break(f"a pulse of {narrowest_ns / 1e3:.0f} us")
         self._starts.append(begin)
-        self._widths.append(end[0] - begin[0])
+        self._widths.append(end[1] - begin[1])
         self._end_ns = end[1]
         self._due_ns = max(begin[0] + self._interval_ns, end[1] + SHORTEST_REST_NS)
         return not self.broken

@@ -137,6 +137,56 @@ class CardBits:
     bits: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockPlace:
+    """A block of a chip whose sectors are locked by keys: its number, and the key (6 bytes) as key A or B."""
+
+    block: int
+    key: bytes = field(repr=False)
+    key_b: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagePlace:
+    """Pages of a chip without keys: the first, and how many."""
+
+    page: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePlace:
+    """A file of an application (3-byte id) on a chip with a file system, and the key (16 bytes) that opens it."""
+
+    application: int
+    file: int
+    key_number: int
+    key: bytes = field(repr=False)
+
+
+SecurePlace = BlockPlace | PagePlace | FilePlace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecureRead:
+    """What a reader of chips reads besides the serial number: data called `name`, of one chip type, at one place."""
+
+    name: str
+    chip: str
+    place: SecurePlace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardChip:
+    """A card as a reader of chips sees it: chip type, serial number, and the data of each read that worked."""
+
+    t_ns: int
+    reader: str
+    chip: str
+    csn: bytes
+    data: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key of a reader's keypad: a digit, `*` or `#`."""
@@ -155,6 +205,7 @@ class ReaderTrouble(StrEnum):
     TIMING = "timing outside the interface standard"
     LOST = "edges lost"
     STUCK = "line stuck low"
+    GARBLED = "check of the frame does not fit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +218,7 @@ class ReaderFault:
     bits: int
 
 
-ReaderFact = CardBits | Key | ReaderFault
+ReaderFact = CardBits | CardChip | Key | ReaderFault
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs the system packages the build needs, only where they are missing: headers of ALSA and Python and
-# a compiler (pyalsaaudio is built from source), and the module that makes virtual environments.
+# a compiler (pyalsaaudio is built from source), the module that makes virtual environments, the tools that make and
+# unpack firmware bundles (openssl also judges them on the device), what the tests compare our boot images with
+# (mtools, dosfstools), and what they watch file operations and talk to RAUC with (strace, dbus-daemon).
 set -eu
 missing=
 need() { # package, then a command that succeeds when the package's part is there
@@ -14,7 +16,14 @@ need python3-venv "$python" -c 'import ensurepip, venv'
 need gcc command -v cc
 need libc6-dev test -e /usr/include/stdlib.h
 need python3-dev "$python" -c 'import os, sysconfig, sys; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))'
+need rauc command -v rauc
+need squashfs-tools command -v mksquashfs
+need openssl command -v openssl
 need libasound2-dev test -e /usr/include/alsa/asoundlib.h
+need strace command -v strace
+need dbus command -v dbus-daemon
+need mtools command -v mcopy
+need dosfstools env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v fsck.vfat'
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "please install:$missing" >&2

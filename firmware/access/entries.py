@@ -13,26 +13,25 @@ import hmac
 import logging
 import secrets
 import sqlite3
-from bisect import bisect_left, insort
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from firmware.access.decision import Entry, Index, Policy
-from firmware.access.entry_forms import entry_of, view_of
+from firmware.access.decision import Entry, Policy
+from firmware.access.entry_book import Book
+from firmware.access.entry_copies import Copies
+from firmware.access.entry_forms import Surroundings, changed, entry_of
 from firmware.access.entry_table import Copying, EntryTable, Loaded
 from firmware.access.settings import AccessParams
-from firmware.core.actions import NOTHING, Invocation, Level, Nothing
-from firmware.core.cards.credential import Credential
 from firmware.core.context import Core
 from firmware.core.errors import Busy, Exhausted, NotFound, StationError, Unavailable
 from firmware.core.store import Damaged
-from firmware.core.vocabulary.access import EntriesChanged, EntryAdd, EntryPage, EntryQuery, EntryRef, EntryView
+from firmware.core.vocabulary.access import EntriesChanged
+from firmware.core.vocabulary.entries import EntryAdd, EntryChange, Limit
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
-from hal.clock import Timer
+from hal.errors import nearest
 
 USE_WITHIN_S = 0.5
-COPY_AFTER_S = 5.0
 LOAD_AGAIN_S = 10.0
 STOP_WITHIN_S = 2.0
 CHANGES = 64
@@ -64,9 +63,9 @@ class _Use:
 
 
 class EntryList:
-    """Owns `entries.add`, `entries.remove`, `entries.list` and the parameter group `access`.
+    """The entries of this device; `firmware.access.entry_commands` offers it as actions.
 
-    A PIN is kept as HMAC-SHA256 under a key of this device, which lies in the store beside the list: that
+    A PIN or QR text is kept as HMAC-SHA256 under a key of this device, which lies in the store beside the list: that
     finds it with one lookup and keeps it out of sight, but not from somebody who takes the storage away.
     """
 
@@ -74,18 +73,13 @@ class EntryList:
         self._core = core
         self._doors: tuple[str, ...] = ()
         self._table = EntryTable(core.store.root)
-        self._entries: dict[str, Entry] = {}
-        self._by_name: list[tuple[str, str]] = []
-        self._cards: dict[Credential, Entry] = {}
-        self._pins: dict[bytes, Entry] = {}
+        self.book = Book()
+        self.index = self.book.index
         self._key = b""
         self._loaded = False
         self._changes: asyncio.Queue[_Change] = asyncio.Queue(CHANGES)
         self._uses: asyncio.Queue[_Use] = asyncio.Queue()
-        self._copy_due = asyncio.Event()
-        self._copy_timer: Timer | None = None
-        self._copied = True
-        self.index = Index(self._cards, self._pins)
+        self._copies = Copies(core.clock, self, self._damaged)
 
     # life
 
@@ -97,7 +91,6 @@ class EntryList:
         self._doors = tuple(doors)
         self._core.params.declare(AccessParams)
         await self._core.params.load(AccessParams)
-        self._register()
         await self._load()
 
     async def run(self) -> None:
@@ -106,18 +99,18 @@ class EntryList:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._change_all())
                 tasks.create_task(self._record_uses())
-                tasks.create_task(self._copy_when_due())
+                tasks.create_task(self._copies.run())
                 tasks.create_task(self._load_later())
         finally:
             self._drop_waiting()
 
     async def stop(self) -> None:
         """Bring the last good copy up to date, as far as the storage answers, and close the file."""
-        self._stop_timer()
+        self._copies.stop()
         if not self._loaded:
             return
         try:
-            if not self._copied:
+            if not self._copies.current:
                 await self._on_disk(self._table.back_up, within_s=STOP_WITHIN_S)
             await self._on_disk(self._table.close, within_s=STOP_WITHIN_S)
         except Unavailable as error:
@@ -141,16 +134,13 @@ class EntryList:
         self._take(loaded)
         if key != loaded.key:
             await self._keep_key(loaded.key)
-        self._copied = False  # or at least nobody has looked at the copy yet
-        self._copy_soon(now=False)
+        self._copies.changed(now=False)  # or at least nobody has looked at the copy yet
         if loaded.damage is not None or (key == b"" and not loaded.entries):
             self._damaged(loaded.damage or "the key of the entry list is damaged")
 
     def _take(self, loaded: Loaded) -> None:
         self._key = loaded.key
-        for entry in loaded.entries:
-            self._put(entry)
-        self._by_name = sorted((entry.name.casefold(), entry.id) for entry in loaded.entries)
+        self.book.fill(loaded.entries)
         self._loaded = True
 
     async def _keep_key(self, key: bytes) -> None:
@@ -193,6 +183,15 @@ class EntryList:
         """What the index knows a PIN by."""
         return hmac.digest(self._key, pin.encode(), hashlib.sha256)
 
+    def qr_hash(self, text: str) -> bytes:
+        """What the index knows a QR text by."""
+        return hmac.digest(self._key, b"qr:" + text.encode("utf-8", "surrogatepass"), hashlib.sha256)
+
+    def is_pin(self, digits: str) -> bool:
+        """Whether some entry has this PIN, alone or with its card."""
+        hashed = self.pin_hash(digits)
+        return hashed in self.index.pins or self.book.has_pin(hashed)
+
     async def spend(self, entry: Entry, *, cause: str | None) -> bool:
         """Take one use of a limited entry; True once it is on disk, False when that failed or took too long.
 
@@ -200,7 +199,7 @@ class EntryList:
         the disk certainly did not take it; a use that was recorded too late is lost, never given twice.
         """
         assert entry.uses_left is not None
-        self._put(replace(entry, uses_left=entry.uses_left - 1))
+        self.book.put(replace(entry, uses_left=entry.uses_left - 1))
         use = _Use(entry.id, cause, asyncio.get_running_loop().create_future())
         self._uses.put_nowait(use)
         timer = self._core.clock.call_later(USE_WITHIN_S, use.give_up)
@@ -234,144 +233,109 @@ class EntryList:
                 use.done.set_result(True)
 
     def _give_back(self, id: str) -> None:
-        entry = self._entries.get(id)
+        entry = self.book.get(id)
         if entry is not None and entry.uses_left is not None:
-            self._put(replace(entry, uses_left=entry.uses_left + 1))
+            self.book.put(replace(entry, uses_left=entry.uses_left + 1))
 
-    # memory
+    # changes, each on disk before it is answered
 
-    def _put(self, entry: Entry) -> None:
-        if entry.id not in self._entries and self._loaded:
-            insort(self._by_name, (entry.name.casefold(), entry.id))
-        self._entries[entry.id] = entry
-        if entry.card is not None:
-            self._cards[entry.card] = entry
-        if entry.pin is not None:
-            self._pins[entry.pin] = entry
+    async def add(self, wish: EntryAdd, *, cause: str | None) -> Entry:
+        """Add an entry. Raises Invalid, Exhausted, Busy, Unavailable."""
 
-    def _forget(self, entry: Entry) -> None:
-        del self._entries[entry.id]
-        del self._by_name[bisect_left(self._by_name, (entry.name.casefold(), entry.id))]
-        if entry.card is not None:
-            self._cards.pop(entry.card, None)
-        if entry.pin is not None:
-            self._pins.pop(entry.pin, None)
+        async def work() -> Entry:
+            self.room_for(self.book, "entries.add")
+            entry = entry_of(wish, self.around(self.book), id=self.fresh_id(self.book))
+            await self._write((entry,), keep_uses=frozenset())
+            self._changed(entry.id, "added", cause)
+            return entry
 
-    # the last good copy
+        return await self.in_turn(work)
 
-    def _changed(self, id: str, change: str, cause: str | None) -> None:
-        self._copied = False
-        self._copy_soon(now=change == "removed")  # what was taken away must not come back with an older copy
-        self._core.bus.publish(EntriesChanged(entry=id, change=change), cause=cause)
+    async def change(self, wish: EntryChange, *, cause: str | None) -> Entry:
+        """Change an entry. Raises NotFound, Invalid, Busy, Unavailable."""
 
-    def _copy_soon(self, *, now: bool) -> None:
-        if now:
-            self._stop_timer()
-            self._copy_due.set()
-        elif self._copy_timer is None and not self._copy_due.is_set():
-            self._copy_timer = self._core.clock.call_later(COPY_AFTER_S, self._copy_due.set)
+        async def work() -> Entry:
+            before = self._found(wish.id, "entries.change")
+            entry = changed(before, wish, self.around(self.book))
+            if entry != before:
+                keeps = wish.uses is None and Limit.USES not in wish.clear
+                await self._write((entry,), keep_uses=frozenset({entry.id} if keeps else ()))
+                self._changed(entry.id, "changed", cause)
+            found = self.book.get(wish.id)
+            assert found is not None
+            return found
 
-    def _stop_timer(self) -> None:
-        if self._copy_timer is not None:
-            self._copy_timer.cancel()
-            self._copy_timer = None
+        return await self.in_turn(work)
 
-    async def _copy_when_due(self) -> None:
-        while True:
-            await self._copy_due.wait()
-            self._copy_due.clear()
-            self._stop_timer()
-            try:
-                await self._copy()
-            except Unavailable as error:
-                log.error("the entry list could not be copied: %s", error)
-                self._copy_soon(now=False)
+    async def remove(self, id: str, *, cause: str | None) -> None:
+        """Take an entry away. Raises NotFound, Busy, Unavailable."""
 
-    async def _copy(self) -> None:
-        """Bring the copy up to date in steps, so that a use waits for one step and not for all of a long list."""
-        self._copied = True
-        copying: Copying | None = None
-        try:
-            copying = await self._on_disk(self._table.copying, writes=False)
-            while not await self._on_disk(copying.step, writes=False):
-                pass
-        except BaseException:
-            self._copied = False
-            if copying is not None:
-                self._core.store.post(copying.close, what=FILE, writes=False)
-            raise
-        if copying.damage is not None:
-            self._damaged(f"{copying.damage}; the last good copy is kept")
+        async def work() -> None:
+            self._found(id, "entries.remove")
+            await self._on_disk(lambda: self._table.remove(id))
+            self.book.forget(id)
+            self._changed(id, "removed", cause)
 
-    # actions
+        await self.in_turn(work)
 
-    def _register(self) -> None:
-        actions = self._core.actions
-        actions.register(
-            "entries.add",
-            EntryAdd,
-            self._add,
-            summary="Add a credential holder with a card or a PIN, and limits if wanted.",
-            level=Level.ADMIN,
-            answer=EntryView,
-        )
-        actions.register(
-            "entries.remove", EntryRef, self._remove, summary="Remove a credential holder.", level=Level.ADMIN
-        )
-        actions.register(
-            "entries.list", EntryQuery, self._list, summary="List credential holders by name.", answer=EntryPage
-        )
+    async def write_all(self, added: Sequence[Entry], changed: Sequence[Entry], *, cause: str | None) -> None:
+        """Write many entries, all or none; only inside `in_turn`. Raises Unavailable."""
+        await self._write((*added, *changed), keep_uses=frozenset())
+        for change, entries in (("added", added), ("changed", changed)):
+            for entry in entries:
+                self._changed(entry.id, change, cause)
 
-    async def _add(self, invocation: Invocation) -> EntryView:
-        wish = invocation.params
-        assert isinstance(wish, EntryAdd)
-        added = await self._in_turn(lambda: self._add_now(wish, invocation.cause))
-        assert isinstance(added, EntryView)
-        return added
-
-    async def _add_now(self, wish: EntryAdd, cause: str | None) -> EntryView:
-        limit = self._core.params.get(AccessParams).holders
-        if len(self._entries) >= limit:
-            raise Exhausted("entries.add", f"the list has {len(self._entries)} of {limit} entries (access.holders)")
-        entry = entry_of(
-            wish,
-            id=self._fresh_id(),
-            index=self.index,
+    def around(self, book: Book) -> Surroundings:
+        """What an entry of a book is judged by."""
+        return Surroundings(
+            index=book.index,
+            named=book.named,
             doors=self._doors,
-            schedules=self._core.params.get(AccessParams).schedules,
+            params=self._core.params.get(AccessParams),
             pin_hash=self.pin_hash,
+            qr_hash=self.qr_hash,
         )
-        await self._on_disk(lambda: self._table.add(entry))
-        self._put(entry)
-        self._changed(entry.id, "added", cause)
-        return view_of(entry)
 
-    async def _remove(self, invocation: Invocation) -> Nothing:
-        wish = invocation.params
-        assert isinstance(wish, EntryRef)
-        await self._in_turn(lambda: self._remove_now(wish.id, invocation.cause))
-        return NOTHING
+    def room_for(self, book: Book, where: str) -> None:
+        """Raises Exhausted when a book has no place for one more."""
+        limit = self._core.params.get(AccessParams).holders
+        if len(book) >= limit:
+            raise Exhausted(where, f"the list has {len(book)} of {limit} entries (access.holders)")
 
-    async def _remove_now(self, id: str, cause: str | None) -> None:
-        if id not in self._entries:
-            raise NotFound("entries.remove.id", f"no entry {id!r}")
-        await self._on_disk(lambda: self._table.remove(id))
-        self._forget(self._entries[id])
-        self._changed(id, "removed", cause)
+    @staticmethod
+    def fresh_id(book: Book) -> str:
+        """An id that no entry of a book has."""
+        while (id := secrets.token_hex(6)) in book:
+            pass
+        return id
 
-    async def _list(self, invocation: Invocation) -> EntryPage:
-        query = invocation.params
-        assert isinstance(query, EntryQuery)
-        ids = self._by_name[query.offset : query.offset + query.limit]
-        return EntryPage(total=len(self._entries), entries=tuple(view_of(self._entries[id]) for _, id in ids))
-
-    async def _in_turn(self, work: Callable[[], Awaitable[object]]) -> object:
+    async def in_turn(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do a change when those before it are done. Raises Busy, and what the change raises."""
         change = _Change(work, asyncio.get_running_loop().create_future())
         try:
             self._changes.put_nowait(change)
         except asyncio.QueueFull:
             raise Busy(WHAT, f"{CHANGES} changes wait already; try again") from None
-        return await change.done
+        result: T = await change.done  # type: ignore[assignment]
+        return result
+
+    def _found(self, id: str, action: str) -> Entry:
+        entry = self.book.get(id)
+        if entry is None:
+            raise NotFound(f"{action}.id", f"no entry {id!r}{nearest(id, (each.id for each in self.book))}")
+        return entry
+
+    async def _write(self, entries: Sequence[Entry], *, keep_uses: frozenset[str]) -> None:
+        """Write entries, all or none; those in `keep_uses` keep the uses that disk and memory have meanwhile."""
+        await self._on_disk(lambda: self._table.put(entries, keep_uses=keep_uses))
+        for entry in entries:
+            now = self.book.get(entry.id)
+            kept = now is not None and entry.id in keep_uses
+            self.book.put(replace(entry, uses_left=now.uses_left) if kept and now is not None else entry)
+
+    def _changed(self, id: str, change: str, cause: str | None) -> None:
+        self._copies.changed(now=change in ("removed", "changed"))  # a right taken away must not come back
+        self._core.bus.publish(EntriesChanged(entry=id, change=change), cause=cause)
 
     async def _change_all(self) -> None:
         while True:
@@ -397,7 +361,16 @@ class EntryList:
         except (OSError, sqlite3.Error) as error:
             raise Unavailable(WHAT, f"storage fails ({error}); nothing was changed") from error
 
-    def _fresh_id(self) -> str:
-        while (id := secrets.token_hex(6)) in self._entries:
-            pass
-        return id
+    # what the copies need of the disk
+
+    async def begin(self) -> Copying:
+        """Begin to copy the list. Raises Unavailable."""
+        return await self._on_disk(self._table.copying, writes=False)
+
+    async def step(self, copying: Copying) -> bool:
+        """Copy a part of it. Raises Unavailable."""
+        return await self._on_disk(copying.step, writes=False)
+
+    def end(self, copying: Copying) -> None:
+        """Give a copy up."""
+        self._core.store.post(copying.close, what=FILE, writes=False)

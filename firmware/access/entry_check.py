@@ -9,27 +9,38 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from firmware.access.decision import Entry
-from firmware.access.entry_rows import SUM_BYTES, from_row, head_sum, moved, row_sum
+from firmware.access.entry_rows import SUM_BYTES, from_first_row, from_row, head_sum, moved, row_sum
 
-VERSION = 1
+VERSION = 2
 KEY_BYTES = 32
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA)
-SELECT = "SELECT id, name, card, pin, uses_left, valid_from, valid_to, schedule, doors, sum FROM entries"
+SELECT = (
+    "SELECT id, name, last_name, card, pin, qr, uses_left, valid_from, valid_to, schedule, doors, event, sum"
+    " FROM entries"
+)
+SELECT_FIRST = "SELECT id, name, card, pin, uses_left, valid_from, valid_to, schedule, doors, sum FROM entries"
+# How the rows of each version that can be read are asked for and understood.
+READERS: dict[int, tuple[str, Callable[[tuple[Any, ...]], Entry]]] = {
+    1: (SELECT_FIRST, from_first_row),
+    VERSION: (SELECT, from_row),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file holds; `damage` says what of it could not be believed."""
+    """What a file holds; `damage` says what of it could not be believed, `version` how it is written."""
 
     entries: dict[str, Entry]
     key: bytes | None
     generation: int
     damage: str | None
+    version: int = VERSION
 
 
 class FileCheck:
@@ -42,6 +53,7 @@ class FileCheck:
         self._entries: dict[str, Entry] = {}
         self._key: bytes | None = None
         self._generation = 0
+        self._version = VERSION
         self._digest = b""
         self._total = b""
         self._rows: sqlite3.Cursor | None = None
@@ -58,7 +70,7 @@ class FileCheck:
         try:
             if self._rows is None:
                 self._head()
-                self._rows = self._db.execute(SELECT)
+                self._rows = self._db.execute(READERS[self._version][0])
             found = self._rows.fetchmany(rows)
             self._look_at(found)
             if len(found) == rows:
@@ -74,7 +86,7 @@ class FileCheck:
 
     def content(self) -> Content:
         """Everything that could be believed."""
-        return Content(self._entries, self._key, self._generation, self.damage)
+        return Content(self._entries, self._key, self._generation, self.damage, self._version)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -85,14 +97,14 @@ class FileCheck:
         row = self._db.execute("SELECT version, generation, key, digest FROM meta").fetchone()
         self.damage = _head_damage(row)
         if self.damage is None:
-            _, self._generation, self._key, self._digest = row
+            self._version, self._generation, self._key, self._digest = row
             assert self._key is not None
             self._total = head_sum(self._key, self._generation)
 
     def _look_at(self, rows: list[tuple[object, ...]]) -> None:
         sums = []
         for row in rows:
-            entry = _believable(row)
+            entry = _believable(row, READERS[self._version][1])
             if entry is None:
                 self.damage = self.damage or "a row does not fit its checksum"
                 continue
@@ -192,18 +204,18 @@ def _head_damage(row: tuple[object, ...] | None) -> str | None:
     if row is None:
         return "its head is missing"
     version, generation, key, digest = row
-    if version != VERSION:
-        return f"version {version!r} is not {VERSION}"
+    if version not in READERS:
+        return f"version {version!r} is not one of {', '.join(map(str, READERS))}"
     sizes = isinstance(key, bytes) and len(key) == KEY_BYTES and isinstance(digest, bytes) and len(digest) == SUM_BYTES
     if not sizes or not isinstance(generation, int):
         return "its head is damaged"
     return None
 
 
-def _believable(row: tuple[object, ...]) -> Entry | None:
+def _believable(row: tuple[object, ...], read: Callable[[tuple[Any, ...]], Entry]) -> Entry | None:
     try:
         if row_sum(row[:-1]) != row[-1]:
             return None
-        return from_row(row[:-1])
+        return read(row[:-1])
     except (ValueError, TypeError):
         return None

@@ -14,6 +14,7 @@ from typing import Any
 
 from firmware.access.decision import Entry
 from firmware.core.cards.credential import RAW, Credential, parse
+from firmware.core.vocabulary.entries import EntryEvent
 
 SUM_BYTES = 16
 
@@ -23,30 +24,42 @@ def to_row(entry: Entry) -> tuple[Any, ...]:
     return (
         entry.id,
         entry.name,
+        entry.last_name,
         None if entry.card is None else str(entry.card),
         entry.pin,
+        entry.qr,
         entry.uses_left,
         None if entry.valid_from is None else entry.valid_from.isoformat(),
         None if entry.valid_to is None else entry.valid_to.isoformat(),
         entry.schedule,
         json.dumps(entry.doors),
+        entry.event.value,
     )
 
 
 def from_row(row: tuple[Any, ...]) -> Entry:
     """The entry of a row whose checksum was right. Raises ValueError."""
-    id, name, card, pin, uses_left, valid_from, valid_to, schedule, doors = row
+    id, name, last_name, card, pin, qr, uses_left, valid_from, valid_to, schedule, doors, event = row
     return Entry(
         id=id,
         name=name,
+        last_name=last_name,
         card=None if card is None else _card(card),
         pin=pin,
+        qr=qr,
         uses_left=uses_left,
         valid_from=None if valid_from is None else datetime.fromisoformat(valid_from),
         valid_to=None if valid_to is None else datetime.fromisoformat(valid_to),
         schedule=schedule,
         doors=tuple(json.loads(doors)),
+        event=EntryEvent(event),
     )
+
+
+def from_first_row(row: tuple[Any, ...]) -> Entry:
+    """The entry of a row as version 1 of the table had it. Raises ValueError."""
+    id, name, card, pin, *limits = row
+    return from_row((id, name, "", card, pin, None, *limits, EntryEvent.GRANTED.value))
 
 
 def _card(text: str) -> Credential:

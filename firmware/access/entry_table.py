@@ -12,7 +12,7 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,10 +36,12 @@ STEP_ROWS = 2000
 SCHEMA = (
     "CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL,"
     " generation INTEGER NOT NULL, key BLOB NOT NULL, digest BLOB NOT NULL)",
-    "CREATE TABLE entries (id TEXT PRIMARY KEY, name TEXT NOT NULL, card TEXT, pin BLOB, uses_left INTEGER,"
-    " valid_from TEXT, valid_to TEXT, schedule TEXT, doors TEXT NOT NULL, sum BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE entries (id TEXT PRIMARY KEY, name TEXT NOT NULL, last_name TEXT NOT NULL, card TEXT, pin BLOB,"
+    " qr BLOB, uses_left INTEGER, valid_from TEXT, valid_to TEXT, schedule TEXT, doors TEXT NOT NULL,"
+    " event TEXT NOT NULL, sum BLOB NOT NULL) WITHOUT ROWID",
 )
-INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SET_META = "UPDATE meta SET version = ?, generation = ?, digest = ?"
 SELECT_ONE = SELECT + " WHERE id = ?"
 
 
@@ -61,6 +63,7 @@ class EntryTable:
         self._good = folder / "entries.good"
         self._db: sqlite3.Connection | None = None
         self._owed: tuple[Loaded, int] | None = None
+        self._old: Loaded | None = None
 
     def open(self, known_key: bytes | None) -> Loaded:
         """Read the list, repaired where it must be. `known_key` says that a list existed before.
@@ -77,6 +80,10 @@ class EntryTable:
             self._owed = (loaded, content.generation + 1)
             with contextlib.suppress(OSError, sqlite3.Error):  # every later change tries again and tells its caller
                 self._rewrite()
+        elif main.version != VERSION:
+            self._old = loaded
+            with contextlib.suppress(OSError, sqlite3.Error):  # the same: what was read is what counts meanwhile
+                self._connection()
         return loaded
 
     def close(self) -> None:
@@ -87,19 +94,32 @@ class EntryTable:
 
     def add(self, entry: Entry) -> None:
         """Add a row, durably."""
-        row = to_row(entry)
-        check = row_sum(row)
+        self.put([entry])
+
+    def put(self, entries: Sequence[Entry], *, keep_uses: Container[str] = ()) -> None:
+        """Add rows, or put them in the place of those with the same id: all of them durably, or none.
+
+        Those whose ids are in `keep_uses` keep the number of uses their rows have.
+        """
         with self._change() as db:
-            db.execute(INSERT, (*row, check))
-            _turn(db, plus=[check])
+            rows, minus = [], []
+            for entry in entries:
+                found = db.execute("SELECT uses_left FROM entries WHERE id = ?", (entry.id,)).fetchone()
+                if found is not None and entry.id in keep_uses:
+                    entry = replace(entry, uses_left=found[0])
+                if (check := _take(db, entry.id)) is not None:
+                    minus.append(check)
+                rows.append(to_row(entry))
+            sums = [row_sum(row) for row in rows]
+            db.executemany(INSERT, [(*row, check) for row, check in zip(rows, sums, strict=True)])
+            _turn(db, plus=sums, minus=minus)
 
     def remove(self, id: str) -> None:
         """Take a row away, durably; harmless when it is gone."""
         with self._change() as db:
-            found = db.execute("SELECT sum FROM entries WHERE id = ?", (id,)).fetchone()
-            if found is not None:
-                db.execute("DELETE FROM entries WHERE id = ?", (id,))
-                _turn(db, minus=[found[0]])
+            check = _take(db, id)
+            if check is not None:
+                _turn(db, minus=[check])
 
     def use(self, id: str) -> int:
         """Take one use away, durably; returns how many are left. Raises LookupError when there was none."""
@@ -131,19 +151,28 @@ class EntryTable:
         if self._db is None:
             self._rewrite()
             self._db = connect(self._path)
+        if self._old is not None:
+            self._renew(self._db, self._old)
+            self._old = None
         return self._db
+
+    @staticmethod
+    def _renew(db: sqlite3.Connection, loaded: Loaded) -> None:
+        """Bring a sound file of an older version to this one in place: one transaction, so it is whole either way."""
+        rows = [to_row(entry) for entry in loaded.entries]
+        sums = [row_sum(row) for row in rows]
+        with _transaction(db):
+            (generation,) = db.execute("SELECT generation FROM meta").fetchone()
+            db.execute("DROP TABLE entries")
+            db.execute(SCHEMA[1])
+            db.executemany(INSERT, [(*row, check) for row, check in zip(rows, sums, strict=True)])
+            digest = moved(head_sum(loaded.key, generation + 1), plus=sums)
+            db.execute(SET_META, (VERSION, generation + 1, digest))
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        db = self._connection()
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with _transaction(self._connection()) as db:
             yield db
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
 
     def _rewrite(self) -> None:
         """Put a fresh file in the place of `entries.db` when one is owed; a damaged one is kept aside."""
@@ -261,6 +290,27 @@ def _fewer_uses(entry: Entry, also: Entry | None) -> Entry:
     if also is None or also.uses_left is None or entry.uses_left is None:
         return entry
     return replace(entry, uses_left=min(entry.uses_left, also.uses_left))
+
+
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _take(db: sqlite3.Connection, id: str) -> bytes | None:
+    """Delete a row; returns its checksum, None when it is not there."""
+    found: tuple[bytes] | None = db.execute("SELECT sum FROM entries WHERE id = ?", (id,)).fetchone()
+    if found is None:
+        return None
+    db.execute("DELETE FROM entries WHERE id = ?", (id,))
+    return found[0]
 
 
 def _turn(db: sqlite3.Connection, *, plus: Iterable[bytes] = (), minus: Iterable[bytes] = ()) -> None:

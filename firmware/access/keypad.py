@@ -1,9 +1,7 @@
-"""Keys become PINs, and wrong PINs cost time; pure: the caller says what time it is.
+"""Keys become PINs or a number to call; pure: the caller says what time it is.
 
-Digits are collected until `#`; `*` forgets them, and so does a pause. Nothing here is ever printed.
-After `FREE_FAILURES` unknown PINs in a row a reader refuses PINs for 30 s, after each further one for
-twice as long, up to 15 minutes; cards are not concerned (hardening row 10). The count lives in memory:
-it starts anew with the firmware.
+Digits are collected until `#`; `*` forgets them, and so does a pause. While a card waits for its PIN and PINs have
+a fixed length, the last digit completes it and `#` is not needed. Nothing here is ever printed.
 """
 
 from __future__ import annotations
@@ -12,9 +10,6 @@ from dataclasses import dataclass, field
 
 NS = 1_000_000_000
 MAX_DIGITS = 32
-FREE_FAILURES = 5
-FIRST_PAUSE_S = 30.0
-LONGEST_PAUSE_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +28,12 @@ class Keypad:
         self._count = 0
         self._last_ns = 0
 
-    def press(self, key: str, t_ns: int, *, timeout_s: float) -> Typed | None:
-        """Take a key; returns the PIN it finishes. A key after a pause of `timeout_s` begins anew."""
-        if t_ns - self._last_ns >= timeout_s * NS:
-            self.clear()
+    def press(self, key: str, t_ns: int, *, timeout_s: float, complete_at: int | None = None) -> Typed | None:
+        """Take a key; returns the PIN it finishes. A key after a pause of `timeout_s` begins anew.
+
+        `complete_at` is the number of digits that need no `#`; None or 0: all need it.
+        """
+        self._forget_after_pause(t_ns, timeout_s)
         self._last_ns = t_ns
         if key == "*":
             self.clear()
@@ -46,12 +43,24 @@ class Keypad:
             self._count += 1
             if self._count <= MAX_DIGITS:
                 self._digits.append(key)
+            if complete_at and self._count == complete_at:
+                return self._finish()
         return None
+
+    def take(self, t_ns: int, *, timeout_s: float) -> str:
+        """The digits typed so far, which are forgotten; empty after a pause, or when they are too many."""
+        self._forget_after_pause(t_ns, timeout_s)
+        typed = self._finish()
+        return "" if typed is None else typed.pin or ""
 
     def clear(self) -> None:
         """Forget what was typed."""
         self._digits.clear()
         self._count = 0
+
+    def _forget_after_pause(self, t_ns: int, timeout_s: float) -> None:
+        if t_ns - self._last_ns >= timeout_s * NS:
+            self.clear()
 
     def _finish(self) -> Typed | None:
         count, text = self._count, "".join(self._digits)
@@ -59,29 +68,3 @@ class Keypad:
         if count == 0:
             return None
         return Typed(count, text if count <= MAX_DIGITS else None)
-
-
-class Throttle:
-    """Counts unknown PINs of one reader."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-        self._closed_until_ns = 0
-
-    def closed(self, now_ns: int) -> bool:
-        """Whether PINs are refused unread now."""
-        return now_ns < self._closed_until_ns
-
-    def failed(self, now_ns: int) -> float:
-        """An unknown PIN was tried; returns for how many seconds PINs are refused now, 0 when they are not."""
-        self._failures += 1
-        if self._failures < FREE_FAILURES:
-            return 0.0
-        doublings = min(self._failures - FREE_FAILURES, 10)
-        pause_s = min(FIRST_PAUSE_S * (1 << doublings), LONGEST_PAUSE_S)
-        self._closed_until_ns = now_ns + round(pause_s * NS)
-        return pause_s
-
-    def succeeded(self) -> None:
-        """A PIN was granted: the count starts anew."""
-        self._failures = 0

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from firmware.access.schedule import Schedule
 from firmware.core.cards.formats import FORMATS, CardFormat
-from firmware.core.params import Group, param
+from firmware.core.params import Group, param, part_over
 from hal.errors import nearest
 from hal.types import Colour
 
@@ -23,6 +23,7 @@ HOLDERS_MAX = 100_000
 # Manual 001, door schedule of the relay: the product's own rule holds the door for 7 s.
 HOLD_S = 7.0
 
+ReaderKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 ScheduleName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -31,6 +32,22 @@ class UntrustedClock(StrEnum):
 
     DENY = "deny"
     GRANT = "grant"
+
+
+class ReaderMode(StrEnum):
+    """What a reader asks for. In each mode an entry with card and PIN opens with both only."""
+
+    ANY = "card or PIN"
+    CARD = "card"
+    PIN = "PIN"
+    CARD_AND_PIN = "card and PIN"
+
+
+class DoubleUse(StrEnum):
+    """What happens to a card at one reader that was at another a moment ago (hardening row 8)."""
+
+    FLAG = "flag"
+    DENY = "deny"
 
 
 def _known_format(name: str) -> str:
@@ -58,10 +75,33 @@ class AccessParams(Group):
     untrusted_clock: UntrustedClock = param(
         UntrustedClock.DENY, "What a time-limited entry may while the time of day is not known."
     )
-    pin_timeout_s: float = param(10.0, "Seconds after which unfinished keys are forgotten.", ge=3, le=50)
+    unique_names: bool = param(False, "Refuse a second entry with the same first name.")
+    use_controller: bool = param(False, "Ask the connected door controller about what the entry list does not know.")
+    pin_length: int | None = param(
+        None,
+        "Digits of a PIN; none: any, always ended with #; 0: no PINs, each key goes to the controller in use.",
+        ge=0,
+        le=32,
+    )
+    pin_timeout_s: float = param(
+        10.0,
+        "Seconds without a key after which unfinished keys are forgotten, and a card waits for its PIN.",
+        ge=3,
+        le=50,
+    )
+    mode: ReaderMode = param(ReaderMode.ANY, "What readers ask for.")
+    reader_modes: dict[ReaderKey, ReaderMode] = param(dict, "Modes of single readers, by node name.", max_length=32)
+    double_use: DoubleUse = param(DoubleUse.FLAG, "What happens to a card that was at another reader a moment ago.")
+    double_use_s: float = param(
+        1.0, "Seconds a holder needs from one reader to another; 0: not looked at.", ge=0, le=60
+    )
     card_formats: FormatNames = param(tuple(FORMATS), "Card formats that are understood, the preferred one first.")
     idle_colour: Colour = param(Colour.OFF, "What a reader's light shows when nothing happens.")
     schedules: dict[ScheduleName, Schedule] = param(dict, "Weekly schedules by name, for entries.", max_length=100)
+
+    def mode_of(self, reader: str) -> ReaderMode:
+        """What a reader asks for, by its node name."""
+        return self.reader_modes.get(reader, self.mode)
 
     def formats(self) -> tuple[CardFormat, ...]:
         """The layouts of `card_formats`, in order."""
@@ -110,22 +150,12 @@ def doors_group(limits_s: Mapping[str, float], current: Callable[[str], DoorSett
     """
     fields: dict[str, Any] = {}
     for door, limit_s in limits_s.items():
-        kind = Annotated[DoorSettings, BeforeValidator(_over(door, current)), AfterValidator(_below(limit_s))]
+        kind = Annotated[
+            DoorSettings, BeforeValidator(part_over(DoorSettings, door, current)), AfterValidator(_below(limit_s))
+        ]
         default = DoorSettings(hold_s=min(HOLD_S, limit_s))
         fields[door] = (kind, param(default, f"Hold time, repetition and alarm times of door {door}."))
     return create_model("BoardDoorsGroup", __base__=DoorsGroup, **fields)
-
-
-def _over(door: str, current: Callable[[str], DoorSettings]) -> Callable[[object], object]:
-    def complete(given: object) -> object:
-        if not isinstance(given, Mapping):
-            return given
-        for name in given:
-            if name not in DoorSettings.model_fields:
-                raise ValueError(f"unknown setting {name!r}{nearest(str(name), DoorSettings.model_fields)}")
-        return {**current(door).model_dump(mode="json"), **given}
-
-    return complete
 
 
 def _below(limit_s: float) -> Callable[[DoorSettings], DoorSettings]:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from firmware import VERSION
-from firmware.board_process.supervisor import Child, RoleRefused, Supervisor
+from firmware.board_process.rom import Installed, Rom
+from firmware.board_process.supervisor import Child, Loader, RoleRefused, Supervisor
 from firmware.core.errors import Busy, Invalid, StationError
 from firmware.options import ROLES, RunOptions
 from firmware.paths import RuntimeDir, StateDir
@@ -38,6 +38,8 @@ def run_board(options: RunOptions) -> int:
     check_free(options.http)
     state.prepare()
     with locked(state.root), runtime_of(state) as runtime:
+        if options.hal == "sim":
+            Rom(state, runtime).furnish()
         try:
             return asyncio.run(BoardProcess(options, board, state, runtime).run())
         except ExceptionGroup as group:
@@ -131,7 +133,8 @@ class BoardProcess:
         from firmware.roles import roles_for
 
         roles = ("all",) if self._options.role == "all" else roles_for(self._board)
-        supervisor = Supervisor(self._options, self._runtime, self._clock, roles, self._said)
+        loader: Loader = Rom(self._state, self._runtime) if self._options.hal == "sim" else Installed()
+        supervisor = Supervisor(self._options, self._runtime, self._clock, roles, loader, self._said)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -143,7 +146,7 @@ class BoardProcess:
             if self._options.hal == "sim":
                 tasks.append(group.create_task(self._simulate(supervisor), name="world"))
             else:
-                supervisor.power(on=True)
+                await supervisor.on()
             tasks.append(group.create_task(self._wait(stop, tasks), name="stop"))
         return 0
 
@@ -157,7 +160,7 @@ class BoardProcess:
 
     async def _simulate(self, supervisor: Supervisor) -> None:
         # The roles start while this process imports and builds the world: they wait for its socket.
-        supervisor.power(on=True)
+        await supervisor.on()
         from firmware.board_process.bench import BenchServer
         from firmware.board_process.scene import furnish
         from firmware.core.identity import load_or_draw
@@ -189,7 +192,7 @@ def greeting(options: RunOptions, board: Board, said: object) -> str:
     url = f"http://{said['HTTP']}"
     command = os.path.relpath(sys.argv[0]) if sys.argv[0].endswith("lintel") else f"{sys.executable} -m firmware"
     where = "" if options.state == Path("state").absolute() else f" --state {os.path.relpath(options.state)}"
-    lines = [f"Lintel {VERSION}: {board.product.name} ({board.product.model}), {options.hal}", ""]
+    lines = [f"Lintel {said['VERSION']}: {board.product.name} ({board.product.model}), {options.hal}", ""]
     if options.web:
         lines.append(f"  page     {url}/")
     lines.append(f"  API      {url}/api/v1  (OpenAPI at {url}/api/v1/openapi.json)")

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from firmware import VERSION
 from firmware.board_process.panel_verb import USAGE, panel_verb
 from firmware.board_process.supervisor import Supervisor
 from firmware.core.errors import Invalid, NotFound, Unsupported
 from firmware.options import RunOptions
-from firmware.paths import SLOT, StateDir
 from hal.clock import Clock
 from hal.errors import nearest
 from hal.sim.peers.base import Peer
@@ -149,7 +147,7 @@ class Verbs:
             peer.hold()
         if words[0] in ("on", "cycle"):
             self._world.power(True)
-            self._supervisor.power(on=True)
+            await self._supervisor.on()
         return {"power": "on" if self._world.powered else "off"}
 
     async def _press(self, words: list[str]) -> object:
@@ -188,14 +186,15 @@ class Verbs:
     async def _state(self, words: list[str]) -> object:
         if words:
             raise Invalid("state", f"takes no words, got {words[0]!r}")
-        slot = StateDir(self._options.state).slot_a
+        booted, hub = self._supervisor.booted, next(iter(self._supervisor.children.values()))
         return {
             "board": self._world.board.name,
             "model": self._world.board.product.model,
             "serial": self._world.identity.serial,
-            "version": VERSION,
-            "slot": SLOT,
-            "slot_runs": "checkout" if slot.is_symlink() else "image",
+            "version": hub.said.get("VERSION"),
+            "slot": booted and booted.slot.value,
+            "slot_runs": booted and ("image" if booted.image else "checkout"),
+            "trying": booted is not None and booted.trying,
             "power": "on" if self._world.powered else "off",
             "now_s": self._world.now_s,
             "roles": {

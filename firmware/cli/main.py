@@ -16,6 +16,7 @@ lintel: open firmware for a network door station, simulated or real
                   [--role all|control|media|network] [--no-web]
   lintel explain  [--board NAME|FILE]
   lintel bench    [--state DIR] VERB ...     (lintel bench --help lists the verbs)
+  lintel bundle   build|sign|inspect|keys    (lintel bundle --help lists the options)
   lintel --version
 
 To try it: 'lintel run' in one terminal, the lines it prints in another.
@@ -40,8 +41,18 @@ def _bench(words: list[str]) -> int:
     return command(words)
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"run": _run, "explain": _explain, "bench": _bench}
-LATER = {"bundle": "bundles come with the signed upgrade, which this version does not have yet"}
+def _bundle(words: list[str]) -> int:
+    from firmware.cli.bundle import command
+
+    return command(words)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "run": _run,
+    "explain": _explain,
+    "bench": _bench,
+    "bundle": _bundle,
+}
 
 
 def run(words: list[str]) -> int:
@@ -53,8 +64,6 @@ def run(words: list[str]) -> int:
         print(f"lintel {VERSION}")
         return 0
     name, rest = words[0], words[1:]
-    if name in LATER:
-        return complain(f"{name}: {LATER[name]}", 1)
     if name not in COMMANDS:
         return complain(f"unknown command {name!r}{nearest(name, COMMANDS)}", 2)
     try:

@@ -1,6 +1,7 @@
 """Service `buttons`: presses become gestures, decided on release; a button held too long is stuck.
 
-A press that was already there at start has no known beginning: its release makes no gesture.
+A press that was already there at start has no known beginning: its release makes no gesture. What it may be is
+a factory reset (`reset_button.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from firmware.core.context import Core
 from firmware.core.errors import Invalid
 from firmware.core.vocabulary.device import ButtonGesture, ButtonState, GestureKind
 from firmware.device.config import ButtonConfig, DeviceConfig
+from firmware.device.reset_button import ResetButton
 from hal.clock import Timer
 from hal.errors import nearest
 from hal.ports import Button, Hardware, InputChange
@@ -44,9 +46,13 @@ class ButtonsService:
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset({"button"})
 
-    def __init__(self, core: Core, hardware: Hardware, config: DeviceConfig) -> None:
-        """Raises Invalid for a node that is no button of the board."""
+    def __init__(self, core: Core, hardware: Hardware, config: DeviceConfig, powered_ns: int | None = None) -> None:
+        """`powered_ns` is when the power came, at the first start since then.
+
+        Raises Invalid for a node that is no button of the board.
+        """
         self._core = core
+        self._reset = None if config.procedure is None else ResetButton(core, config.procedure, powered_ns)
         self._buttons: list[_Button] = []
         for name, button in config.buttons.items():
             port = hardware.buttons.get(button.node)
@@ -64,13 +70,19 @@ class ButtonsService:
             self._core.bus.publish(ButtonState(button=button.name, pressed=pressed))
             if pressed:
                 self._expect_release(button, self._core.clock.now_ns())
+        if self._reset is not None:
+            self._reset.first(frozenset(button.name for button in self._buttons if button.port.pressed()))
 
     async def run(self) -> None:
         """Report until cancelled."""
+        if self._reset is not None:
+            await self._reset.run()
         await asyncio.Event().wait()
 
     async def stop(self) -> None:
         """Stop watching."""
+        if self._reset is not None:
+            self._reset.stop()
         for button in self._buttons:
             button.port.watch(None)
             button.stop_timer()
@@ -82,6 +94,8 @@ class ButtonsService:
     def _moved(self, button: _Button, change: InputChange) -> None:
         state = self._core.bus.publish(ButtonState(button=button.name, pressed=change.active))
         button.stop_timer()
+        if self._reset is not None:
+            self._reset.moved(button.name, change)
         if change.active:
             button.pressed_ns = change.t_ns
             self._expect_release(button, change.t_ns)

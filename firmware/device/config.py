@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from firmware.device.hold import Procedure
 from firmware.device.show import parse_show
 from hal.errors import nearest
 from hal.types import Pattern
@@ -90,10 +91,58 @@ class ButtonConfig(_Strict):
         return self
 
 
+class ResetConfig(_Strict):
+    """The factory reset by a button held while the power comes: let go from `from_s` to `to_s` seconds after it.
+
+    Without `to_s` until the button counts as stuck. `together` is a second button that is held as well until
+    the first is let go.
+    """
+
+    what: ClassVar[str] = "the reset"
+
+    button: str
+    from_s: float = Field(gt=0, le=60)
+    to_s: float | None = Field(default=None, gt=0, le=3600)
+    together: str | None = None
+
+
 class DeviceConfig(_Strict):
-    """Lights and buttons by the names people and rules use."""
+    """Lights and buttons by the names people and rules use, and the factory reset by button."""
 
     what: ClassVar[str] = "rooms.device"
 
     lights: Mapping[str, LightConfig] = Field(default_factory=dict)
     buttons: Mapping[str, ButtonConfig] = Field(default_factory=dict)
+    reset: ResetConfig | None = None
+
+    @model_validator(mode="after")
+    def _reset_fits(self) -> DeviceConfig:
+        if self.reset is None:
+            return self
+        for place, name in (("button", self.reset.button), ("together", self.reset.together)):
+            if name is not None and name not in self.buttons:
+                raise ValueError(f"reset.{place}: no button {name!r}{nearest(name, self.buttons)}")
+        if self.reset.together == self.reset.button:
+            raise ValueError(f"reset.together: {self.reset.button!r} is the button itself")
+        stuck_s = self.buttons[self.reset.button].stuck_s
+        to_s = stuck_s if self.reset.to_s is None else self.reset.to_s
+        if not self.reset.from_s < to_s <= stuck_s:
+            raise ValueError(
+                f"reset: from_s ({self.reset.from_s:g}) must be below to_s ({to_s:g}), "
+                f"and that at most stuck_s of the button ({stuck_s:g})"
+            )
+        return self
+
+    @property
+    def procedure(self) -> Procedure | None:
+        """The reset by button as it is judged; None where the product has none."""
+        if self.reset is None:
+            return None
+        stuck_s = self.buttons[self.reset.button].stuck_s
+        return Procedure(
+            button=self.reset.button,
+            from_s=self.reset.from_s,
+            to_s=stuck_s if self.reset.to_s is None else self.reset.to_s,
+            stuck_s=stuck_s,
+            together=self.reset.together,
+        )

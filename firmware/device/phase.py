@@ -1,4 +1,4 @@
-"""Service `device`: what this device is, what it is doing as a whole, and `device.identify`."""
+"""Service `device`: what this device is, what it is doing as a whole, its network identity, and `device.identify`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar
 from firmware.core.actions import NOTHING, Invocation, Nothing
 from firmware.core.context import Core
 from firmware.core.vocabulary.device import DeviceInfo, DevicePhase, IdentifyParams, IdentifyState, Phase
+from firmware.device.network import NetworkSettings
 from hal.clock import Timer
 
 
@@ -29,6 +30,8 @@ class DeviceService:
         bus.publish(self._info)
         bus.publish(DevicePhase(phase=Phase.STARTING))
         bus.publish(IdentifyState(active=False))
+        self._core.params.declare(NetworkSettings)
+        await self._core.params.load(NetworkSettings)
         if "device.identify" not in self._core.actions:
             self._core.actions.register(
                 "device.identify",

@@ -13,7 +13,16 @@ from contextlib import asynccontextmanager
 
 from firmware.core.actions import Level
 from firmware.core.bus import Bus
-from firmware.core.vocabulary.security import AccountLevel, Login, LoginFailed, Verdict, VerifyBasic, VerifyDigest
+from firmware.core.vocabulary.device import DevicePhase, Phase
+from firmware.core.vocabulary.security import (
+    AccountLevel,
+    Login,
+    LoginFailed,
+    LoginSeen,
+    Verdict,
+    VerifyBasic,
+    VerifyDigest,
+)
 from firmware.security.book import AccountBook
 from firmware.security.digest import Answer, Nonces, ha1, read_answer
 from firmware.security.passwords import Remembered, Worker
@@ -121,6 +130,9 @@ class Doorkeeper:
 
     def _granted(self, account: Account, address: str) -> Verdict:
         self.succeeded(account.name, address)
+        phase = self._bus.state(DevicePhase)
+        if account.level is AccountLevel.ADMIN and phase is not None and phase.phase is Phase.UPGRADE_FAILED:
+            self._bus.publish(LoginSeen(name=account.name))
         return Verdict(login=Login.GRANTED, name=account.name, level=LEVELS[account.level])
 
     def _counted(self, name: str) -> str:

@@ -317,6 +317,23 @@ class WiegandReaderNode(Soldered):
         return self
 
 
+class WiegandOutNode(Soldered):
+    """Two data lines to somebody's controller, each through a transistor; we are its reader.
+
+    `active` is the level of the processor's line that pulls the data line low: the level of a pulse. At the other
+    level the transistor lets go and the data line is idle, pulled to 5 V by the controller.
+    """
+
+    kind: ClassVar[str] = "wiegand_out"
+    line_fields: ClassVar[tuple[str, ...]] = ("d0", "d1")
+    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = (("d0", "d1"),)
+
+    compatible: Literal["wiegand-out"]
+    d0: Line
+    d1: Line
+    active: Level = "high"
+
+
 class OsdpReaderNode(Soldered):
     """A card reader on a serial bus that speaks OSDP to us, its panel; several may share a bus.
 
@@ -339,23 +356,6 @@ class OsdpPortNode(Soldered):
 
     compatible: Literal["osdp-port"]
     bus: Name
-
-
-class WiegandOutNode(Soldered):
-    """Two data lines to somebody's controller, each through a transistor; we are its reader.
-
-    `active` is the level of the processor's line that pulls the data line low: the level of a pulse. At the other
-    level the transistor lets go and the data line is idle, pulled to 5 V by the controller.
-    """
-
-    kind: ClassVar[str] = "wiegand_out"
-    line_fields: ClassVar[tuple[str, ...]] = ("d0", "d1")
-    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = (("d0", "d1"),)
-
-    compatible: Literal["wiegand-out"]
-    d0: Line
-    d1: Line
-    active: Level = "high"
 
 
 Bus = GpioBus | I2cBus | UartBus

@@ -74,8 +74,11 @@ class LoggedLines:
         if levels == self._levels:
             return
         self._levels = levels
-        struct.pack_into("<QQ", self._memory, 8 + 16 * (self._count % LOG_MOVES), self._now_ns(), levels)
+        at = 8 + 16 * (self._count % LOG_MOVES)
         self._count += 1
+        # Stamped near the end of the call, where a chip would move its lines.
+        struct.pack_into("<Q", self._memory, at + 8, levels)
+        struct.pack_into("<Q", self._memory, at, self._now_ns())
         struct.pack_into("<Q", self._memory, 0, self._count)
 
     def close(self) -> None:

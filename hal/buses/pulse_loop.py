@@ -18,8 +18,8 @@ from hal.pulse import LONGEST_PULSE_NS, SHORTEST_PULSE_NS, Instant, PulseMeter, 
 from hal.types import PulseTrain, WiegandTiming
 
 CALLS_TIMED = 15
-# What an undisturbed call may take longer than the median one.
-MARGIN_NS = 8_000
+# What a call may take longer than the median one; no receiver minds a pulse of 85 us where 100 were asked for.
+MARGIN_NS = 15_000
 
 now_ns = SystemClock().now_ns
 
@@ -54,27 +54,29 @@ def send_train(lines: DataLines, bits: str, timing: WiegandTiming, *, cost_ns: i
     for certain.
     """
     wanted_ns = min(timing.pulse_us * 1000, LONGEST_PULSE_NS - MARGIN_NS - 2 * cost_ns)
+    # Lines move near the end of the call: the one that ends the pulse is begun earlier by what it takes.
+    spin_ns = max(wanted_ns - cost_ns, SHORTEST_PULSE_NS)
     pulses = tuple(int(bit) for bit in bits)
     meter = PulseMeter(timing, now_ns())
     with _undisturbed(lines):
         for bit in pulses:
             block_until(meter.due_ns)
-            if not meter.may_begin(now_ns()) or not meter.ended(*_pulse(lines, bit, wanted_ns)):
+            if not meter.may_begin(now_ns()) or not meter.ended(*_pulse(lines, bit, spin_ns)):
                 break
         train = meter.train()
         if meter.broken:
             for _ in range(spoilers(meter.sent, len(pulses))):
                 block_until(meter.due_ns)
-                meter.ended(*_pulse(lines, 0, wanted_ns))
+                meter.ended(*_pulse(lines, 0, spin_ns))
     return train
 
 
-def _pulse(lines: DataLines, bit: int, wanted_ns: int) -> tuple[Instant, Instant]:
+def _pulse(lines: DataLines, bit: int, spin_ns: int) -> tuple[Instant, Instant]:
     """One pulse: its beginning and its end, each before and after the call that made it."""
     began_ns = now_ns()
     lines.pull(bit)
     pulled_ns = now_ns()
-    until_ns = max(began_ns + wanted_ns, pulled_ns + SHORTEST_PULSE_NS)
+    until_ns = pulled_ns + spin_ns
     while (ending_ns := now_ns()) < until_ns:
         pass
     lines.rest()

@@ -110,7 +110,8 @@ def parse(raw: bytes) -> Frame | Trouble:
             return Trouble.SHAPE
         block, block_data = raw[at + 1], raw[at + 2 : at + size]
         at += size
-        if block in MAC_TYPES:
+        # Without room for a MAC it has none, and will not be found genuine: it is still an honest question.
+        if block in MAC_TYPES and end - MAC_BYTES > at:
             end -= MAC_BYTES
             mac = raw[end : end + MAC_BYTES]
     if at >= end:

@@ -124,7 +124,7 @@ class Session:
         """The clear data of a received message, None when it is not genuine; then the chain stays where it was."""
         other = self._command_mac if frame.reply else self._reply_mac
         ours = (Scs.REPLY_MAC, Scs.REPLY_DATA) if frame.reply else (Scs.COMMAND_MAC, Scs.COMMAND_DATA)
-        if frame.block not in ours or not frame.crc or len(other) != BLOCK:
+        if frame.block not in ours or not frame.crc or not frame.mac or len(other) != BLOCK:
             return None
         mac = self.mac(other, frame.raw[: -2 - MAC_BYTES])
         if not hmac.compare_digest(mac[:MAC_BYTES], frame.mac):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hal.osdp.codes import NakCode
 from hal.osdp.commands import (
+    PERMANENT_NOP,
     PERMANENT_SET,
     PERMANENT_TEXT,
     PERMANENT_WRAPPED,
@@ -31,6 +32,8 @@ from hal.types import OFF, Colour, PanelBuzz, PanelFact, PanelLight, PanelOutput
 
 DS_NS = 100_000_000
 DS_MS = 100
+# The standard says 1; there are panels that send 2, as for the temporary part.
+SETS = (PERMANENT_SET, 2)
 
 # Our lights know no magenta and no cyan: the mixed colour nearest to both is blue.
 COLOURS = {
@@ -115,7 +118,7 @@ class Wishes:
         for record in command.records:
             light = self._lights[record.led]
             new, old = record.permanent, record.temporary
-            if new.control == PERMANENT_SET:
+            if new.control in SETS:
                 light.permanent = pattern_of(new.on_ds, new.off_ds, new.on_colour, new.off_colour)
             if old.control == TEMPORARY_CANCEL:
                 light.temporary, light.until_ns = None, None
@@ -129,10 +132,10 @@ class Wishes:
         t, p = record.temporary, record.permanent
         if record.reader or record.led >= len(self._lights):
             raise Malformed(f"no light {record.led} on reader {record.reader}", NakCode.RECORD)
-        if t.control > TEMPORARY_SET or p.control > PERMANENT_SET:
+        if t.control > TEMPORARY_SET or p.control not in (PERMANENT_NOP, *SETS):
             raise Malformed(f"light control {t.control}/{p.control}", NakCode.RECORD)
         wanted: tuple[int, ...] = (t.on_colour, t.off_colour) if t.control == TEMPORARY_SET else ()
-        wanted += (p.on_colour, p.off_colour) if p.control == PERMANENT_SET else ()
+        wanted += (p.on_colour, p.off_colour) if p.control in SETS else ()
         if any(colour > LedColour.WHITE for colour in wanted):
             raise Malformed(f"light colours {wanted}", NakCode.RECORD)
 

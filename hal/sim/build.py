@@ -191,6 +191,19 @@ def reader(world: World, name: str, node: Node) -> Peer:
     )
 
 
+def controller(world: World, name: str, node: Node) -> Peer:
+    """A controller that listens to our data lines; the transistors rest, as the processor's pull at reset has them."""
+    assert isinstance(node, WiegandOutNode)
+    return ControllerPeer(
+        world,
+        name,
+        resting(world, node.d0, node.active),
+        resting(world, node.d1, node.active),
+        active_high=node.active == "high",
+        alias=node.alias,
+    )
+
+
 def serial_reader(world: World, name: str, node: Node) -> Peer:
     """A reader on a serial bus."""
     assert isinstance(node, OsdpReaderNode)
@@ -201,19 +214,6 @@ def serial_reader(world: World, name: str, node: Node) -> Peer:
         led=ToldLamp(world, f"{name}.led") if node.led else None,
         beeper=ToldLoad(world, f"{name}.beeper") if node.beeper else None,
         keypad=node.keypad,
-        alias=node.alias,
-    )
-
-
-def controller(world: World, name: str, node: Node) -> Peer:
-    """A controller that listens to our data lines; the transistors rest, as the processor's pull at reset has them."""
-    assert isinstance(node, WiegandOutNode)
-    return ControllerPeer(
-        world,
-        name,
-        resting(world, node.d0, node.active),
-        resting(world, node.d1, node.active),
-        active_high=node.active == "high",
         alias=node.alias,
     )
 

@@ -65,7 +65,7 @@ async def enrolled(bench: SimBench) -> None:
     await bench.enrol(pin="4711")
 
 
-async def test_row_20_decisions_are_not_delayed_by_storage_that_stalls_for_half_a_minute(bench: SimBench) -> None:
+async def test_row_10_20_decisions_are_not_delayed_by_storage_that_stalls_for_half_a_minute(bench: SimBench) -> None:
     await enrolled(bench)
     bench.disk.stall_s = STALL_S
     writing = asyncio.ensure_future(bench.api("PATCH", "/params/access", {"pin_timeout_s": 7.0}))
@@ -75,6 +75,7 @@ async def test_row_20_decisions_are_not_delayed_by_storage_that_stalls_for_half_
     assert not writing.done(), "the storage was meant to stall all the while"
     assert "slow" in alarms(bench).values()
     await refuses(bench, LIMITED, "use could not be recorded")
+    await keys_are_refused(bench)
     bench.loop("input:rex").set("closed")
     before = len(bench.events("door/released"))
     await bench.until(lambda: len(bench.events("door/released")) > before, 1.0)
@@ -101,7 +102,7 @@ async def test_row_20_decisions_are_not_delayed_by_storage_that_stalls_for_half_
         pytest.param(errno.EIO, sqlite3.SQLITE_IOERR_FSYNC, "io", id="row_19_failing"),
     ],
 )
-async def test_row_18_19_the_door_works_from_memory_and_nothing_is_half_written(
+async def test_row_10_18_19_the_door_works_from_memory_and_nothing_is_half_written(
     bench: SimBench, error: int, rows: int, problem: str
 ) -> None:
     await enrolled(bench)
@@ -123,7 +124,12 @@ async def test_row_18_19_the_door_works_from_memory_and_nothing_is_half_written(
     # A minute of retries does not withdraw what is still so, not even for a moment.
     said = len(bench.events("station/storage"))
     await bench.advance(60.0)
-    assert alarms(bench) == {"params-access": problem, "entries.db": problem, "journal": problem}
+    assert alarms(bench) == {
+        "params-access": problem,
+        "entries.db": problem,
+        "journal": problem,
+        "access-throttle": problem,
+    }
     assert len(bench.events("station/storage")) == said
     # It can be written again: all of it is said to be over, and the use that was refused was not spent.
     bench.disk.error = None

@@ -76,6 +76,10 @@ class ReaderFace(Protocol):
 
     led: LightFace
 
+    @property
+    def beeper(self) -> BeeperFace:
+        """Its beeper."""
+
     def tamper(self) -> None:
         """Open its housing; when it is open, close it."""
 
@@ -84,10 +88,6 @@ class ReaderFace(Protocol):
 
     def plug(self) -> None:
         """Put its cable back."""
-
-    @property
-    def beeper(self) -> BeeperFace:
-        """Its beeper."""
 
     async def swipe(self, card: str) -> None:
         """Hold a card to it, until it has been sent."""

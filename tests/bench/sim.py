@@ -7,6 +7,7 @@ in-memory form and its API is called in-process.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import shutil
 import sqlite3
@@ -20,30 +21,30 @@ import httpx
 
 from firmware.access import ReadersService
 from firmware.access.entry_table import EntryTable
-from firmware.app import HardwareService, Parts, Role, control_role, guest_role, network_services
+from firmware.app import Parts, Role, control_role, guest_role, network_services
+from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
 from firmware.core.context import Core
 from firmware.core.events import Event
 from firmware.core.service import Service
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
-from firmware.paths import SLOT, StateDir
+from firmware.paths import RuntimeDir, StateDir
+from firmware.upgrade.boot_sim import sim_boot
+from firmware.upgrade.ports import Slot
 from hal.board import load_board
-from hal.ports import Hardware
 from hal.sim.peers.button import ButtonPeer
 from hal.sim.peers.card_reader import CardReaderPeer
 from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import Lamp
 from hal.sim.peers.loop import LoopPeer
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
-from hal.sim.peers.osdp_reader import OsdpReaderPeer
-from hal.sim.peers.switch import Load, StrikePeer
+from hal.sim.peers.switch import StrikePeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import NoSuchPeer, World
-from hal.types import LinkPhase, LinkSettings
 from tests.bench.disk import FaultyDisk
-from tests.bench.faces import Pulse
+from tests.bench.sim_faces import Cable, Controller, Light, Panel, Reader, Relay
 
 E = TypeVar("E", bound=Event)
 USER, PASSWORD = "admin", "bench-password"
@@ -60,166 +61,6 @@ class Measurement:
     tolerance: float
 
 
-class Light:
-    """`faces.LightFace` on a simulated lamp."""
-
-    def __init__(self, peer: Lamp) -> None:
-        self._peer = peer
-
-    @property
-    def colour(self) -> str:
-        return self._peer.colour
-
-    def shown(self, colour: str) -> tuple[Pulse, ...]:
-        return tuple(Pulse(each.t_s, each.width_s) for each in self._peer.trace.pulses() if each.value == colour)
-
-
-class Relay:
-    """`faces.RelayFace` on a simulated strike."""
-
-    def __init__(self, bench: SimBench, peer: StrikePeer) -> None:
-        self._bench = bench
-        self._peer = peer
-
-    @property
-    def on(self) -> bool:
-        return self._peer.trace.value
-
-    def edges(self) -> int:
-        return len(self._peer.trace.points) - 1
-
-    async def pulse(self, within_s: float = 30.0) -> Pulse:
-        await self._bench.until(lambda: bool(self._peer.trace.pulses(self._bench.began_s)), within_s)
-        first = self._peer.trace.pulses(self._bench.began_s)[0]
-        return Pulse(first.t_s, first.width_s)
-
-    def pulses(self) -> tuple[Pulse, ...]:
-        return tuple(Pulse(each.t_s, each.width_s) for each in self._peer.trace.pulses(self._bench.began_s))
-
-    def fault(self, kind: str) -> None:
-        self._bench.world.fault(self._peer.title, kind)
-
-
-class Beeper:
-    """`faces.BeeperFace` on a simulated load."""
-
-    def __init__(self, peer: Load) -> None:
-        self._peer = peer
-
-    @property
-    def on(self) -> bool:
-        return self._peer.trace.value
-
-    def pulses(self) -> tuple[Pulse, ...]:
-        return tuple(Pulse(each.t_s, each.width_s) for each in self._peer.trace.pulses())
-
-
-class Controller:
-    """`faces.ControllerFace` on a simulated controller."""
-
-    def __init__(self, bench: SimBench, peer: ControllerPeer) -> None:
-        self._bench = bench
-        self._peer = peer
-
-    @property
-    def frames(self) -> tuple[str, ...]:
-        return self._peer.good_frames
-
-    @property
-    def spoilt(self) -> int:
-        return sum(not frame.good for frame in self._peer.frames)
-
-    def wire(self, wire: str, port: str) -> None:
-        self._peer.wire(wire, self._bench.loop(f"port:{port}"))
-
-    def drive(self, wire: str, on: bool) -> None:
-        self._peer.drive(wire, on)
-
-
-class Reader:
-    """`faces.ReaderFace` on a simulated reader."""
-
-    def __init__(self, peer: CardReaderPeer) -> None:
-        self._peer = peer
-        self.led = Light(peer.led)
-
-    @property
-    def beeper(self) -> Beeper:
-        return Beeper(self._peer.beeper)
-
-    async def swipe(self, card: str) -> None:
-        await self._peer.swipe(card)
-
-    async def keys(self, text: str) -> None:
-        await self._peer.keys(text)
-
-    def fault(self, kind: str) -> None:
-        self._peer.clear() if kind == "none" else self._peer.fault(kind)
-
-    def tamper(self) -> None:
-        self._peer.tamper()
-
-    def unplug(self) -> None:
-        self._peer.unplug()
-
-    def plug(self) -> None:
-        self._peer.plug()
-
-
-class Panel:
-    """`faces.PanelFace` on a simulated panel."""
-
-    def __init__(self, peer: OsdpPanelPeer) -> None:
-        self._peer = peer
-
-    @property
-    def cards(self) -> tuple[str, ...]:
-        return tuple(self._peer.cards)
-
-    @property
-    def keys(self) -> str:
-        return self._peer.pressed
-
-    @property
-    def connected(self) -> bool:
-        return self._peer.status.phase is LinkPhase.CONNECTED
-
-    @property
-    def secure(self) -> bool:
-        return self._peer.status.secure
-
-    def plug(self, *keys: bytes) -> None:
-        self._peer.keys = keys
-        self._peer.plug()
-
-    def unplug(self) -> None:
-        self._peer.unplug()
-
-    def light(self, colour: str, for_s: float = 0.0) -> None:
-        self._peer.light(colour, for_s=for_s)
-
-    def buzz(self, count: int) -> None:
-        self._peer.buzz(count)
-
-
-class Cable:
-    """The network cable, as the kernel's class net shows it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        (root / "eth0").mkdir(parents=True)
-        (root / "eth0" / "type").write_text("1\n")
-        self.plug()
-
-    def plug(self) -> None:
-        """Put it in."""
-        (self.root / "eth0" / "carrier").write_text("1\n")
-
-    def unplug(self) -> None:
-        """Pull it out."""
-        (self.root / "eth0" / "carrier").write_text("0\n")
-
-
 class SimBench:
     """The simulator as a bench. `play` runs one test on it, in a loop of its own."""
 
@@ -228,11 +69,18 @@ class SimBench:
     def __init__(self, state: Path, board: str = "door_station") -> None:
         self._state = state
         self._board = load_board(board)
+        self._runtime = RuntimeDir(state.with_name(state.name + ".run"))
+        self._rom = Rom(StateDir(state), self._runtime)
+        self._slot = Slot.A
+        self._powered_ns: int | None = None
+        self._wanted = asyncio.Event()
+        self.starts = 0
         self._stack = AsyncExitStack()
         self._events: list[Event] = []
         self.measurements: list[Measurement] = []
         self.disk = FaultyDisk()
         self.began_s = 0.0
+        self.was_set_up = False  # before this start
         self.world: World
         self.clock: VirtualClock
         self._control: Role
@@ -244,30 +92,83 @@ class SimBench:
 
         async def whole(clock: VirtualClock) -> None:
             self.clock = clock
+            self._runtime.root.mkdir()
+            StateDir(self._state).prepare()
+            self._rom.furnish()
             self.disk.loop = clock.loop
             self.world = World(clock, self._board)
             furnish(self.world)
             try:
                 async with asyncio.TaskGroup() as group:
-                    await self.start(group)
+                    self._group = group
+                    await self._boot()
+                    restarting = group.create_task(self._restarts(), name="restarts")
                     self.began_s = self.world.now_s
                     try:
                         await test(**arguments)
                     finally:
+                        restarting.cancel()
+                        await asyncio.wait((restarting,))
                         await self.stop()
             finally:
                 self.world.close()
 
         virtual_run(whole)
         shutil.rmtree(self._state, ignore_errors=True)
+        shutil.rmtree(self._runtime.root)
 
     # the firmware's life
 
-    async def start(self, group: asyncio.TaskGroup | None = None) -> None:
+    async def _boot(self) -> None:
+        """What the board does when power comes: its ROM chooses the slot, the firmware starts."""
+        booted = self._rom.boot()
+        assert not booted.image, "this bench runs the code of its own process, from whichever slot"
+        self._slot, self._powered_ns = booted.slot, self.clock.now_ns()
+        await self.start()
+        self._powered_ns = None
+
+    async def _restarts(self) -> None:
+        """Restart the whole device when the firmware asks for it."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await self.stop()
+            await self._boot()
+
+    def _ask_restart(self) -> None:
+        # Called on the firmware's writer thread.
+        self.clock.loop.call_soon_threadsafe(self._wanted.set)
+
+    async def power_off(self) -> None:
+        """Cut the power: nothing that the firmware does from here on reaches the world or the disk."""
+        self._wanted.clear()
+        self.world.power(False)
+        self.disk.error = errno.EIO
+        await self.stop()
+        self.disk.error = None
+        self._rom.power_off()
+
+    async def power_on(self, *held: str) -> None:
+        """Give it power, with fingers on these buttons."""
+        for name in held:
+            self.button(name).hold()
+        self.world.power(True)
+        await self._boot()
+
+    async def start(self) -> None:
         """Start the firmware on the world as it is."""
-        self._group = group or self._group
         self._events.clear()
-        parts = Parts(board=self._board, state=StateDir(self._state), clock=self.clock, simulated=True, disk=self.disk)
+        state = StateDir(self._state)
+        parts = Parts(
+            board=self._board,
+            state=state,
+            clock=self.clock,
+            simulated=True,
+            disk=self.disk,
+            boot=sim_boot(state.boot, self._runtime.root, self._ask_restart),
+            slot=self._slot,
+            powered_ns=self._powered_ns,
+        )
         wires = SimWires(self.world)
         self._stack.push_async_callback(wires.close)
         self._control = await self._stack.enter_async_context(control_role(parts, wires))
@@ -293,7 +194,9 @@ class SimBench:
                 auth=(USER, PASSWORD),
             )
         )
-        await self._http.post("/setup", json={"name": USER, "password": PASSWORD})
+        made = await self._http.post("/setup", json={"name": USER, "password": PASSWORD})
+        self.was_set_up = made.status_code == 409
+        self.starts += 1
 
     async def _run(self, role: Role) -> None:
         up = asyncio.Event()
@@ -312,7 +215,7 @@ class SimBench:
         self._stack = AsyncExitStack()
 
     async def restart(self) -> None:
-        """Stop and start the firmware."""
+        """Stop and start the firmware, as a supervisor does after a crash."""
         await self.stop()
         await self.start()
 
@@ -355,7 +258,7 @@ class SimBench:
 
     def file(self, role: str, name: str) -> Path:
         """A file among the settings of a role."""
-        return StateDir(self._state).settings(SLOT, role) / name
+        return StateDir(self._state).settings(self._slot, role) / name
 
     def flip(self, role: str, name: str, at: bytes = b"") -> None:
         """Rot: one bit of a file changes, in its middle or where the bytes `at` begin."""
@@ -363,24 +266,6 @@ class SimBench:
         raw = bytearray(path.read_bytes())
         raw[raw.index(at) if at else len(raw) // 2] ^= 0x04
         path.write_bytes(bytes(raw))
-
-    # its hardware, for what no service does yet
-
-    @property
-    def hardware(self) -> Hardware:
-        """The ports of the firmware that runs now."""
-        service = next(each for each in self._control.services if isinstance(each, HardwareService))
-        return service._assembled.hardware
-
-    async def pair(self, name: str, key: bytes) -> None:
-        """Give a serial reader a key and connect it by hand, as if both ends had been installed."""
-        peer = self.world.find(f"reader:{name}")
-        assert isinstance(peer, OsdpReaderPeer)
-        peer.memory.key = key
-        peer.power_cycle()
-        port = self.hardware.serial_readers[peer.name]
-        port.connect(LinkSettings(keys=(key,)))
-        await self.until(lambda: port.link.phase is LinkPhase.CONNECTED, 3.0)
 
     # needs, figures, time
 
@@ -421,17 +306,17 @@ class SimBench:
         assert isinstance(peer, CardReaderPeer)
         return Reader(peer)
 
-    def panel(self, name: str) -> Panel:
-        """Somebody's panel on our second serial port."""
-        peer = self.world.find(f"panel:{name}")
-        assert isinstance(peer, OsdpPanelPeer)
-        return Panel(peer)
-
     def controller(self, name: str = "controller") -> Controller:
         """The door controller at our Wiegand output."""
         peer = self.world.find(f"controller:{name}")
         assert isinstance(peer, ControllerPeer)
         return Controller(self, peer)
+
+    def panel(self, name: str) -> Panel:
+        """Somebody's panel on our second serial port."""
+        peer = self.world.find(f"panel:{name}")
+        assert isinstance(peer, OsdpPanelPeer)
+        return Panel(peer)
 
     def relay(self, name: str) -> Relay:
         """A relay with its strike."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -13,12 +12,21 @@ from firmware.core.events import Pulse, State, topic
 from hal.types import Colour, Pattern
 
 
+class By(StrEnum):
+    """Who decided; CHECK marks what an administrator presented from afar, whoever decided."""
+
+    ENTRIES = "entries"
+    CONTROLLER = "controller"
+    CHECK = "check"
+
+
 @topic("access/card")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardRead(Pulse):
     """A card was read; `credential` is `FORMAT:FACILITY:NUMBER` of the preferred format, `fitting` all that fit.
 
-    Unreadable data has no credential and says so in `reason`. `bits` is first on the wire first.
+    Unreadable data has no credential and says so in `reason`. `bits` is first on the wire first. `chip` is the
+    chip type and `uid` the card's serial number in hex, from a reader that tells them; `by` CHECK is no real card.
     """
 
     reader: str
@@ -27,6 +35,9 @@ class CardRead(Pulse):
     credential: str | None
     fitting: tuple[str, ...] = ()
     reason: str = ""
+    chip: str = ""
+    uid: str = ""
+    by: By = By.ENTRIES
 
 
 @topic("access/pin")
@@ -37,6 +48,17 @@ class PinEntered(Pulse):
     reader: str
     door: str
     digits: int
+    by: By = By.ENTRIES
+
+
+@topic("access/qr")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QrPresented(Pulse):
+    """A QR text was shown at a reader; the text is never part of a fact."""
+
+    reader: str
+    door: str
+    by: By = By.ENTRIES
 
 
 @topic("access/reader/noise")
@@ -64,18 +86,31 @@ class Reason(StrEnum):
     DISABLED = "entry list is off"
     STORAGE = "use could not be recorded"
     THROTTLED = "too many failures"
+    BLOCKED = "entry is blocked"
+    MODE = "not enough at this reader"
+    NO_PIN = "PIN is missing"
+    WRONG_PIN = "wrong PIN"
+    DOUBLE_USE = "used elsewhere a moment ago"
+    NO_DATA = "required card data is missing"
+    CONTROLLER = "the controller denies"
+    CONTROLLER_AWAY = "the controller does not answer"
+    BUSY = "too much waits for the controller"
 
 
 @topic("access/granted")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessGranted(Pulse):
-    """An entry may pass the door now."""
+    """An entry may pass the door now; `by` says who decided or asked: see `By`.
+
+    The door controller's answer has no entry and the holder `controller`.
+    """
 
     door: str
     reader: str
     credential: str
     entry: str
     holder: str
+    by: By = By.ENTRIES
 
 
 @topic("access/denied")
@@ -89,6 +124,84 @@ class AccessDenied(Pulse):
     reason: Reason
     entry: str = ""
     holder: str = ""
+    by: By = By.ENTRIES
+
+
+@topic("access/forwarded")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessForwarded(Pulse):
+    """A credential went to the door controller over a wire without an answer: it works its own strike."""
+
+    door: str
+    reader: str
+    credential: str
+    by: By = By.CONTROLLER
+
+
+@topic("access/pin/wanted")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinWanted(Pulse):
+    """A card was read that opens with a PIN only; the reader waits `within_s` seconds for it."""
+
+    reader: str
+    door: str
+    within_s: float
+
+
+@topic("access/dial")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedDialled(Pulse):
+    """Digits were typed and the call key pressed: somebody is to be called (manual 001, Use the keypad)."""
+
+    reader: str
+    number: str
+
+
+class Guess(StrEnum):
+    """What is being guessed at a reader."""
+
+    PIN = "PIN"
+    CARD = "card"
+    QR = "QR text"
+
+
+@topic("access/throttle")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderThrottle(State):
+    """Failures in a row at a reader (hardening rows 10 and 11).
+
+    While `closed`, PINs are refused unread, or unknown cards are. `pause_s` is how long it was closed for,
+    0 while it is not.
+    """
+
+    keys: ClassVar[tuple[str, ...]] = ("reader", "guess")
+    reader: str
+    guess: Guess
+    failures: int
+    closed: bool
+    pause_s: float
+
+
+class Oddity(StrEnum):
+    """What no honest holder does (hardening rows 8 and 11)."""
+
+    WALKING = "many unknown cards one after the other"
+    GUESSING = "many unknown PINs one after the other"
+    REPEATED = "the same frame again at once"
+    FLOOD = "more cards than hands can hold"
+    TWO_PLACES = "one card at two readers at once"
+
+
+@topic("access/suspicious")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicious(Pulse):
+    """Something at a reader that no honest holder does; `entry` where one is known, `detail` for people."""
+
+    reader: str
+    door: str
+    oddity: Oddity
+    detail: str = ""
+    entry: str = ""
 
 
 @topic("door/exit")
@@ -220,67 +333,3 @@ class BeepParams:
 
     reader: DoorName
     on: bool
-
-
-class EntryKind(StrEnum):
-    """What a holder presents."""
-
-    CARD = "card"
-    PIN = "pin"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryAdd:
-    """A new entry: exactly one of `card` (`FORMAT:FACILITY:NUMBER` or bits) and `pin`; limits are optional.
-
-    `uses` is the number of times, `valid_from`/`valid_to` are aware instants, `doors` empty means all,
-    `schedule` names a schedule of the access parameters.
-    """
-
-    name: Annotated[str, Field(min_length=1, max_length=64)]
-    card: Annotated[str, Field(max_length=600)] | None = None
-    pin: Annotated[str, Field(pattern=r"^[0-9]{1,32}$")] | None = field(default=None, repr=False)
-    qr: Annotated[str, Field(max_length=600)] | None = field(default=None, repr=False)
-    uses: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    valid_from: datetime | None = None
-    valid_to: datetime | None = None
-    schedule: str | None = None
-    doors: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRef:
-    """One entry by id."""
-
-    id: Annotated[str, Field(min_length=1, max_length=64)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryView:
-    """An entry as shown: a PIN is never shown."""
-
-    id: str
-    name: str
-    kind: EntryKind
-    card: str | None
-    uses_left: int | None
-    valid_from: datetime | None
-    valid_to: datetime | None
-    schedule: str | None
-    doors: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryQuery:
-    """A page of the entry list, by name."""
-
-    offset: Annotated[int, Field(ge=0)] = 0
-    limit: Annotated[int, Field(ge=1, le=1000)] = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryPage:
-    """Entries of a query and how many there are in all."""
-
-    total: int
-    entries: tuple[EntryView, ...]

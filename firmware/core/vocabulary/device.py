@@ -91,6 +91,35 @@ class ButtonGesture(Pulse):
     held_s: float
 
 
+class HoldOutcome(StrEnum):
+    """What a button that was held since power-on has done; ALONE: without the second button it needs."""
+
+    RESET = "reset"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    STUCK = "stuck"
+    ALONE = "alone"
+    NOT_HELD = "not_held"
+
+
+@topic("device/reset/held")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetHeld(Pulse):
+    """The reset button, held since power-on, was let go after `held_s` seconds, or is stuck."""
+
+    button: str
+    outcome: HoldOutcome
+    held_s: float
+
+
+@topic("device/restart")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartAsked(Pulse):
+    """The device will restart in a moment, as `by` asked."""
+
+    by: str
+
+
 @topic("device/light")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightState(State):

@@ -42,6 +42,14 @@ class LoginFailed(Pulse):
     via: str
 
 
+@topic("security/login/seen")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSeen(Pulse):
+    """An administrator has logged in while the device shows a failure of an upgrade: somebody knows of it."""
+
+    name: str
+
+
 AccountName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,32}$")]
 Password = Annotated[str, Field(pattern=r"^[ -~]{1,64}$")]
 

@@ -26,6 +26,8 @@ from firmware.interfaces.api.gate import Gate
 from firmware.interfaces.api.page import Page
 from firmware.interfaces.api.reading import Reading
 from firmware.interfaces.api.routes import Routes, Schemas, answer
+from firmware.interfaces.api.upgrades import Upgrades
+from firmware.interfaces.api.upload import Spool
 from hal.errors import nearest
 
 ROOT = "/api/v1"
@@ -40,7 +42,9 @@ def host_names() -> frozenset[str]:
 class Api:
     """What was built: the application, the least level of each of its routes, and its open streams."""
 
-    def __init__(self, core: Core, *, web: bool, names: Callable[[], Collection[str]] = host_names) -> None:
+    def __init__(
+        self, core: Core, *, web: bool, names: Callable[[], Collection[str]] = host_names, spool: Spool | None = None
+    ) -> None:
         self.app = FastAPI(
             title="Lintel native API",
             version=VERSION,
@@ -52,6 +56,7 @@ class Api:
         self._schemas = Schemas()
         self._document: dict[str, Any] | None = None
         self.events = Events(core)
+        self._spool = spool
         self.levels = self._add_api(core) | (self._add_page(core) if web else {})
         self.app.add_middleware(Gate, core=core, names=names)
         self.app.add_exception_handler(StationError, _station_error)
@@ -61,6 +66,7 @@ class Api:
         routes = Routes(self.app.router, self._schemas, ROOT)
         Reading(core).add_to(routes)
         Commands(core).add_to(routes)
+        Upgrades(core, self._spool).add_to(routes)
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
         routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")

@@ -10,8 +10,25 @@ from starlette.responses import Response
 
 from firmware.core.actions import Invocation, Level
 from firmware.core.context import Core
+from firmware.core.errors import Invalid
 from firmware.core.values import decode
-from firmware.core.vocabulary.access import EntryAdd, EntryPage, EntryQuery, EntryView
+from firmware.core.vocabulary.entries import (
+    EntryAdd,
+    EntryExport,
+    EntryFile,
+    EntryImport,
+    EntryImported,
+    EntryPage,
+    EntryQuery,
+    EntryView,
+    FileFormat,
+    LatestCard,
+    LatestParams,
+    Limit,
+    PresentAnswer,
+    PresentParams,
+)
+from firmware.core.vocabulary.osdp import Capture, TraceRef
 from firmware.core.vocabulary.security import AccountView, SetupParams
 from firmware.core.vocabulary.station import JournalPage, JournalQuery
 from firmware.interfaces.api.routes import (
@@ -23,10 +40,17 @@ from firmware.interfaces.api.routes import (
     object_of,
     query_of,
 )
+from hal.errors import nearest
 
 ENTRY_ADD = "entries.add"
 ENTRY_LIST = "entries.list"
 ENTRY_REMOVE = "entries.remove"
+ENTRY_CHANGE = "entries.change"
+ENTRY_EXPORT = "entries.export"
+ENTRY_IMPORT = "entries.import"
+LATEST = "access.latest"
+CHECK = "access.check"
+KINDS = {FileFormat.CSV: "text/csv; charset=utf-8", FileFormat.JSON: "application/json"}
 JOURNAL_READ = "journal.read"
 
 
@@ -46,10 +70,22 @@ class Commands:
             summary="A page of the entry list")  # fmt: skip
         add("POST", "/entries", self.add_entry, level=operator, takes=EntryAdd, gives=EntryView, status=201,
             summary="Add an entry")  # fmt: skip
+        add("GET", "/entries/export", self.export, level=operator, query=EntryExport, gives=str, kind="text/csv",
+            summary="The entry list as a file, without PINs; header Lintel-Next: offset of the rest")  # fmt: skip
+        add("POST", "/entries/import", self.carry_in, level=operator, takes=EntryImport, gives=EntryImported,
+            summary="Add and change entries from a file, all or none")  # fmt: skip
+        add("PATCH", "/entries/{id}", self.change_entry, level=operator, takes=dict[str, object], gives=EntryView,
+            summary="Change an entry; null takes a limit away, what is not named stays")  # fmt: skip
         add("DELETE", "/entries/{id}", self.remove_entry, level=operator, status=204,
             summary="Remove an entry")  # fmt: skip
+        add("GET", "/readers/latest", self.latest, level=operator, query=LatestParams, gives=LatestCard,
+            summary="The card read last, for enrolment; reverse=1 turns its UID round")  # fmt: skip
+        add("POST", "/readers/check", self.check, level=operator, takes=PresentParams, gives=PresentAnswer,
+            summary="Present a card, UID or PIN as if at the reader")  # fmt: skip
         add("GET", "/journal", self.journal, level=operator, query=JournalQuery, gives=JournalPage,
             summary="The newest journal lines, oldest first")  # fmt: skip
+        add("GET", "/osdp/{port}/capture", self.capture, level=Level.ADMIN, kind="application/x-ndjson", gives=str,
+            summary="The recorded frames of an OSDP port as an osdpcap file, keys masked")  # fmt: skip
         add("GET", "/params/{group}", self.read, level=viewer, gives=dict[str, object],
             summary="The values of a parameter group")  # fmt: skip
         add("PATCH", "/params/{group}", self.change, level=viewer, takes=dict[str, object], gives=dict[str, object],
@@ -77,10 +113,62 @@ class Commands:
         await self._ask(request, ENTRY_REMOVE, {"id": request.path_params["id"]})
         return Response(status_code=204)
 
+    async def change_entry(self, request: Request) -> Response:
+        """An entry changes."""
+        body = await object_of(request)
+        gone = [name for name, value in body.items() if value is None]
+        limits = [limit.value for limit in Limit]
+        for name in gone:
+            if name not in limits:
+                raise Invalid(f"{ENTRY_CHANGE}.{name[:64]}", f"cannot be taken away{nearest(name, limits)}")
+        named = {name: value for name, value in body.items() if value is not None}
+        for name in ("id", "clear"):
+            if name in named:
+                raise Invalid(
+                    f"{ENTRY_CHANGE}.{name}", "is not written in the body: the id is in the path, null clears"
+                )
+        change = {"id": request.path_params["id"], **named, "clear": gone}
+        return await self._ask(request, ENTRY_CHANGE, change)
+
+    async def export(self, request: Request) -> Response:
+        """The list, or a piece of a long one, as a file to keep."""
+        query = query_of(request, EntryExport)
+        wish = {"format": query.format, "offset": query.offset, "limit": query.limit}
+        data = await self._core.link.command(ENTRY_EXPORT, wish, caller_of(request))
+        piece = decode(EntryFile, data, where=ENTRY_EXPORT)
+        headers = {"content-disposition": f'attachment; filename="entries.{piece.format.value}"'}
+        if piece.next is not None:
+            headers["lintel-next"] = str(piece.next)
+        return Response(piece.text, media_type=KINDS[piece.format], headers=headers)
+
+    async def carry_in(self, request: Request) -> Response:
+        """Entries from a file."""
+        return await self._ask(request, ENTRY_IMPORT, await object_of(request))
+
+    async def latest(self, request: Request) -> Response:
+        """The card read last."""
+        query = query_of(request, LatestParams)
+        return await self._ask(request, LATEST, {"reader": query.reader, "reverse": query.reverse})
+
+    async def check(self, request: Request) -> Response:
+        """Present a credential from afar."""
+        return await self._ask(request, CHECK, await object_of(request))
+
     async def journal(self, request: Request) -> Response:
         """Journal lines."""
         query = query_of(request, JournalQuery)
         return await self._ask(request, JOURNAL_READ, {"limit": query.limit, "before": query.before})
+
+    async def capture(self, request: Request) -> Response:
+        """A file to hand on."""
+        invocation = Invocation(
+            action="osdp.trace.capture",
+            params=decode(TraceRef, {"port": request.path_params["port"]}, where="path"),
+            caller=caller_of(request),
+        )
+        capture = await self._core.link.invoke(invocation, Capture)
+        name = f'attachment; filename="{capture.name}"'
+        return Response(capture.text, media_type="application/x-ndjson", headers={"content-disposition": name})
 
     async def read(self, request: Request) -> Response:
         """Values of a group; secrets are masked."""

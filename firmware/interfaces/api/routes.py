@@ -118,8 +118,12 @@ class Routes:
         query: Any = None,
         gives: Any = None,
         kind: str = "application/json",
+        body: str = "application/json",
     ) -> None:
-        """Add a route. `takes`, `query` and `gives` are the value classes of body, query and answer."""
+        """Add a route. `takes`, `query` and `gives` are the value classes of body, query and answer.
+
+        `body` and `kind` are the media types of body and answer.
+        """
         path = self._root + path
         self.levels[method, path] = level
         good: dict[str, Any] = {"description": summary}
@@ -127,7 +131,7 @@ class Routes:
             good["content"] = {kind: {"schema": self._schemas.of(gives)}}
         extra: dict[str, Any] = {"parameters": [*_path_parameters(path), *self._query_parameters(query)]}
         if takes is not None:
-            extra["requestBody"] = {"required": True, "content": content(self._schemas.of(takes))}
+            extra["requestBody"] = {"required": True, "content": {body: {"schema": self._schemas.of(takes)}}}
         self._router.add_api_route(
             path,
             _guarded(endpoint, level),

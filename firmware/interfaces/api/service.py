@@ -5,6 +5,7 @@ FastAPI is imported when the service is made ready, so that other roles never pa
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from firmware.core.context import Core
@@ -31,13 +32,16 @@ class ApiService:
         *,
         deadlines: Deadlines | None = None,
         limits: Limits | None = None,
+        spool: Path | None = None,
     ) -> None:
+        """`spool` is where uploads lie on their way to control; without one nothing is uploaded."""
         self._core = core
         self._host = host
         self._port = port
         self._web = web
         self._deadlines = deadlines
         self._limits = limits
+        self._spool = spool
         self._server: Server | None = None
 
     @property
@@ -49,6 +53,8 @@ class ApiService:
     async def start(self) -> None:
         """Bind the address. Raises Unavailable naming it and the reason."""
         from firmware.interfaces.api.app import Api, host_names
+        from firmware.interfaces.api.upload import PATH, Spool
+        from firmware.interfaces.http.limits import Limits
         from firmware.interfaces.http.server import Server
 
         params = self._core.params
@@ -56,14 +62,23 @@ class ApiService:
             params.declare(HttpSettings)
         await params.load(HttpSettings)
         own = host_names()
-        api = Api(self._core, web=self._web, names=lambda: own | frozenset(params.get(HttpSettings).host_names))
+        spool = None if self._spool is None else Spool(self._spool, self._core)
+        if spool is not None:
+            await spool.clear()
+        limits = self._limits or Limits(uploads={} if spool is None else {PATH: spool.largest})
+        api = Api(
+            self._core,
+            web=self._web,
+            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
+            spool=spool,
+        )
         server = Server(
             api.app,
             self._host,
             self._port,
             self._core.clock,
             deadlines=self._deadlines,
-            limits=self._limits,
+            limits=limits,
             closing=api.events.streams.close,
         )
         await server.open()

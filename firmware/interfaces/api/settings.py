@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from firmware.core.params import Group, Scope, param
+from firmware.core.params import Group, param
 
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 
@@ -17,5 +17,5 @@ class HttpSettings(Group):
     group: ClassVar[str] = "http"
 
     host_names: tuple[HostName, ...] = param(
-        (), "Names this device has in DNS; requests for other names are refused.", scope=Scope.KEEP, max_length=16
+        (), "Names this device has in DNS; requests for other names are refused.", max_length=16
     )

@@ -12,9 +12,10 @@ from firmware.core.values import encode
 
 # Fields from which a card could be copied, by topic; a viewer sees that a card was read, not which.
 CARD_FIELDS: Mapping[str, Mapping[str, Any]] = {
-    "access/card": {"bits": MASK, "credential": MASK, "fitting": []},
+    "access/card": {"bits": MASK, "credential": MASK, "fitting": [], "uid": MASK},
     "access/granted": {"credential": MASK},
     "access/denied": {"credential": MASK},
+    "access/forwarded": {"credential": MASK},
 }
 
 

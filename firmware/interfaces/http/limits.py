@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +27,25 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much is taken: connections, header and body bytes, and what waits to be written to one client."""
+    """How much is taken: connections, header and body bytes, and what waits to be written to one client.
+
+    `uploads` gives paths whose bodies may be larger; their endpoints read them piece by piece.
+    """
 
     per_address: int = 32
     connections: int = 256
     header_bytes: int = 32 * 1024
     header_count: int = 100
     body_bytes: int = 1024 * 1024
+    uploads: Mapping[bytes, int] = field(default_factory=dict)
     pipelined: int = 4
     write_buffer_bytes: int = 16 * 1024
     socket_buffer_bytes: int = 64 * 1024
     message_bytes: int = 4 * 1024
+
+    def body_of(self, target: bytes) -> int:
+        """The most bytes a request with this target (path and query) may have in its body."""
+        return self.uploads.get(target.partition(b"?")[0], self.body_bytes)
 
 
 class Gauge:

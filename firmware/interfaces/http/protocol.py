@@ -117,6 +117,7 @@ class StrictHttp(HttpToolsProtocol):
         self._header_bytes = 0
         self._header_size = 0
         self._body_bytes = 0
+        self._body_limit = self._limits.body_bytes
         self._body_since_ns = 0
         self._body_counted = 0
 
@@ -210,8 +211,9 @@ class StrictHttp(HttpToolsProtocol):
             self.transport.abort()
             self._refused = True
             return
-        if self._announced() > self._limits.body_bytes:
-            self._refuse(413, "too_large", "body", f"more than {self._limits.body_bytes} bytes")
+        self._body_limit = self._limits.body_of(self.url)
+        if self._announced() > self._body_limit:
+            self._refuse(413, "too_large", "body", f"more than {self._body_limit} bytes")
             return
         self._phase = Phase.BODY
         self._body_bytes = 0
@@ -228,8 +230,8 @@ class StrictHttp(HttpToolsProtocol):
             return
         self._body_bytes += len(body)
         self._body_counted += len(body)
-        if self._body_bytes > self._limits.body_bytes:
-            self._refuse(413, "too_large", "body", f"more than {self._limits.body_bytes} bytes")
+        if self._body_bytes > self._body_limit:
+            self._refuse(413, "too_large", "body", f"more than {self._body_limit} bytes")
             return
         super().on_body(body)
 

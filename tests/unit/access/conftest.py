@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,13 +24,25 @@ from firmware.core.params import Params
 from firmware.core.service import Service
 from firmware.core.store import Store
 from firmware.core.values import decode
-from firmware.core.vocabulary.access import EntryView
+from firmware.core.vocabulary.entries import EntryView
 from firmware.core.vocabulary.station import StorageProblem
 from hal.clock import Clock, Timer
 from hal.errors import BusError
 from hal.ports import Hardware, LoopChange, OutputChange, OutputTrouble
 from hal.sim.time import VirtualClock, virtual_run
-from hal.types import OFF, CardBits, Colour, Key, LoopState, Pattern, ReaderFact, ReaderFault, ReaderTrouble
+from hal.types import (
+    OFF,
+    CardBits,
+    CardChip,
+    Colour,
+    Key,
+    LoopState,
+    Pattern,
+    ReaderFact,
+    ReaderFault,
+    ReaderTrouble,
+    SecureRead,
+)
 
 E = TypeVar("E", bound=Event)
 
@@ -174,6 +186,23 @@ class MemoryReader:
         self.tell(ReaderFault(self._clock.now_ns(), self.name, ReaderTrouble.SHORT, 13))
 
 
+class MemoryChipReader(MemoryReader):
+    """A reader of chips; `asked` is what it was told to read."""
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        super().__init__(name, clock, None)
+        self.asked: tuple[SecureRead, ...] = ()
+
+    def read_also(self, reads: Sequence[SecureRead]) -> None:
+        self.asked = tuple(reads)
+
+    def hold(self, chip: str, csn: str, **data: str) -> None:
+        """Bench face: a card with a chip is held to it."""
+        found = tuple((name, bytes.fromhex(text)) for name, text in data.items())
+        card = CardChip(t_ns=self._clock.now_ns(), reader=self.name, chip=chip, csn=bytes.fromhex(csn), data=found)
+        self.tell(card)
+
+
 class Gate:
     """Lets the writer thread through, or makes the disk stall or refuse; a stall holds no virtual time still."""
 
@@ -230,13 +259,15 @@ class Station:
             "reader2": MemoryReader("reader2", clock, None),
             "reader3": MemoryReader("reader3", clock, None),
         }
+        self.chip_reader = MemoryChipReader("reader4", clock)
         self.hardware = Hardware(
             relays=self.relays,
             outputs={},
             inputs=self.loops,
             buttons={},
             leds={},
-            readers=self.readers,
+            readers={**self.readers, "reader4": self.chip_reader},
+            chip_readers={"reader4": self.chip_reader},
             terminals={},
             aliases={"reader1": "front", "relay1": "strike"},
         )
@@ -322,6 +353,10 @@ class Station:
         """Change parameters through the parameters API."""
         await self.core.params.change(group, values, ADMIN)
         await self.clock.sleep(0.001)
+
+    def group(self) -> asyncio.TaskGroup:
+        """Tasks of the test's own."""
+        return asyncio.TaskGroup()
 
     async def wait(self, s: float = 0.001) -> None:
         """Let virtual time go on."""

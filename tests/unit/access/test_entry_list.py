@@ -15,8 +15,9 @@ from firmware.access.decision import Entry
 from firmware.access.entry_table import EntryTable
 from firmware.core.actions import Caller, Level
 from firmware.core.cards.credential import parse
-from firmware.core.errors import Exhausted, Forbidden, Invalid, NotFound, StationError, Unavailable, Unsupported
-from firmware.core.vocabulary.access import EntriesChanged, EntryPage
+from firmware.core.errors import Exhausted, Forbidden, Invalid, NotFound, StationError, Unavailable
+from firmware.core.vocabulary.access import EntriesChanged
+from firmware.core.vocabulary.entries import EntryPage
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 
 CARD = "H10301:42:1234"
@@ -68,9 +69,10 @@ def test_a_pin_is_never_shown_nor_stored_in_the_clear(on_station: Any) -> None:
 @pytest.mark.parametrize(
     ("data", "error", "words"),
     [
-        ({}, Invalid, "exactly one of card and pin"),
-        ({"card": CARD, "pin": "1234"}, Invalid, "exactly one of card and pin"),
-        ({"qr": "hello"}, Unsupported, "camera"),
+        ({}, Invalid, "give a card, a PIN, both, or a QR text"),
+        ({"card": CARD, "qr": "hello"}, Invalid, "stands alone"),
+        ({"card": CARD, "name": "Ada\x1b[2J"}, Invalid, "cannot be shown"),
+        ({"card": "UID:04A1B"}, Invalid, "pairs of hex digits"),
         ({"card": "H1301:1:2"}, Invalid, "did you mean 'H10301'"),
         ({"card": CARD, "doors": ["dor"]}, Invalid, "did you mean 'door'"),
         ({"card": CARD, "schedule": "offise"}, Invalid, "did you mean 'office'"),

@@ -155,6 +155,7 @@ def test_row_16_a_clock_that_is_not_trusted_denies_timed_entries_only(on_station
             assert station.last(AccessGranted).holder == "Ada"
             assert (station.last(AccessDenied).holder, station.last(AccessDenied).reason) == ("Bo", Reason.CLOCK)
             await station.patch("access", untrusted_clock="grant")
+            await station.wait(1)
             station.readers["reader1"].swipe(OTHER)
             await station.wait()
             assert station.last(AccessGranted).holder == "Bo"
@@ -345,40 +346,6 @@ def test_keys_of_a_reader_without_a_keypad_count_for_nothing(on_station: Any) ->
     on_station(body)
 
 
-def test_five_unknown_pins_close_the_keypad_longer_each_time_and_cards_still_work(on_station: Any) -> None:
-    async def body(station: Any) -> None:
-        async with station.boot():
-            await station.enrol("Ada", pin="4711")
-            await station.enrol("Bo", card=CARD)
-            reader = station.readers["reader1"]
-
-            async def type_in(pin: str) -> Any:
-                reader.keys(pin + "#")
-                await station.wait(0.01)
-                return station.facts[-1]
-
-            for guess in range(5):
-                assert (await type_in(f"{guess}")).reason is Reason.UNKNOWN
-            for pause_s in (30, 60, 120, 240, 480, 900, 900):
-                await station.wait(pause_s - 1)
-                assert (await type_in("4711")).reason is Reason.THROTTLED
-                reader.swipe(BITS)
-                await station.wait(0.01)
-                assert station.facts[-1].holder == "Bo"
-                await station.wait(1)
-                assert (await type_in("0")).reason is Reason.UNKNOWN
-            station.readers["reader2"].keys("4711#")  # the other reader is not concerned
-            await station.wait(0.01)
-            assert station.facts[-1].holder == "Ada"
-            await station.wait(900)
-            assert (await type_in("4711")).holder == "Ada"
-            for guess in range(4):
-                await type_in(f"{guess}")
-            assert (await type_in("4711")).holder == "Ada"
-
-    on_station(body)
-
-
 # state and noise
 
 
@@ -413,10 +380,14 @@ def test_noise_is_counted_and_a_storm_is_told_once_a_second(on_station: Any) -> 
 def test_a_reader_faster_than_its_decisions_loses_and_counts(on_station: Any) -> None:
     async def body(station: Any) -> None:
         async with station.boot():
-            for _ in range(100):
-                station.readers["reader1"].swipe(OTHER)
+            await station.patch("access", holders=100)
+            cards = [f"H10301:7:{number}" for number in range(100)]
+            text = "name,card\n" + "".join(f"x,{card}\n" for card in cards)
+            await station.act("entries.import", text=text)
+            for card in cards:
+                station.readers["reader1"].swipe(encode(parse(card)))
             await station.wait(2)
-            assert len(station.all(CardRead)) == 64
+            assert len(station.all(AccessGranted)) == 64
             assert station.last(ReaderState).discarded == 36
 
     on_station(body)

@@ -10,23 +10,26 @@ from pathlib import Path
 
 import pytest
 
+from firmware.upgrade.boot_tryboot import RASPBERRY_PI, TRY_ONCE, ask_systemd
 from hal.board import BOARDS, board_names, load_board
 
 PROJECT = BOARDS.parent
-UNITS = sorted((PROJECT / "systemd").glob("*.service"))
+RESTART = PROJECT / "systemd" / "lintel-restart.service"
+UNITS = sorted(path for path in (PROJECT / "systemd").glob("*.service") if path != RESTART)
 CONTROL = PROJECT / "systemd" / "lintel-control.service"
 NETWORK = PROJECT / "systemd" / "lintel-network.service"
 
 Rule = list[tuple[str, str, str]]
 Sections = dict[str, dict[str, list[str]]]
 
-PAIR = re.compile(r'([A-Z]+(?:\{[a-z_]+\})?)(==|!=|\+=|:=|=)"([^"]*)"')
+PAIR = re.compile(r'([A-Z]+(?:\{[A-Za-z_]+\})?)(==|!=|\+=|:=|=)"([^"]*)"')
 
 
 def rules() -> list[Rule]:
     """Every rule as (key, operator, value); what is not such a list is an error."""
     found = []
-    for number, line in enumerate((PROJECT / "udev" / "60-lintel.rules").read_text().splitlines(), 1):
+    lines = [line for path in sorted((PROJECT / "udev").glob("*.rules")) for line in path.read_text().splitlines()]
+    for number, line in enumerate(lines, 1):
         if line.strip() and not line.startswith("#"):
             parts = [part.strip() for part in line.split(", ")]
             matches = [PAIR.fullmatch(part) for part in parts]
@@ -61,10 +64,48 @@ def test_every_device_a_board_uses_is_made_by_a_rule() -> None:
     made = {f"/dev/{value(rule, 'SYMLINK')}" for rule in rules()}
     used = {bus.path for name in board_names() for bus in load_board(name).buses.values()}
     assert used <= made
+    assert {str(RASPBERRY_PI.autoboot), *map(str, RASPBERRY_PI.boots.values())} <= made
+
+
+def test_names_of_partitions_are_asked_for_after_they_are_read() -> None:
+    for path in (PROJECT / "udev").glob("*.rules"):
+        if "ID_PART_ENTRY_NAME" in path.read_text():
+            assert path.name > "60-persistent-storage.rules"
+
+
+def test_the_restart_unit_looks_where_the_firmware_asks_and_passes_nothing_on_but_the_one_word(tmp_path: Path) -> None:
+    path = unit(PROJECT / "systemd" / "lintel-restart.path")
+    ask_systemd(tmp_path / "restart-asked")
+    assert (tmp_path / "restart-asked").exists()
+    assert path["Path"]["PathExists"] == [str(RASPBERRY_PI.reboot_param.with_name("restart-asked"))]
+    assert path["Path"]["Unit"] == [RESTART.name]
+    (command,) = unit(RESTART)["Service"]["ExecStart"]
+    script = re.fullmatch(r"/bin/sh -c '(.*)'", command)
+    assert script is not None
+    assert str(RASPBERRY_PI.reboot_param) in script[1]
+    (tmp_path / "systemctl").write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    (tmp_path / "systemctl").chmod(0o755)
+    param = tmp_path / "reboot-param"
+    answers = {}
+    for text in (None, TRY_ONCE + "\n", "0 tryboot; halt\n", "1 tryboot\n"):
+        param.unlink(missing_ok=True)
+        if text is not None:
+            param.write_text(text)
+        words = ["sh", "-c", script[1].replace(str(RASPBERRY_PI.reboot_param), str(param))]
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+        answers[text] = done.stdout
+    plain = "reboot|"
+    assert answers == {
+        None: plain,
+        TRY_ONCE + "\n": "reboot|--reboot-argument=0 tryboot|",
+        "0 tryboot; halt\n": plain,
+        "1 tryboot\n": plain,
+    }
 
 
 def test_every_rule_says_for_which_device_and_for_which_group() -> None:
-    groups = {"gpio": "gpio", "i2c-dev": "i2c", "tty": "dialout"}
+    groups = {"gpio": "gpio", "i2c-dev": "i2c", "tty": "dialout", "block": "lintel"}
     for rule in rules():
         subsystem = value(rule, "SUBSYSTEM")
         assert subsystem is not None
@@ -75,7 +116,7 @@ def test_every_rule_says_for_which_device_and_for_which_group() -> None:
 
 def test_no_two_rules_make_the_same_name() -> None:
     names = [value(rule, "SYMLINK") for rule in rules()]
-    assert len(names) == len(set(names)) == 4
+    assert len(names) == len(set(names)) == 7
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
@@ -118,6 +159,7 @@ def test_only_the_control_role_may_touch_hardware_and_only_the_network_role_the_
 
 def test_the_groups_of_the_rules_and_the_user_of_the_units_are_declared() -> None:
     text = (PROJECT / "systemd" / "sysusers.d" / "lintel.conf").read_text()
+    # a user of that file has a group of the same name
     declared = {line.split()[1] for line in text.splitlines() if line and not line.startswith("#")}
     used = {value(rule, "GROUP") for rule in rules()} | {unit(path)["Service"]["User"][0] for path in UNITS}
     assert used <= declared

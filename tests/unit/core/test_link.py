@@ -10,15 +10,9 @@ import pytest
 from firmware.core.actions import SYSTEM, Caller, Invocation, Level, Nothing
 from firmware.core.errors import Busy, Exhausted, Forbidden, Invalid, NotFound, Unavailable
 from firmware.core.events import Operation
-from firmware.core.vocabulary.access import (
-    EntryKind,
-    EntryPage,
-    EntryQuery,
-    EntryView,
-    LockParams,
-    ReleaseParams,
-)
+from firmware.core.vocabulary.access import LockParams, ReleaseParams
 from firmware.core.vocabulary.device import DevicePhase, NetworkState, Phase
+from firmware.core.vocabulary.entries import EntryKind, EntryPage, EntryQuery, EntryView
 from firmware.core.vocabulary.io import VirtualInputState
 from firmware.core.vocabulary.security import LoginFailed
 from firmware.core.vocabulary.station import RoleState, ServicePhase, ServiceState

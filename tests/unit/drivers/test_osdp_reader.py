@@ -275,7 +275,9 @@ def test_row_1_a_reader_without_secure_channel_is_refused_unless_clear_text_is_a
     play(test)
 
 
-def test_row_2_a_reader_seen_secure_never_gets_clear_text_however_its_abilities_are_edited() -> None:
+def test_row_2_a_reader_seen_secure_never_gets_clear_text_however_its_abilities_are_edited(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def test(scene: Scene) -> None:
         port = await scene.keyed()
         notes = Notes.of(port)
@@ -290,9 +292,12 @@ def test_row_2_a_reader_seen_secure_never_gets_clear_text_however_its_abilities_
         assert notes.cards == []
 
     play(test)
+    assert [record for record in caplog.records if "tampers" in record.getMessage()]
 
 
-def test_row_3_a_fresh_reader_gets_its_first_key_only_when_it_is_installed_and_uses_it_then() -> None:
+def test_row_3_a_fresh_reader_gets_its_first_key_only_when_it_is_installed_and_uses_it_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def test(scene: Scene) -> None:
         port, reader = scene.port(), scene.reader()
         port.connect(LinkSettings())
@@ -312,6 +317,7 @@ def test_row_3_a_fresh_reader_gets_its_first_key_only_when_it_is_installed_and_u
         assert reader.memory.key == KEY
 
     play(test)
+    assert [record for record in caplog.records if "tampers" in record.getMessage()] == []
 
 
 def test_an_installation_may_follow_the_connection_at_once_and_without_a_port_it_says_so() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,27 @@ from firmware.core.events import Event
 from firmware.core.link.local import LocalLink
 from firmware.core.params import Params
 from firmware.core.store import Store
-from firmware.core.vocabulary.access import (
+from firmware.core.vocabulary.access import ReleaseParams
+from firmware.core.vocabulary.device import DeviceInfo
+from firmware.core.vocabulary.entries import (
     EntryAdd,
+    EntryChange,
+    EntryExport,
+    EntryFile,
+    EntryImport,
+    EntryImported,
     EntryKind,
     EntryPage,
     EntryQuery,
     EntryRef,
     EntryView,
-    ReleaseParams,
+    FileFormat,
+    LatestCard,
+    LatestParams,
+    Outcome,
+    PresentAnswer,
+    PresentParams,
 )
-from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import JournalPage, JournalQuery, StorageProblem
 from firmware.interfaces.api.app import Api
 from firmware.security import AccountsService
@@ -55,6 +67,13 @@ INFO = DeviceInfo(
 )
 
 
+EXPORTED = EntryFile(format=FileFormat.CSV, text="id,name\r\ne1,'=Ada\r\n", total=3, next=1)
+LATEST = LatestCard(
+    reader="reader1", at=datetime(2026, 1, 1, tzinfo=UTC), card="UID:04A1", fitting=(), bits="0000010010100001",
+    uid="A104", reversed=True, chip="", entry="", holder="",
+)  # fmt: skip
+
+
 class Owners:
     """Stands in for the services of control: registers their actions and writes down who asked for what."""
 
@@ -69,6 +88,16 @@ class Owners:
             ("entries.add", EntryAdd, EntryView, view),
             ("entries.list", EntryQuery, EntryPage, EntryPage(total=1, entries=(view,))),
             ("entries.remove", EntryRef, Nothing, NOTHING),
+            ("entries.change", EntryChange, EntryView, view),
+            ("entries.export", EntryExport, EntryFile, EXPORTED),
+            (
+                "entries.import",
+                EntryImport,
+                EntryImported,
+                EntryImported(added=1, changed=0, unchanged=0, dry_run=True),
+            ),
+            ("access.latest", LatestParams, LatestCard, LATEST),
+            ("access.check", PresentParams, PresentAnswer, PresentAnswer(outcome=Outcome.PIN_WANTED, reader="reader1")),
             ("journal.read", JournalQuery, JournalPage, JournalPage(lines=(), more=False)),
         ):
             actions.register(

@@ -114,6 +114,48 @@ def test_entries_and_the_journal_are_asked_of_their_owners_as_the_caller(play: P
     play(served(check))
 
 
+def test_an_entry_is_changed_and_null_takes_a_limit_away(play: Play) -> None:
+    async def check(face: Any, client: Any) -> None:
+        answer = await client.patch("/api/v1/entries/e1", json={"name": "Bo", "uses": 3, "valid_to": None})
+        assert (answer.status_code, answer.json()["id"]) == (200, "e1")
+        change = face.owners.asked[0].params
+        assert (change.id, change.name, change.uses, change.clear) == ("e1", "Bo", 3, ("valid_to",))
+        wrong = await client.patch("/api/v1/entries/e1", json={"valid_too": None})
+        assert (wrong.status_code, wrong.json()["error"]["where"]) == (400, "entries.change.valid_too")
+        assert "did you mean 'valid_to'" in wrong.text
+        wrong = await client.patch("/api/v1/entries/e1", json={"id": "e2"})
+        assert "the id is in the path" in wrong.text
+
+    play(served(check))
+
+
+def test_a_list_is_carried_out_as_a_file_and_in_as_json(play: Play) -> None:
+    async def check(face: Any, client: Any) -> None:
+        file = await client.get("/api/v1/entries/export?limit=1")
+        assert file.text == "id,name\r\ne1,'=Ada\r\n"
+        assert file.headers["content-type"] == "text/csv; charset=utf-8"
+        assert file.headers["content-disposition"] == 'attachment; filename="entries.csv"'
+        assert file.headers["lintel-next"] == "1"
+        report = await client.post("/api/v1/entries/import", json={"text": file.text, "dry_run": True})
+        assert report.json() == {"added": 1, "changed": 0, "unchanged": 0, "dry_run": True}
+        assert face.owners.asked[1].params.text == file.text
+        wrong = await client.get("/api/v1/entries/export?format=xls")
+        assert (wrong.status_code, wrong.json()["error"]["where"]) == (400, "query.format")
+
+    play(served(check))
+
+
+def test_the_latest_card_and_a_check_are_asked_of_the_readers(play: Play) -> None:
+    async def check(face: Any, client: Any) -> None:
+        latest = await client.get("/api/v1/readers/latest?reader=front&reverse=1")
+        assert (latest.status_code, latest.json()["uid"]) == (200, "A104")
+        assert (face.owners.asked[0].params.reader, face.owners.asked[0].params.reverse) == ("front", True)
+        answer = await client.post("/api/v1/readers/check", json={"uid": "04A1"})
+        assert answer.json()["outcome"] == "PIN wanted"
+
+    play(served(check))
+
+
 def test_parameters_are_read_and_changed_and_secrets_stay_hidden(play: Play) -> None:
     async def check(face: Any, client: Any) -> None:
         assert (await client.get("/api/v1/params/sample")).json() == {"volume": 5, "token": "*****"}

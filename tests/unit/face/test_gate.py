@@ -22,6 +22,7 @@ LEVELS = {Level.VIEWER: ("vic", "v-secret"), Level.OPERATOR: ("otto", "o-secret"
 BODIES: dict[str, Any] = {
     "/api/v1/setup": {"name": "x", "password": "y"},
     "/api/v1/entries": {"name": "Ada", "card": "H10301:42:1234"},
+    "/api/v1/entries/import": {"text": "name"},
     "/api/v1/actions/{name}": {"door": "door"},
     "/api/v1/params/{group}": {},
 }

@@ -6,16 +6,23 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from firmware.board_process.rom import Booted
+from firmware.board_process.rom import Installed as Checkout
 from firmware.board_process.supervisor import Supervisor
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir
+from firmware.upgrade.ports import Slot
 from hal.clock import SystemClock
 
 
 def test_a_role_that_is_being_born_when_the_power_goes_is_killed_before_off_returns(tmp_path: Path) -> None:
     async def main() -> None:
         options: Any = object.__new__(RunOptions)
-        supervisor = Supervisor(options, RuntimeDir(tmp_path), SystemClock(), ("control",), lambda child: None)
+        supervisor = Supervisor(
+            options, RuntimeDir(tmp_path), SystemClock(), ("control",), Checkout(), lambda child: None
+        )
         born = asyncio.Event()
         processes: list[asyncio.subprocess.Process] = []
 
@@ -27,7 +34,7 @@ def test_a_role_that_is_being_born_when_the_power_goes_is_killed_before_off_retu
         supervisor._start = slow_start  # type: ignore[method-assign]
         async with asyncio.TaskGroup() as group:
             running = group.create_task(supervisor.run())
-            supervisor.power(on=True)
+            await supervisor.on()
             for _ in range(10):
                 await asyncio.sleep(0)  # noqa: TID251 - real processes
             off = group.create_task(supervisor.off())
@@ -37,6 +44,50 @@ def test_a_role_that_is_being_born_when_the_power_goes_is_killed_before_off_retu
                 await off
             assert [process.returncode for process in processes] == [-9]
             assert supervisor.children["control"].pid is None
+            running.cancel()
+
+    asyncio.run(main())
+
+
+class TwoSlots:
+    """A loader that tries slot B once, then starts slot A."""
+
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
+        self.started: list[Slot] = []
+
+    def boot(self) -> Booted:
+        slot = Slot.A if self.started else Slot.B
+        self.started.append(slot)
+        return Booted(slot=slot, trying=slot is Slot.B, tree=self._tree, image=False, cache=None)
+
+    def power_off(self) -> None:
+        raise AssertionError("nobody cut the power")
+
+
+def test_firmware_on_trial_that_hangs_is_left_when_the_watchdog_runs_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firmware.board_process.supervisor.TRIAL_READY_S", 0.2)
+
+    async def main() -> None:
+        options: Any = object.__new__(RunOptions)
+        loader = TwoSlots(tmp_path)
+        supervisor = Supervisor(options, RuntimeDir(tmp_path), SystemClock(), ("control",), loader, lambda child: None)
+
+        async def hang(role: str) -> asyncio.subprocess.Process:
+            return await asyncio.create_subprocess_exec("sleep", "60")
+
+        supervisor._start = hang  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(supervisor.run())
+            await supervisor.on()
+            async with asyncio.timeout(10):
+                while supervisor.booted is None or supervisor.booted.trying:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # noqa: TID251 - real processes
+            assert loader.started == [Slot.B, Slot.A]
+            await asyncio.sleep(0.5)  # noqa: TID251 - real processes
+            assert loader.started == [Slot.B, Slot.A], "what is not on trial has no such watchdog"
             running.cancel()
 
     asyncio.run(main())

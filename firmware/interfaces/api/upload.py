@@ -1,0 +1,216 @@
+"""Uploads: a form with one file goes to the spool piece by piece, bounded before it is parsed.
+
+The parser sees each piece once and keeps none; the file is written on the writer thread of the role's shared store.
+What does not end well leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from firmware.core.context import Core
+from firmware.core.errors import Busy, Exhausted, Invalid
+from hal.errors import nearest
+
+PATH = b"/api/v1/upgrade"
+LARGEST = 2 * 1024**3
+# Around the file: boundaries, headers and the other fields.
+AROUND = 16 * 1024
+FIELD_BYTES = 256
+HEADER_BYTES = 2 * 1024
+PIECE_BYTES = 1024 * 1024
+# Room that an upload leaves on the medium.
+SPARE_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Form:
+    """What came: the name of the file in the spool, and the other fields as text."""
+
+    file: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class Spool:
+    """The folder of uploads; one at a time."""
+
+    def __init__(self, folder: Path, core: Core, largest: int = LARGEST) -> None:
+        self.folder = folder
+        self.largest = largest + AROUND
+        self._core = core
+        self._busy = False
+
+    async def clear(self) -> None:
+        """Delete what a former start left behind. A medium that refuses is an alarm, not a failure."""
+        self._core.shared.post(self._clear, what="spool")
+
+    def _clear(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in os.listdir(self.folder):
+            (self.folder / name).unlink()
+
+    def begin(self) -> None:
+        """Take the spool. Raises Busy when another upload has it."""
+        if self._busy:
+            raise Busy("upgrade", "another upload is under way")
+        self._busy = True
+
+    async def receive(self, request: Request, file_field: str, fields: Collection[str]) -> Form:
+        """Read the whole form. Raises Invalid, Exhausted (no room), Unavailable (storage fails)."""
+        await self._check_room(request)
+        name = secrets.token_hex(16)
+        sink = await self._core.shared.run(lambda: self._open(name), what="spool")
+        reader = _Reader(_boundary(request), file_field, fields)
+        try:
+            async for piece in request.stream():
+                reader.feed(piece)
+                if len(reader.waiting) >= PIECE_BYTES:
+                    await self._write(sink, reader.take())
+            await self._write(sink, reader.take())
+            return Form(file=name, fields=reader.end())
+        except BaseException:
+            self._core.shared.post(lambda: self._remove(name), what="spool")
+            raise
+        finally:
+            os.close(sink)
+
+    async def end(self, name: str | None) -> None:
+        """Give the spool back, without the file."""
+        self._busy = False
+        if name is not None:
+            await self._core.shared.run(lambda: self._remove(name), what="spool")
+
+    async def _check_room(self, request: Request) -> None:
+        announced = int(request.headers.get("content-length", "0"))
+        room = await self._core.shared.run(self._room, what="spool", writes=False)
+        if announced > room:
+            raise Exhausted("bundle", f"{announced} bytes do not fit; there is room for {max(0, room)}")
+
+    def _room(self) -> int:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = os.statvfs(self.folder)
+        return found.f_bavail * found.f_frsize - SPARE_BYTES
+
+    def _open(self, name: str) -> int:
+        return os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    async def _write(self, sink: int, data: bytes) -> None:
+        await self._core.shared.run(lambda: _write_all(sink, data), what="spool")
+
+    def _remove(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
+
+def _write_all(sink: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(sink, rest) :]
+
+
+def _boundary(request: Request) -> bytes:
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not 0 < len(boundary) <= 70:
+        raise Invalid("content-type", "is not multipart/form-data with a boundary")
+    return boundary
+
+
+class _Reader:
+    """One form: text fields in memory, the bytes of its file to be taken away."""
+
+    def __init__(self, boundary: bytes, file_field: str, fields: Collection[str]) -> None:
+        self.waiting = bytearray()
+        self._file_field = file_field
+        self._known = (file_field, *fields)
+        self._values: dict[str, bytearray] = {}
+        self._header = (bytearray(), bytearray())
+        self._disposition = b""
+        self._name: str | None = None
+        self._ended = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._part_begin,
+                "on_header_field": self._header_field,
+                "on_header_value": self._header_value,
+                "on_header_end": self._header_end,
+                "on_headers_finished": self._headers_finished,
+                "on_part_data": self._part_data,
+                "on_end": self._end,
+            },
+        )
+
+    def feed(self, piece: bytes) -> None:
+        """The next bytes. Raises Invalid."""
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise Invalid("body", f"is not a form with a file: {error}") from None
+
+    def take(self) -> bytes:
+        """The bytes of the file since the last time."""
+        data = bytes(self.waiting)
+        self.waiting.clear()
+        return data
+
+    def end(self) -> dict[str, str]:
+        """The fields, once everything came. Raises Invalid."""
+        if not self._ended:
+            raise Invalid("body", "ends before the form does")
+        if self._file_field not in self._values:
+            raise Invalid(self._file_field, "is missing; send the file under this name")
+        texts = {name: value for name, value in self._values.items() if name != self._file_field}
+        return {name: value.decode(errors="replace") for name, value in texts.items()}
+
+    def _part_begin(self) -> None:
+        self._name = None
+        self._disposition = b""
+        self._header = (bytearray(), bytearray())
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header[0].extend(data[start:end])
+        self._bound_header()
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1].extend(data[start:end])
+        self._bound_header()
+
+    def _bound_header(self) -> None:
+        if len(self._header[0]) + len(self._header[1]) > HEADER_BYTES:
+            raise Invalid("body", f"a header of the form is longer than {HEADER_BYTES} bytes")
+
+    def _header_end(self) -> None:
+        if self._header[0].lower() == b"content-disposition":
+            self._disposition = bytes(self._header[1])
+        self._header = (bytearray(), bytearray())
+
+    def _headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        name = options.get(b"name", b"").decode(errors="replace")
+        if name not in self._known:
+            raise Invalid("body", f"unknown field {name[:40]!r}{nearest(name, self._known)}")
+        if name in self._values:
+            raise Invalid(name, "is there twice")
+        self._name = name
+        self._values[name] = bytearray()
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        assert self._name is not None
+        if self._name == self._file_field:
+            self.waiting.extend(data[start:end])
+            return
+        value = self._values[self._name]
+        value.extend(data[start:end])
+        if len(value) > FIELD_BYTES:
+            raise Invalid(self._name, f"is longer than {FIELD_BYTES} bytes")
+
+    def _end(self) -> None:
+        self._ended = True

@@ -1,0 +1,54 @@
+"""What the record says to the status light and to people: pure functions of it."""
+
+from __future__ import annotations
+
+from firmware.core.vocabulary.device import Phase
+from firmware.core.vocabulary.upgrade import LastOutcome, SlotView, UpgradeStage, UpgradeState
+from firmware.upgrade.ports import Slot
+from firmware.upgrade.record import Mode, Outcome, Record, Stage
+
+# A failure is shown until somebody logs in, the next success, or this long (specification, 4.7).
+SHOWN_S = 24 * 3600
+
+
+def phase_of(record: Record) -> tuple[Phase, str]:
+    """The phase of the device and of what: a reset before an upgrade, an upgrade before a failure."""
+    if record.reset is not None:
+        return Phase.RESTORING, f"{record.reset.kind.value} reset"
+    if record.up is not None and record.stage in (Stage.INSTALLING, Stage.STAGED, Stage.TRIAL):
+        return Phase.UPGRADING, f"{record.stage.value} {record.up.version}"
+    last = record.last
+    if last is not None and last.outcome is not Outcome.OK and not last.seen:
+        return Phase.UPGRADE_FAILED, last.why
+    return Phase.NORMAL, ""
+
+
+def state_of(record: Record, running: Slot, *, checking: bool = False, progress: int = 0) -> UpgradeState:
+    """The record as the state that interfaces see."""
+    up, last = record.up, record.last
+    waits = up is not None and up.mode is Mode.AUTOROLLBACK and record.stage is Stage.TRIAL
+    return UpgradeState(
+        stage=UpgradeStage.CHECKING if checking else UpgradeStage(record.stage.value),
+        running=running.value,
+        slots=tuple(
+            SlotView(slot=slot.value, state=record.slot(slot).state.value, version=record.slot(slot).version)
+            for slot in Slot
+        ),
+        rollback_ok=record.rollback_ok,
+        id="" if up is None else up.id,
+        mode="" if up is None else up.mode.value,
+        target="" if up is None else up.version,
+        progress=progress,
+        confirm_left_s=max(0, up.window_s - up.elapsed_s) if up is not None and waits else None,
+        last=None
+        if last is None
+        else LastOutcome(
+            id=last.id,
+            what=last.what,
+            outcome=last.outcome.value,
+            why=last.why,
+            before=last.before,
+            after=last.after,
+            seen=last.seen,
+        ),
+    )
