@@ -123,6 +123,9 @@ class PanelFace(Protocol):
     def plug(self, *keys: bytes) -> None:
         """Put it in: it polls from now on, with these keys."""
 
+    def install(self, key: bytes) -> None:
+        """Give us our first key."""
+
     def unplug(self) -> None:
         """Pull it out."""
 

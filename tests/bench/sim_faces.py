@@ -165,6 +165,9 @@ class Panel:
         self._peer.keys = keys
         self._peer.plug()
 
+    def install(self, key: bytes) -> None:
+        self._peer.install(key)
+
     def unplug(self) -> None:
         self._peer.unplug()
 
