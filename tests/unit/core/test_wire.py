@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.core.actions import Caller, Level
-from firmware.core.errors import ERRORS, Exhausted, Invalid, Unavailable
+from firmware.core.errors import ERRORS, Busy, Exhausted, Invalid, Unavailable
 from firmware.core.events import REGISTRY, Notice, Operation, State
 from firmware.core.link.face import ActionInfo
 from firmware.core.link.wire import (
@@ -161,3 +161,20 @@ def test_every_error_crosses_as_its_own_kind():
 def test_an_event_crosses_with_its_stamp():
     event = DoorReleased(door="door", hold_s=7.0, by="rule", id="b-control-1", cause="b-control-0")
     assert notice_of(fact_of(Notice(Operation.HAPPENED, event))).event == event
+
+
+def test_every_error_crosses_the_wire_as_its_own_kind():
+    for kind in ERRORS.values():
+        (back,) = Unpacker().feed(pack(fault_of(1, kind("door", "no"))))
+        assert isinstance(back, Fault)
+        assert type(error_of(back)) is kind
+
+
+def test_a_rooms_own_error_crosses_with_its_code_and_as_the_kind_of_error_it_is() -> None:
+    class Odd(Busy):
+        code = "odd"
+
+    crossed = Unpacker().feed(pack(fault_of(1, Odd("place", "words"))))[0]
+    assert isinstance(crossed, Fault)
+    error = error_of(crossed)
+    assert (type(error), error.code, error.where, error.message) == (Busy, "odd", "place", "words")
