@@ -58,7 +58,11 @@ class Verbs:
         self._simple: dict[str, tuple[str, int, Callable[..., object]]] = {
             "hold": ("hold BUTTON", 1, lambda name: self._button(name).hold()),
             "release": ("release BUTTON", 1, lambda name: self._button(name).release()),
-            "swipe": ("swipe READER FORMAT:FACILITY:NUMBER|BITS", 2, lambda n, card: self._reader(n).swipe(card)),
+            "swipe": (
+                "swipe READER FORMAT:FACILITY:NUMBER|BITS|CHIP:CSN",
+                2,
+                lambda n, card: self._reader(n).swipe(card),
+            ),
             "keys": ("keys READER DIGITS", 2, lambda name, keys: self._reader(name).keys(keys)),
             "input": ("input PORT open|closed|cut|short", 2, self._input),
             "tamper": ("tamper PEER", 1, lambda name: self._world.find(name).tamper()),
