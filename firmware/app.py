@@ -75,7 +75,7 @@ class Parts:
     clock: Clock
     simulated: bool
     disk: Disk | None = None  # None: the file system of this machine
-    boot: Boot | None = None  # None: a machine that was not started from a slot
+    boot: Boot | None = None  # None: nothing can be upgraded or reset (tests of single parts)
     slot: Slot = Slot.A
     powered_ns: int | None = None  # when the power came, at the first start since then
     upgrade: Start | None = None  # what the early start found; None: no boot control, or its storage fails

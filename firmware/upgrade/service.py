@@ -222,7 +222,10 @@ class UpgradeService:
         by = "button" if invocation.caller.via == "button" else "api"
         if by == "api":
             self._check_free()
-        await self._worker.run(lambda: self._machine.ask_reset(kind, by))
+        try:
+            await self._worker.run(lambda: self._machine.ask_reset(kind, by))
+        except OSError as error:
+            raise Unavailable(invocation.action, f"storage fails ({reason_of(error)}); nothing was changed") from error
         self._show(invocation.cause)
         self._ask_restart(self._machine.parts.boot.restart, invocation.caller)
         return NOTHING

@@ -17,8 +17,9 @@ from firmware.core.events import Event
 from firmware.core.link.local import LocalLink
 from firmware.core.params import Params
 from firmware.core.store import Store
-from firmware.core.vocabulary.access import EntriesChanged, EntryRef
+from firmware.core.vocabulary.access import EntriesChanged
 from firmware.core.vocabulary.device import DeviceInfo, DevicePhase, Phase
+from firmware.core.vocabulary.entries import EntryRef
 from firmware.core.vocabulary.security import LoginSeen
 from firmware.core.vocabulary.station import RoleState, ServicePhase, ServiceState
 from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeEnded, UpgradeRefused, UpgradeState
