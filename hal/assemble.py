@@ -18,6 +18,7 @@ from hal.board import (
     BicolourLedNode,
     Board,
     ButtonNode,
+    CardModuleNode,
     DigitalInputNode,
     DigitalOutputNode,
     IoPortNode,
@@ -35,6 +36,7 @@ from hal.board import (
 from hal.clock import Clock
 from hal.drivers.ads1115 import Ads1115
 from hal.drivers.button import PushButton
+from hal.drivers.card_module import BAUD, CardModule
 from hal.drivers.digital import DigitalInput, DigitalOutput, Readback, Relay
 from hal.drivers.light import Light
 from hal.drivers.loop import SupervisedLoop
@@ -175,7 +177,8 @@ class _Assembly:
         self._inputs: dict[str, DigitalInput | SupervisedLoop] = {}
         self._buttons: dict[str, PushButton] = {}
         self._leds: dict[str, Light] = {}
-        self._readers: dict[str, WiegandReader | OsdpReader] = {}
+        self._readers: dict[str, WiegandReader | OsdpReader | CardModule] = {}
+        self._chip_readers: dict[str, CardModule] = {}
         self._serial_buses: dict[str, OsdpBus] = {}
         self._serial_readers: dict[str, OsdpReader] = {}
         self._panels: dict[str, OsdpPort] = {}
@@ -193,6 +196,7 @@ class _Assembly:
             readers=self._readers,
             terminals=self._terminals,
             aliases=self._board.aliases,
+            chip_readers=self._chip_readers,
             wiegand_outs=self._wiegand_outs,
             serial_readers=self._serial_readers,
             panels=self._panels,
@@ -217,6 +221,8 @@ class _Assembly:
                 await self._reader(name, node)
             case WiegandOutNode():
                 await self._wiegand_out(name, node)
+            case CardModuleNode():
+                await self._card_module(name, node)
             case OsdpReaderNode():
                 self._serial_reader(name, node)
             case OsdpPortNode():
@@ -338,6 +344,12 @@ class _Assembly:
         self.opened.driving(name, output)
         self.opened.work.append(output.run)
         self._wiegand_outs[name] = output
+
+    async def _card_module(self, name: str, node: CardModuleNode) -> None:
+        uart = await self._wires.uart(node.bus, baud=BAUD)
+        module = CardModule(name, uart, keypad=node.keypad)
+        self.opened.listening(name, module)
+        self._readers[name] = self._chip_readers[name] = module
 
     def _serial_reader(self, name: str, node: OsdpReaderNode) -> None:
         """Nothing is opened before somebody connects it: a missing port is no reason not to start."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from firmware.controller.face import Said
 from firmware.controller.settings import WhenLost
+from firmware.core.cards.credential import Credential, parse
+from firmware.core.cards.formats import FORMATS
 from firmware.core.vocabulary.controller import ForwardAnswer, ForwardParams, Verdict
 
 NOBODY_ASKED = "no door controller is connected"
@@ -18,6 +20,14 @@ def decide(said: Said, question: ForwardParams, when_lost: WhenLost) -> ForwardA
     granted = said.verdict is Verdict.GRANTED
     reason = said.reason
     if said.verdict is Verdict.LOST and when_lost is WhenLost.GRANT:
-        granted = bool(question.bits and question.fitting)
+        granted = bool(question.bits) and preferred(question) is not None
         reason = f"{said.reason}; {'granted' if granted else 'denied'} as configured for a lost controller"
     return ForwardAnswer(verdict=said.verdict, granted=granted, reason=reason)
+
+
+def preferred(question: ForwardParams) -> Credential | None:
+    """The first reading of a card in a format with a layout; a serial number or raw bits are none."""
+    for text in question.fitting:
+        if text.partition(":")[0] in FORMATS:
+            return parse(text)
+    return None

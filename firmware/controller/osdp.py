@@ -75,6 +75,7 @@ class OsdpController:
         self._told_ns = 0
         self._place: PanelPlace | None = None
         self._proved = False
+        self._stale = False  # the port still knows a key that was given up
         self._wake = asyncio.Event()
 
     async def open(self, params: ControllerParams) -> None:
@@ -104,13 +105,15 @@ class OsdpController:
         if self._proved:
             self._proved = False
             await self._keys.proved()
-            if self._served is not None:
-                self._served = replace(self._served, keys=self._keys.keys)
+            self._stale = True
+        # Serving anew drops the link: that waits until it is down, or until somebody comes with the old key.
+        if self._stale and not (self._connected() and self._port.link.key == 0):
+            self._serve()
 
     async def apply(self, params: ControllerParams) -> None:
         """Serve by these parameters; the link is left alone when nothing of it changes."""
         self._params = params
-        if self._settings() != self._served:
+        if self._served is None or replace(self._settings(), keys=self._served.keys) != self._served:
             self._serve()
 
     async def close(self) -> None:
@@ -191,7 +194,7 @@ class OsdpController:
 
     def _serve(self, *, install: bool = False) -> None:
         settings = self._settings()
-        self._served = settings
+        self._served, self._stale = settings, False
         try:
             self._port.serve(settings, install=install)
         except HalError as error:
@@ -212,6 +215,7 @@ class OsdpController:
             self._feedback.clear()  # what a panel wanted that is gone is no news any more
         elif status.secure and status.key == 0 and len(self._keys.keys) > 1:
             self._proved = True
+        if self._proved or self._stale:
             self._wake.set()
 
     def _tell(self, status: LinkStatus) -> None:

@@ -9,12 +9,12 @@ import asyncio
 from typing import ClassVar
 
 from firmware.controller.colours import colour_of
+from firmware.controller.deciding import preferred
 from firmware.controller.face import Said, Stands
 from firmware.controller.feedback import Feedback
 from firmware.controller.settings import ControllerParams
 from firmware.core.bus import Bus
-from firmware.core.cards.credential import Credential, parse
-from firmware.core.cards.keypress import Unsendable, key_frame, pin_frames
+from firmware.core.cards.keypress import key_frame, pin_frames
 from firmware.core.cards.output import encode_card
 from firmware.core.events import Operation
 from firmware.core.vocabulary.controller import (
@@ -32,13 +32,13 @@ from hal.types import Direction, Pattern
 
 
 def frames_of(question: ForwardParams, params: ControllerParams) -> tuple[str, ...]:
-    """The frames of a credential, card first. Raises Unsendable for what would arrive as something else.
+    """The frames of a credential, card first. Raises ValueError for what would arrive as something else.
 
     A single key goes out as it is pressed; in a format that sends whole PINs it makes no frame.
     """
     frames: list[str] = []
     if question.bits:
-        frames.append(encode_card(question.bits, _preferred(question), params.output()).bits)
+        frames.append(encode_card(question.bits, preferred(question), params.output()).bits)
     if question.key and params.keypress_format.layout is None:
         frames.append(key_frame(question.key, params.keypress_format))
     if question.pin:
@@ -46,10 +46,6 @@ def frames_of(question: ForwardParams, params: ControllerParams) -> tuple[str, .
         if params.pin_end_key and params.keypress_format.layout is None:
             frames.append(key_frame(params.pin_end_key, params.keypress_format))
     return tuple(frames)
-
-
-def _preferred(question: ForwardParams) -> Credential | None:
-    return parse(question.fitting[0]) if question.fitting else None
 
 
 class WiegandController:
@@ -103,7 +99,7 @@ class WiegandController:
         """Send a credential's frames in order, none of another one between them."""
         try:
             frames = frames_of(question, self._params)
-        except Unsendable as error:
+        except ValueError as error:  # Unsendable, or a credential that no layout holds
             return Said(Verdict.DENIED, f"nothing was sent: {error}")
         if not frames:
             return Said(Verdict.OFF, "keys are sent as a whole PIN")

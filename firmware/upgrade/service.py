@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -63,6 +64,7 @@ class Places:
     revocations: Path
     roles: frozenset[str]
     hardware_revision: int = 1
+    saved_time: Callable[[], datetime | None] = lambda: None
 
 
 class UpgradeService:
@@ -178,7 +180,7 @@ class UpgradeService:
             floor=record.floor,
             serial=info.serial,
             chip_id=info.chip_id,
-            now=at_least(clock.utc()),
+            now=at_least(clock.utc(), self._places.saved_time()),
             clock_trusted=clock.trusted(),
             mode=mode,
             slot_size=LARGEST_IMAGE,

@@ -334,6 +334,16 @@ class WiegandOutNode(Soldered):
     active: Level = "high"
 
 
+class CardModuleNode(Soldered):
+    """A built-in reader of chips on a serial port of its own (hal/drivers/card_lines.py says how it talks)."""
+
+    kind: ClassVar[str] = "reader"
+
+    compatible: Literal["card-module"]
+    bus: Name
+    keypad: bool = True
+
+
 class OsdpReaderNode(Soldered):
     """A card reader on a serial bus that speaks OSDP to us, its panel; several may share a bus.
 
@@ -373,6 +383,7 @@ Node = (
     | Mcp23017Node
     | WiegandOutNode
     | WiegandReaderNode
+    | CardModuleNode
     | OsdpReaderNode
     | OsdpPortNode
 )
@@ -382,6 +393,7 @@ NODES: dict[str, type[Node]] = {
     "ads1115": Ads1115Node,
     "bicolour-led": BicolourLedNode,
     "button": ButtonNode,
+    "card-module": CardModuleNode,
     "digital-input": DigitalInputNode,
     "digital-output": DigitalOutputNode,
     "io-port": IoPortNode,

@@ -76,6 +76,7 @@ class OsdpPort:
         self._install_until_ns = 0
         self._sent_ns = 0
         self._timer: Timer | None = None
+        self._due_ns = 0
         self._tick: Timer | None = None
         self._moving: Timer | None = None
         self._wanted: asyncio.Queue[bytes] = asyncio.Queue()
@@ -248,6 +249,7 @@ class OsdpPort:
     def _broken(self) -> None:
         """The engine failed, which is an error of ours: say it, and begin anew a little later."""
         self._begin(None)
+        self._due_ns = 0
         self._timer = self._clock.call_later(ANEW_S, self._changed)
         self._away(OWN_ERROR)
 
@@ -261,15 +263,26 @@ class OsdpPort:
             log.exception(BROKEN, self._name)
             self._broken()
             return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if step.next_ns is not None:
-            self._timer = self._clock.call_at(step.next_ns, self._pump)
+        self._arm(step.next_ns)
         if step.send and self._line.write(step.send):
             self._sent_ns = self._clock.now_ns() + wire_ns(len(step.send), self._line.baud)
         for fact in step.facts:
             self._fact(fact)
+
+    def _arm(self, next_ns: int | None) -> None:
+        """Step again at `next_ns`. It stays the same while a command comes in byte by byte."""
+        if next_ns == self._due_ns and self._timer is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if next_ns is not None:
+            self._due_ns = next_ns
+            self._timer = self._clock.call_at(next_ns, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._pump()
 
     def _fact(self, fact: Fact) -> None:
         match fact:
@@ -307,8 +320,8 @@ class OsdpPort:
             if engine is None or engine is not self._engine:
                 continue  # the link began anew meanwhile, and with it the question
             if kept:
-                self._keyed(key)
                 engine.accept_key(self._clock.now_ns())
+                self._keyed(engine)
             else:
                 engine.refuse_key(self._clock.now_ns())
             self._pump()
@@ -322,7 +335,7 @@ class OsdpPort:
             log.exception("%s: the panel's key could not be kept, it is refused", self._name)
             return False
 
-    def _keyed(self, key: bytes) -> None:
+    def _keyed(self, engine: Peripheral) -> None:
         assert self._settings is not None
-        self._settings = replace(self._settings, keys=(key, *(old for old in self._settings.keys if old != key)))
+        self._settings = replace(self._settings, keys=engine.keys)
         self._install_until_ns = 0

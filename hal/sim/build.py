@@ -13,6 +13,7 @@ from hal.board.models import (
     Ads1115Node,
     BicolourLedNode,
     ButtonNode,
+    CardModuleNode,
     DigitalInputNode,
     DigitalOutputNode,
     IoPortNode,
@@ -32,6 +33,7 @@ from hal.sim.chips import Ads1115, Mcp23017
 from hal.sim.nets import Net, Strength
 from hal.sim.peers.base import Peer
 from hal.sim.peers.button import ButtonPeer
+from hal.sim.peers.card_module import CardModulePeer
 from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import LightPeer, ToldLamp
 from hal.sim.peers.loop import ContactPeer, ResistorLoopPeer
@@ -204,6 +206,12 @@ def controller(world: World, name: str, node: Node) -> Peer:
     )
 
 
+def card_module(world: World, name: str, node: Node) -> Peer:
+    """A reader of chips on its serial port."""
+    assert isinstance(node, CardModuleNode)
+    return CardModulePeer(world, name, world.uart(node.bus), keypad=node.keypad, alias=node.alias)
+
+
 def serial_reader(world: World, name: str, node: Node) -> Peer:
     """A reader on a serial bus."""
     assert isinstance(node, OsdpReaderNode)
@@ -228,6 +236,7 @@ BUILDERS: dict[type[Node], Callable[[World, str, Node], Peer]] = {
     Ads1115Node: converter,
     BicolourLedNode: light,
     ButtonNode: button,
+    CardModuleNode: card_module,
     DigitalInputNode: contact,
     DigitalOutputNode: load,
     IoPortNode: terminal,

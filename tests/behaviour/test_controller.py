@@ -12,6 +12,8 @@ UNKNOWN = "H10301:9:9999"
 FACILITY, NUMBER = "00001001", "0010011100001111"
 UNKNOWN_BITS = f"1{FACILITY}{NUMBER}0"
 
+KEY = bytes.fromhex("8F1C2E7A5B3D90C4E6F70812A3B5D94C")
+
 
 async def connect(bench: SimBench, **wishes: object) -> None:
     """Forward what the list does not know to a Wiegand controller."""
@@ -86,3 +88,56 @@ async def test_a_restart_keeps_the_controller_connected(bench: SimBench) -> None
     await bench.reader("front").swipe(UNKNOWN)
     await bench.advance(1.0)
     assert bench.controller().frames == (UNKNOWN_BITS,)
+
+
+async def test_an_unknown_pin_comes_out_key_by_key(bench: SimBench) -> None:
+    await connect(bench)
+    await bench.reader("front").keys("4711#")
+    await bench.advance(1.0)
+    assert bench.controller().frames == ("0100", "0111", "0001", "0001")
+    assert "4711" not in repr(bench._events)
+    assert bench.relay("door").edges() == 0
+
+
+async def test_a_pin_of_the_list_opens_the_door_and_the_controller_never_hears_it(bench: SimBench) -> None:
+    await connect(bench)
+    await bench.enrol(pin="4711")
+    await bench.reader("front").keys("4711#")
+    await bench.relay("door").pulse()
+    assert bench.controller().frames == ()
+
+
+async def test_a_panel_over_osdp_gets_what_the_list_does_not_know_and_lights_the_reader(bench: SimBench) -> None:
+    bench.needs("panel:panel")
+    await bench.params("controller", protocol="osdp")
+    await bench.params("access", use_controller=True)
+    await bench.action("controller.install", for_s=60)
+    panel = bench.panel("panel")
+    panel.plug()
+    await bench.settle()
+    panel.install(KEY)
+    await bench.event("controller/key", change="taken")
+    panel.plug(KEY)
+    await bench.until(lambda: panel.secure and bench.states("controller/state")[0].phase == "connected")
+
+    await bench.reader("front").swipe(UNKNOWN)
+    await bench.reader("front").keys("4711#")
+    await bench.advance(1.0)
+    assert panel.cards == (UNKNOWN_BITS,)
+    assert panel.keys == "4711"
+    panel.light("green")
+    await bench.advance(1.0)
+    assert bench.reader("front").led.colour == "green"
+
+    # The list goes on, and its entries stay ours.
+    await bench.enrol(card=CARD)
+    await bench.reader("front").swipe(CARD)
+    await bench.relay("door").pulse()
+    assert panel.cards == (UNKNOWN_BITS,)
+
+    panel.unplug()
+    await bench.until(lambda: bench.states("controller/state")[0].phase == "lost")
+    await bench.reader("front").swipe(UNKNOWN)
+    denied = await bench.event("access/denied")
+    assert denied.reason == "the controller does not answer"
+    assert len(bench.relay("door").pulses()) == 1

@@ -74,7 +74,9 @@ class ControllerFace(Protocol):
 class ReaderFace(Protocol):
     """A reader on the wall."""
 
-    led: LightFace
+    @property
+    def led(self) -> LightFace:
+        """Its lamp."""
 
     @property
     def beeper(self) -> BeeperFace:
@@ -120,6 +122,9 @@ class PanelFace(Protocol):
 
     def plug(self, *keys: bytes) -> None:
         """Put it in: it polls from now on, with these keys."""
+
+    def install(self, key: bytes) -> None:
+        """Give us our first key."""
 
     def unplug(self) -> None:
         """Pull it out."""

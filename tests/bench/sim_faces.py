@@ -111,7 +111,10 @@ class Reader:
 
     def __init__(self, peer: CardReaderPeer) -> None:
         self._peer = peer
-        self.led = Light(peer.led)
+
+    @property
+    def led(self) -> Light:
+        return Light(self._peer.led)
 
     @property
     def beeper(self) -> Beeper:
@@ -161,6 +164,9 @@ class Panel:
     def plug(self, *keys: bytes) -> None:
         self._peer.keys = keys
         self._peer.plug()
+
+    def install(self, key: bytes) -> None:
+        self._peer.install(key)
 
     def unplug(self) -> None:
         self._peer.unplug()

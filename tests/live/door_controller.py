@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import ipaddress
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -96,6 +97,7 @@ class DoorController:
         self.login = "none"
         self.questions: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.connections: list[socket.socket] = []
         self.elsewhere = 0
         self.sent = 0
         self.let_go = threading.Event()
@@ -121,17 +123,24 @@ class DoorController:
         self._thread.start()
 
     def stop(self) -> None:
-        """Be gone: the port refuses."""
+        """Be gone: the port refuses, and connections that were kept are cut."""
         self.let_go.set()
         self.server.shutdown()
         self.server.server_close()
         self._thread.join()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):  # most have ended by themselves
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
     owner: DoorController
     protocol_version = "HTTP/1.1"
     timeout = 20
+
+    def setup(self) -> None:
+        super().setup()
+        self.owner.connections.append(self.connection)
 
     def do_GET(self) -> None:
         self._serve(None)

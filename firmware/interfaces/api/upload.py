@@ -65,10 +65,10 @@ class Spool:
 
     async def receive(self, request: Request, file_field: str, fields: Collection[str]) -> Form:
         """Read the whole form. Raises Invalid, Exhausted (no room), Unavailable (storage fails)."""
+        reader = _Reader(_boundary(request), file_field, fields)
         await self._check_room(request)
         name = secrets.token_hex(16)
         sink = await self._core.shared.run(lambda: self._open(name), what="spool")
-        reader = _Reader(_boundary(request), file_field, fields)
         try:
             async for piece in request.stream():
                 reader.feed(piece)

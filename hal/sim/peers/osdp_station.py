@@ -44,6 +44,7 @@ class OsdpStation:
         self._edit = edit
         self._engine: Engine | None = None
         self._timer: Timer | None = None
+        self._due_ns = 0
         self._moving: Timer | None = None
         self._ends_ns = 0
         self.baud = baud
@@ -69,13 +70,25 @@ class OsdpStation:
         if self._engine is None:
             return
         step = self._engine.step(self._peer.place.clock.now_ns())
-        self._peer.forget(self._timer)
-        self._timer = None if step.next_ns is None else self._peer.at(step.next_ns, self.pump)
+        self._arm(step.next_ns)
         if step.send and "dead" not in self._peer.faults:
             data = spoilt(self._edit(step.send), self._peer.faults, self._peer.place.chance)
             self._ends_ns = self._bus.say(self, data)
         for fact in step.facts:
             self._fact(fact)
+
+    def _arm(self, next_ns: int | None) -> None:
+        if next_ns == self._due_ns and self._timer is not None:
+            return
+        self._peer.forget(self._timer)
+        self._timer = None
+        if next_ns is not None:
+            self._due_ns = next_ns
+            self._timer = self._peer.at(next_ns, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.pump()
 
     def move(self, baud: int) -> None:
         """Another rate, once what is being sent has been sent."""

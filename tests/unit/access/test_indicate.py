@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from firmware.core.actions import Invocation
 from firmware.core.errors import Invalid, NotFound, Unsupported
+from firmware.core.vocabulary.access import BaseParams, BeepParams
+from hal.types import Colour, Pattern, Step
 
 
 def shown(station: Any) -> list[tuple[float, str]]:
@@ -102,5 +105,64 @@ def test_a_wrong_indication_names_its_fault(
             with pytest.raises(error, match=words):
                 await station.act("reader.indicate", **data)
             assert shown(station) == []
+
+    on_station(body)
+
+
+def base(reader: str, *steps: Step) -> Invocation:
+    """What a door controller wants shown between indications; without steps nothing."""
+    params = BaseParams(reader=reader, pattern=Pattern(steps) if steps else None)
+    return Invocation(action="reader.base", params=params)
+
+
+def test_what_a_controller_wants_stands_between_indications(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            invoke = station.core.actions.invoke
+            await invoke(base("front", Step(Colour.RED, 0)))
+            await station.act("reader.indicate", reader="reader1", colour="green", for_s=2.0)
+            await station.wait(5)
+            await invoke(base("front", Step(Colour.RED, 0)))
+            await invoke(base("front"))
+            assert shown(station) == [(0.0, "red"), (0.0, "green"), (2.0, "red"), (5.0, "off")]
+
+    on_station(body)
+
+
+def test_a_pattern_with_a_colour_that_the_light_lacks_is_dark_there(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.core.actions.invoke(base("reader1", Step(Colour.BLUE, 300), Step(Colour.RED, 200)))
+            assert shown(station) == [(0.0, "off 300 ms red 200 ms")]
+
+    on_station(body)
+
+
+def test_a_base_for_a_reader_that_is_not_there_names_the_nearest(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            with pytest.raises(NotFound, match="did you mean 'front'"):
+                await station.core.actions.invoke(base("frunt", Step(Colour.RED, 0)))
+
+    on_station(body)
+
+
+def test_a_reader_without_a_beeper_says_so(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            beep = Invocation(action="reader.beep", params=BeepParams(reader="reader1", on=True))
+            with pytest.raises(Unsupported, match="has no beeper"):
+                await station.core.actions.invoke(beep)
+
+    on_station(body)
+
+
+def test_no_client_may_set_a_base(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            listed = [action.name for action in await station.core.link.actions()]
+            assert "reader.indicate" in listed
+            assert "reader.base" not in listed
+            assert "reader.beep" not in listed
 
     on_station(body)

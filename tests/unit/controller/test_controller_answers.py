@@ -39,7 +39,10 @@ def test_a_lost_controller_grants_a_readable_card_only_when_somebody_chose_that(
     assert answer.reason == "gone; granted as configured for a lost controller"
 
 
-@pytest.mark.parametrize("asked", [UNKNOWN_LAYOUT, PIN, question(key="5"), question()])
+SERIAL = question(bits="1" * 32, fitting=("UID:04A1B2C3", "RAW:32:" + "1" * 32))
+
+
+@pytest.mark.parametrize("asked", [UNKNOWN_LAYOUT, SERIAL, PIN, question(key="5"), question()])
 def test_a_lost_controller_never_grants_what_no_format_understands(asked: ForwardParams) -> None:
     assert not decide(Said(Verdict.LOST), asked, WhenLost.GRANT).granted
 
@@ -117,3 +120,10 @@ def test_a_pin_that_would_arrive_as_another_one_is_not_sent() -> None:
 def test_card_and_pin_go_out_card_first() -> None:
     both = question(bits=BITS, fitting=("H10301:42:1234",), pin="12")
     assert frames_of(both, ControllerParams()) == (BITS, "0001", "0010")
+
+
+def test_a_card_that_is_known_by_its_serial_number_goes_out_as_its_bits() -> None:
+    assert frames_of(SERIAL, ControllerParams()) == ("1" * 32,)
+    behind = question(bits=BITS, fitting=("UID:04A1B2C3", "H10301:42:1234"))
+    params = ControllerParams(data_format="Wiegand26", facility_mode="Override", facility_code=7)
+    assert frames_of(behind, params) == ("10000011100000100110100100",)

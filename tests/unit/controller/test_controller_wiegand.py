@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 
@@ -294,3 +295,27 @@ async def test_the_state_says_since_when(bench: ControllerBench) -> None:
     await bench.card()
     assert bench.standing.phase is ControllerPhase.CONNECTED
     assert bench.standing.since == since
+
+
+async def test_row_18_on_a_full_disk_cards_go_out_and_a_change_is_refused_whole(bench: ControllerBench) -> None:
+    await bench.set(protocol="wiegand")
+    bench.disk.error = errno.ENOSPC
+    assert (await bench.card()).verdict is Verdict.SENT
+    answer = await bench.params("controller", data_format="Wiegand34")
+    assert answer.status_code == 503
+    assert (await bench.api("GET", "/params/controller")).json()["data_format"] == "Raw"
+    await bench.settle()
+    assert bench.controller().frames == (CARD_BITS,)
+
+
+async def test_row_20_a_disk_that_stalls_delays_no_card(bench: ControllerBench) -> None:
+    await bench.set(protocol="wiegand")
+    began = bench.world.now_s
+    await bench.card()
+    alone_s = bench.world.now_s - began
+    await bench.advance(1.0)
+    bench.disk.stall_s = 30.0
+    began = bench.world.now_s
+    assert (await bench.card()).verdict is Verdict.SENT
+    bench.measure("controller.send_s", round(bench.world.now_s - began, 6), round(alone_s, 6))
+    bench.disk.stall_s = 0.0

@@ -163,6 +163,13 @@ def test_an_event_crosses_with_its_stamp():
     assert notice_of(fact_of(Notice(Operation.HAPPENED, event))).event == event
 
 
+def test_every_error_crosses_the_wire_as_its_own_kind():
+    for kind in ERRORS.values():
+        (back,) = Unpacker().feed(pack(fault_of(1, kind("door", "no"))))
+        assert isinstance(back, Fault)
+        assert type(error_of(back)) is kind
+
+
 def test_a_rooms_own_error_crosses_with_its_code_and_as_the_kind_of_error_it_is() -> None:
     class Odd(Busy):
         code = "odd"

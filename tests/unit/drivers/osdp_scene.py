@@ -1,4 +1,4 @@
-"""A door station whose external reader and panel are on simulated wires, with the drivers at work."""
+"""A board whose external reader and panel are on simulated wires, with the drivers at work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from wires_in_memory import running
 
 from hal.assemble import assemble
-from hal.board import load_board, parse_board
+from hal.board import parse_board
 from hal.ports import Hardware, PanelPort, SerialReader
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.peers.osdp_reader import OsdpReaderPeer
@@ -33,6 +33,19 @@ OTHER_KEY = bytes.fromhex("17F3A86B2D905CE4B79E01C85A46D23F")
 CARD = "H10301:1:1"
 CARD_BITS = "10000000100000000000000010"
 
+# As at the door station, without what is polled all the time.
+ONE_READER = """
+base = "_rpi.toml"
+[product]
+name = "A reader and a panel"
+model = "ONE-1"
+[buses]
+rs485b = { kind = "uart", device = "/dev/lintel/rs485b", rs485 = true }
+[nodes]
+relay1  = { compatible = "relay", line = "gpio0:16", alias = "door" }
+reader2 = { compatible = "osdp-reader", bus = "rs485", alias = "external" }
+panel1  = { compatible = "osdp-port", bus = "rs485b", alias = "panel" }
+"""
 TWO_READERS = """
 base = "_rpi.toml"
 [product]
@@ -152,11 +165,11 @@ class Scene:
         return port
 
 
-def play(test: Callable[[Scene], Awaitable[None]], board: str | None = None) -> None:
-    """Run a test on the door station, or on a board of its own."""
+def play(test: Callable[[Scene], Awaitable[None]], board: str = ONE_READER) -> None:
+    """Run a test on a board."""
 
     async def main(clock: VirtualClock) -> None:
-        world = World(clock, load_board("door_station") if board is None else parse_board(board, "scene"))
+        world = World(clock, parse_board(board, "scene"))
         wires = SimWires(world)
         assembled = await assemble(world.board, wires, clock)
         async with running(assembled.run()):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
 from osdp_scene import CARD, CARD_BITS, KEY, OTHER_KEY, Notes, Scene, play
 
 from hal.errors import DeviceError, NoReply, OutOfRange
+from hal.osdp.panel import Panel
 from hal.sim.cards import card_bits
 from hal.types import OFF, Colour, LinkPhase, LinkSettings, Pattern
 
@@ -189,7 +191,7 @@ def test_the_beeper_sounds_until_it_is_told_otherwise() -> None:
         assert beeper is not None
         beeper.on()
         await scene.until(lambda: scene.reader().beeper.trace.value, 0.5)
-        await scene.clock.sleep(30)
+        await scene.clock.sleep(5)
         assert len(scene.reader().beeper.trace.points) == 2
         beeper.off()
         await scene.until(lambda: not scene.reader().beeper.trace.value, 0.5)
@@ -273,7 +275,9 @@ def test_row_1_a_reader_without_secure_channel_is_refused_unless_clear_text_is_a
     play(test)
 
 
-def test_row_2_a_reader_seen_secure_never_gets_clear_text_however_its_abilities_are_edited() -> None:
+def test_row_2_a_reader_seen_secure_never_gets_clear_text_however_its_abilities_are_edited(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def test(scene: Scene) -> None:
         port = await scene.keyed()
         notes = Notes.of(port)
@@ -288,9 +292,12 @@ def test_row_2_a_reader_seen_secure_never_gets_clear_text_however_its_abilities_
         assert notes.cards == []
 
     play(test)
+    assert [record for record in caplog.records if "tampers" in record.getMessage()]
 
 
-def test_row_3_a_fresh_reader_gets_its_first_key_only_when_it_is_installed_and_uses_it_then() -> None:
+def test_row_3_a_fresh_reader_gets_its_first_key_only_when_it_is_installed_and_uses_it_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def test(scene: Scene) -> None:
         port, reader = scene.port(), scene.reader()
         port.connect(LinkSettings())
@@ -308,6 +315,27 @@ def test_row_3_a_fresh_reader_gets_its_first_key_only_when_it_is_installed_and_u
         with pytest.raises((DeviceError, NoReply)):
             await port.install(OTHER_KEY)
         assert reader.memory.key == KEY
+
+    play(test)
+    assert [record for record in caplog.records if "tampers" in record.getMessage()] == []
+
+
+def test_an_installation_may_follow_the_connection_at_once_and_without_a_port_it_says_so() -> None:
+    async def test(scene: Scene) -> None:
+        port = scene.port()
+        port.connect(LinkSettings())
+        waiting = asyncio.ensure_future(port.install(KEY))
+        await scene.clock.sleep(0)
+        port.disconnect()
+        with pytest.raises(NoReply, match="switched off"):
+            await waiting
+        port.connect(LinkSettings())
+        await port.install(KEY)
+        assert scene.reader().memory.key == KEY
+        scene.bus().unplug()
+        await scene.clock.sleep(1)
+        with pytest.raises(NoReply, match="plugged"):
+            await port.install(OTHER_KEY)
 
     play(test)
 
@@ -377,6 +405,63 @@ def test_a_key_that_the_reader_does_not_have_is_a_reason_and_the_spare_key_of_a_
     play(test)
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_rotation_that_the_port_interrupts_leaves_a_link_whichever_key_the_reader_has(taken: bool) -> None:
+    async def test(scene: Scene) -> None:
+        port, reader = await scene.keyed(), scene.reader()
+        rotation = asyncio.ensure_future(port.set_key(OTHER_KEY))
+        if taken:
+            await scene.until(lambda: reader.memory.key == OTHER_KEY, 1.0)
+        else:
+            await scene.clock.sleep(0.01)
+        scene.bus().unplug()
+        with pytest.raises(NoReply):
+            await rotation
+        assert reader.memory.key == (OTHER_KEY if taken else KEY)
+        await scene.clock.sleep(2)
+        scene.bus().plug()
+        await scene.connected(port, 5.0)
+        assert port.link.secure
+
+    play(test)
+
+
+def test_row_3_a_reader_that_forgot_its_key_is_refused_and_never_given_one_by_itself() -> None:
+    async def test(scene: Scene) -> None:
+        port, reader = scene.port(), scene.reader()
+        notes = Notes.of(port)
+        port.connect(LinkSettings())
+        reader.fault("forgets_key")
+        await port.install(KEY)
+        await scene.connected(port)
+        reader.power_cycle()
+        await scene.clock.sleep(10)
+        assert port.link.phase is LinkPhase.NOT_CONNECTED
+        assert port.link.reason
+        assert reader.memory.key is None
+        await reader.swipe(CARD)
+        await scene.clock.sleep(1)
+        assert notes.cards == []
+
+    play(test)
+
+
+def test_a_reader_keeps_its_memory_without_power_and_loses_it_only_when_it_is_reset() -> None:
+    async def test(scene: Scene) -> None:
+        port, reader = await scene.keyed(), scene.reader()
+        reader.tamper()
+        scene.world.power(False)
+        assert (reader.led.colour, reader.state()["keyed"]) == ("off", True)
+        scene.world.power(True)
+        await scene.connected(port, 4.0)
+        assert port.link.secure
+        assert reader.state()["tampered"]
+        reader.factory_reset()
+        assert (reader.state()["keyed"], reader.memory.address) == (False, 0)
+
+    play(test)
+
+
 def test_settings_a_bus_cannot_do_are_refused_with_the_valid_ones() -> None:
     async def test(scene: Scene) -> None:
         port = await scene.keyed()
@@ -433,6 +518,55 @@ def test_row_7_a_pulled_adapter_is_a_reason_within_a_second_and_ends_nothing(cap
 
     play(test)
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_an_error_of_our_own_in_the_engine_is_a_reason_and_the_link_is_back_soon(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(scene: Scene) -> None:
+        port = await scene.keyed()
+        notes = Notes.of(port)
+        asked = asyncio.ensure_future(port.show_text("hello"))
+        await scene.clock.sleep(0)
+        with monkeypatch.context() as broken:
+            broken.setattr(Panel, "receive", _fails)
+            await scene.until(lambda: port.link.phase is LinkPhase.NOT_CONNECTED, 0.5)
+        assert "error of our own" in port.link.reason
+        with pytest.raises(NoReply):
+            await asked
+        await scene.connected(port, 3.0)
+        await scene.reader().swipe(CARD)
+        assert notes.cards == [CARD_BITS]
+
+    play(test)
+    assert any("made anew" in record.getMessage() and record.exc_info for record in caplog.records)
+
+
+def _fails(*_: object) -> None:
+    raise ZeroDivisionError("a mistake of ours")
+
+
+def test_a_search_that_a_link_interrupts_ends_and_so_does_one_without_a_port() -> None:
+    async def test(scene: Scene) -> None:
+        port = scene.port()
+        search = asyncio.ensure_future(port.find(range(20), (9600, 19200)))
+        await scene.clock.sleep(1)
+        with pytest.raises(DeviceError, match="a search is running"):
+            await port.find((0,), (9600,))
+        port.connect(LinkSettings(plain=True))
+        with pytest.raises(DeviceError, match="a link was switched on"):
+            await search
+        await scene.connected(port)
+        port.disconnect()
+        search = asyncio.ensure_future(port.find(range(20), (9600, 19200)))
+        await scene.clock.sleep(1)
+        scene.bus().unplug()
+        with pytest.raises(NoReply):
+            await search
+        scene.bus().plug()
+        assert len(await port.find((0,), (9600,))) == 1
+
+    play(test)
 
 
 def test_counts_are_told_at_most_once_a_second() -> None:

@@ -28,7 +28,7 @@ from hal.types import CardBits, Edge, LineRef, WiegandTiming
 
 US, MS = 1_000, 1_000_000
 CARD = "10000000100000000000000010"
-D0, D1 = LineRef("gpio0", 10), LineRef("gpio0", 11)
+D0, D1 = (line for _, line in load_board("door_station").nodes["out1"].lines())
 
 Test = Callable[[VirtualClock, World, WiegandOutput, ControllerPeer], Awaitable[None]]
 

@@ -91,6 +91,7 @@ class Owners:
             ("entries.list", EntryQuery, EntryPage, EntryPage(total=1, entries=(view,))),
             ("entries.remove", EntryRef, Nothing, NOTHING),
             ("upgrade.install", InstallParams, UpgradeAnswer, UpgradeAnswer(id="u1", version="2.0.0", mode="standard")),
+            ("upgrade.rollback", Nothing, UpgradeAnswer, UpgradeAnswer(id="u2", version="1.0.0", mode="rollback")),
             ("upgrade.confirm", ConfirmParams, Nothing, NOTHING),
             ("entries.change", EntryChange, EntryView, view),
             ("entries.export", EntryExport, EntryFile, EXPORTED),
