@@ -328,6 +328,8 @@ def early_start(parts: Parts) -> Parts:
         return replace(parts, upgrade=begin(device))
     except OSError as error:
         log.error("no upgrades until the next start: %s", error)
+        if parts.boot.trying():
+            parts.boot.restart()  # new firmware that cannot read its record has failed: back to the old one
         return parts
 
 
