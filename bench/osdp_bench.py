@@ -344,17 +344,19 @@ def main() -> None:
         run_echo(words.echo[0], int(words.echo[1]))
         return
     pairs, count = (1, 10) if words.quick else (3, 20)
-    rows = []
     for baud in (9600, 115200):
-        rows += compare(baud, secure=True, pairs=pairs, count=count)
+        show(f"OSDP, a card, {baud} baud", compare(baud, secure=True, pairs=pairs, count=count))
     for baud in (9600, 115200):
+        rows = []
         for secure in (False, True):
             rows += rates(baud, secure=secure, blocks=min(2, pairs), for_s=2.0)
+        show(f"OSDP, polls, {baud} baud", rows)
+    rows = []
     for secure in (False, True):
         what = "secure" if secure else "clear"
         rows.append(Row(f"processor time of an exchange, {what}", cost(secure=secure, exchanges=500), "us", None, ""))
     rows += endurance(2_000, 10_000) if words.quick else endurance(20_000, 100_000)
-    show("OSDP", rows)
+    show("OSDP, both ends in memory", rows)
 
 
 if __name__ == "__main__":
