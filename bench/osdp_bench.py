@@ -39,6 +39,7 @@ KEY = "5F1D3A9902C47EB688AB10E5D3427C6F"
 NS = 1_000_000_000
 IDLE_BYTES = 4
 POLL_BYTES = {False: 8 + 8, True: 14 + 14}
+CARD_BYTES = {False: 16, True: 30}
 WHO = PdId(b"\xa1\xb2\xc3", 7, 2, 1, 1, 0, 0)
 
 
@@ -82,8 +83,10 @@ class Child:
 
 
 @contextmanager
-def line(baud: int, *, ours: bool, secure: bool, flat_out: bool = False) -> Iterator[tuple[Child, Child]]:
-    """A panel (ours or the peer's) and the peer's reader on a paced line, connected."""
+def line(
+    baud: int, *, panel: str = "ours", reader: str = "peer", secure: bool, poll_ms: int = 10
+) -> Iterator[tuple[Child, Child]]:
+    """A panel (`ours`, `driven` or `shipped`) and a reader (`ours` or `peer`) on a paced line, connected."""
     with ExitStack() as stack:
         wire = Child(sys.executable, str(LIVE / "wire.py"), str(baud))
         stack.callback(wire.close)
@@ -91,37 +94,39 @@ def line(baud: int, *, ours: bool, secure: bool, flat_out: bool = False) -> Iter
         near, far = wire.process.stdout.readline().split()
         python, script = python_with(*PEER), str(LIVE / "peers" / "libosdp_peer.py")
         key = KEY if secure else "-"
-        reader = Child(python, script, "pd", far, key)
-        stack.callback(reader.close)
-        reader.hear("ready")
-        if ours:
-            words = [sys.executable, str(Path(__file__)), "--panel", near, str(baud), key, "0" if flat_out else "25"]
+        if reader == "ours":
+            pd = Child(sys.executable, str(Path(__file__)), "--reader", far, str(baud), key, "0")
         else:
-            words = [python, script, "cp", near, key]
-        panel = Child(*words)
-        stack.callback(panel.close)
-        while not panel.hear("online"):
+            pd = Child(python, script, "pd", far, key)
+        stack.callback(pd.close)
+        pd.hear("ready")
+        if panel == "ours":
+            cp = Child(sys.executable, str(Path(__file__)), "--panel", near, str(baud), key, str(poll_ms))
+        else:
+            cp = Child(python, script, "cp", near, key, *(["shipped"] if panel == "shipped" else []))
+        stack.callback(cp.close)
+        while not cp.hear("online"):
             pass
         time.sleep(1.0)
-        yield panel, reader
+        yield cp, pd
 
 
-def cards(baud: int, *, ours: bool, secure: bool, count: int) -> list[float]:
+def cards(baud: int, *, panel: str, secure: bool, count: int) -> list[float]:
     """Milliseconds from card to panel."""
     took = []
     source = random.Random(count)
-    with line(baud, ours=ours, secure=secure) as (panel, reader):
+    with line(baud, panel=panel, secure=secure) as (cp, reader):
         for n in range(count):
             time.sleep(source.uniform(0.12, 0.22))
             reader.tell(card=f"{n + 1:026b}")
             submitted_ns = reader.hear("submitted")
-            took.append((panel.hear("t") - submitted_ns) / 1e6)
+            took.append((cp.hear("t") - submitted_ns) / 1e6)
     return took
 
 
-def polls(baud: int, *, secure: bool, for_s: float) -> float:
+def polls(baud: int, *, secure: bool, for_s: float, reader: str) -> float:
     """Exchanges in a second, flat out."""
-    with line(baud, ours=True, secure=secure, flat_out=True) as (panel, _):
+    with line(baud, reader=reader, secure=secure, poll_ms=0) as (panel, _):
         panel.tell(count=for_s)
         return float(panel.hear("rate"))
 
@@ -158,6 +163,60 @@ def run_panel(path: str, baud: int, key: str, poll_ms: int) -> None:
                 return
             counting, started_ns = sent, time.monotonic_ns()
             end_ns = started_ns + int(json.loads(order)["count"] * NS)
+
+
+def run_reader(path: str, baud: int, key: str) -> None:
+    """Our reader in a process of its own, until the standard input ends."""
+    keys = () if key == "-" else (bytes.fromhex(key),)
+    reader = Peripheral(PeripheralSettings(keys=keys, plain=not keys, baud=baud), WHO)
+    fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    print(json.dumps({"ready": True}), flush=True)
+    while True:
+        step = reader.step(time.monotonic_ns())
+        if step.send:
+            os.write(fd, step.send)
+        ready, _, _ = select.select([fd, sys.stdin], [], [], 0.05)
+        if fd in ready:
+            reader.receive(time.monotonic_ns(), os.read(fd, 4096))
+        if sys.stdin in ready and not sys.stdin.readline():
+            return
+
+
+def bare(baud: int, *, secure: bool, for_s: float) -> float:
+    """Exchanges a second of as many bytes with nothing but reads and writes at both ends: what the paced pty gives."""
+    size = POLL_BYTES[secure] // 2
+    wire = Child(sys.executable, str(LIVE / "wire.py"), str(baud))
+    assert wire.process.stdout is not None
+    near, far = wire.process.stdout.readline().split()
+    echo = Child(sys.executable, str(Path(__file__)), "--echo", far, str(size), "-", "0")
+    echo.hear("ready")
+    fd = os.open(near, os.O_RDWR | os.O_NOCTTY)
+    done, start_s = 0, time.monotonic()
+    while time.monotonic() - start_s < for_s:
+        os.write(fd, bytes(size))
+        read_whole(fd, size)
+        done += 1
+    took_s = time.monotonic() - start_s
+    os.close(fd)
+    echo.close()
+    wire.close()
+    return done / took_s
+
+
+def read_whole(fd: int, size: int) -> None:
+    """Read so many bytes."""
+    while size:
+        size -= len(os.read(fd, size))
+
+
+def run_echo(path: str, size: int) -> None:
+    """Answer every `size` bytes with as many, until killed with the line."""
+    fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    print(json.dumps({"ready": True}), flush=True)
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        if select.select([fd, sys.stdin], [], [])[0] == [fd]:
+            read_whole(fd, size)
+            os.write(fd, bytes(size))
 
 
 class Memory:
@@ -220,25 +279,46 @@ def endurance(lights: int, polls_: int) -> list[Row]:
     return [Row(f"memory after {lights} lights, {polls_} polls", resident_kb() / 1024, "MB", before / 1024, "before")]
 
 
+PANELS = {"shipped": "libosdp 3.2.9's panel as it comes (bar 0.40)", "driven": "the same, refreshed every millisecond"}
+
+
 def compare(baud: int, *, secure: bool, pairs: int, count: int) -> list[Row]:
     """Ours and the peer's panel, in turn."""
-    ours: list[list[float]] = []
-    theirs: list[list[float]] = []
+    blocks: dict[str, list[list[float]]] = {"ours": [], **{panel: [] for panel in PANELS}}
     for _ in range(pairs):
-        ours.append(cards(baud, ours=True, secure=secure, count=count))
-        theirs.append(cards(baud, ours=False, secure=secure, count=count))
+        for panel, found in blocks.items():
+            found.append(cards(baud, panel=panel, secure=secure, count=count))
     rows = []
     what = "secure" if secure else "clear"
-    for share, name in ((0.5, "p50"), (0.99, "p99")):
-        mine = [percentile(block, share) for block in ours]
-        peers = [percentile(block, share) for block in theirs]
-        ratio = statistics.median(a / b for a, b in zip(mine, peers, strict=True))
-        value = statistics.median(mine)
-        rows.append(
-            Row(
-                f"card to panel, {what}, {baud}, {name}", value, "ms", value / ratio, "libosdp 3.2.9's panel (bar 0.40)"
-            )
-        )
+    for panel, whose in PANELS.items():
+        for share, name in ((0.5, "p50"), (0.99, "p99")):
+            mine = [percentile(block, share) for block in blocks["ours"]]
+            peers = [percentile(block, share) for block in blocks[panel]]
+            ratio = statistics.median(a / b for a, b in zip(mine, peers, strict=True))
+            value = statistics.median(mine)
+            rows.append(Row(f"card to panel, {what}, {baud}, {name}", value, "ms", value / ratio, whose))
+    mine = [percentile(block, 0.5) for block in blocks["ours"]]
+    floor_ms = 10_000 / baud * ((POLL_BYTES[secure] + IDLE_BYTES) / 2 + CARD_BYTES[secure] + IDLE_BYTES / 2)
+    whose = "the wire: half a poll, then the answer"
+    rows.append(Row(f"card to panel, {what}, {baud}, p50", statistics.median(mine), "ms", floor_ms, whose))
+    return rows
+
+
+def rates(baud: int, *, secure: bool, blocks: int, for_s: float) -> list[Row]:
+    """Polls flat out, against the wire and against what the paced pty gives to bare bytes."""
+    what = "secure" if secure else "clear"
+    wire = limit(baud, secure=secure)
+    rows = []
+    for reader in ("ours", "peer"):
+        found = [
+            (polls(baud, secure=secure, for_s=for_s, reader=reader), bare(baud, secure=secure, for_s=for_s))
+            for _ in range(blocks)
+        ]
+        rate = statistics.median(ours for ours, _ in found)
+        ratio = statistics.median(ours / floor for ours, floor in found)
+        name = f"polls flat out, {what}, {baud}, {'our' if reader == 'ours' else 'libosdp'} reader"
+        rows.append(Row(name, rate, "1/s", wire, "the wire (bar 0.80)"))
+        rows.append(Row(name, rate, "1/s", rate / ratio, "as many bytes bare over the same pty"))
     return rows
 
 
@@ -249,25 +329,27 @@ def limit(baud: int, *, secure: bool) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--panel", nargs=4, metavar=("PTY", "BAUD", "KEY", "POLL_MS"))
+    for role in ("--panel", "--reader", "--echo"):
+        parser.add_argument(role, nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="fewer cards, pairs and polls")
     words = parser.parse_args()
     if words.panel:
         path, baud, key, poll_ms = words.panel
         run_panel(path, int(baud), key, int(poll_ms))
         return
-    pairs, count, for_s = (1, 10, 2.0) if words.quick else (5, 30, 4.0)
+    if words.reader:
+        run_reader(words.reader[0], int(words.reader[1]), words.reader[2])
+        return
+    if words.echo:
+        run_echo(words.echo[0], int(words.echo[1]))
+        return
+    pairs, count, for_s = (1, 10, 2.0) if words.quick else (3, 20, 3.0)
     rows = []
     for baud in (9600, 115200):
         rows += compare(baud, secure=True, pairs=pairs, count=count)
-    rows += compare(115200, secure=False, pairs=pairs, count=count)
     for baud in (9600, 115200):
         for secure in (False, True):
-            what = "secure" if secure else "clear"
-            rate = statistics.median(polls(baud, secure=secure, for_s=for_s) for _ in range(1 if words.quick else 3))
-            rows.append(
-                Row(f"polls flat out, {what}, {baud}", rate, "1/s", limit(baud, secure=secure), "the wire (bar 0.80)")
-            )
+            rows += rates(baud, secure=secure, blocks=pairs, for_s=for_s)
     for secure in (False, True):
         what = "secure" if secure else "clear"
         rows.append(Row(f"processor time of an exchange, {what}", cost(secure=secure, exchanges=500), "us", None, ""))

@@ -223,6 +223,7 @@ def control_services(
     from firmware.controller import ControllerService
     from firmware.device import ButtonsService, DeviceConfig, DeviceService, LightsService
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
+    from firmware.osdp import ExternalReadersService, OsdpTraceService
     from firmware.rules import RulesService
     from firmware.upgrade.maintenance import MaintenanceService
 
@@ -246,6 +247,8 @@ def control_services(
             IndicateService(core, hardware),
             ReadersService(core, hardware, access_config, entries),
         ),
+        "external_readers": lambda: (ExternalReadersService(core, hardware),),
+        "osdp_trace": lambda: (OsdpTraceService(core, hardware),),
         "controller": lambda: (ControllerService(core, hardware, ports),),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),

@@ -32,6 +32,18 @@ def _no_lights(board: Board) -> str | None:
     return None if board.rooms.get("device", {}).get("lights") else "the product has no light table"
 
 
+def _no_serial_reader(board: Board) -> str | None:
+    return None if _on_osdp(board, "reader") else "the board has no reader on RS-485"
+
+
+def _no_osdp(board: Board) -> str | None:
+    return None if _on_osdp(board, "reader", "panel") else "the board has no OSDP port"
+
+
+def _on_osdp(board: Board, *kinds: str) -> bool:
+    return any(node.compatible.startswith("osdp-") and node.kind in kinds for node in board.nodes.values())
+
+
 DUTIES = (
     Duty(name="device", role="control", summary="identity and phase of the device"),
     Duty(name="upgrade", role="control", summary="installs, tries, confirms and undoes firmware; resets"),
@@ -52,6 +64,14 @@ DUTIES = (
         needs=frozenset({"reader"}),
         wants=_no_doors,
     ),
+    Duty(
+        name="external_readers",
+        role="control",
+        summary="readers on RS-485 and their keys",
+        needs=frozenset({"reader"}),
+        wants=_no_serial_reader,
+    ),
+    Duty(name="osdp_trace", role="control", summary="decoded trace of OSDP ports", wants=_no_osdp),
     Duty(
         name="controller",
         role="control",

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from firmware.access.schedule import Schedule
 from firmware.core.cards.formats import FORMATS, CardFormat
-from firmware.core.params import Group, param
+from firmware.core.params import Group, param, part_over
 from hal.errors import nearest
 from hal.types import Colour
 
@@ -150,22 +150,12 @@ def doors_group(limits_s: Mapping[str, float], current: Callable[[str], DoorSett
     """
     fields: dict[str, Any] = {}
     for door, limit_s in limits_s.items():
-        kind = Annotated[DoorSettings, BeforeValidator(_over(door, current)), AfterValidator(_below(limit_s))]
+        kind = Annotated[
+            DoorSettings, BeforeValidator(part_over(DoorSettings, door, current)), AfterValidator(_below(limit_s))
+        ]
         default = DoorSettings(hold_s=min(HOLD_S, limit_s))
         fields[door] = (kind, param(default, f"Hold time, repetition and alarm times of door {door}."))
     return create_model("BoardDoorsGroup", __base__=DoorsGroup, **fields)
-
-
-def _over(door: str, current: Callable[[str], DoorSettings]) -> Callable[[object], object]:
-    def complete(given: object) -> object:
-        if not isinstance(given, Mapping):
-            return given
-        for name in given:
-            if name not in DoorSettings.model_fields:
-                raise ValueError(f"unknown setting {name!r}{nearest(str(name), DoorSettings.model_fields)}")
-        return {**current(door).model_dump(mode="json"), **given}
-
-    return complete
 
 
 def _below(limit_s: float) -> Callable[[DoorSettings], DoorSettings]:

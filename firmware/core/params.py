@@ -60,6 +60,23 @@ def param(
     return Field(default=default, description=summary, json_schema_extra=extra, **limits)
 
 
+def part_over(model: type[BaseModel], name: str, current: Callable[[str], BaseModel]) -> Callable[[object], object]:
+    """A check for a parameter that is a table of settings: a change that names only some keeps the others.
+
+    `current(name)` answers the settings now. Raises ValueError for an unknown setting, with the nearest one.
+    """
+
+    def complete(given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        for setting in given:
+            if setting not in model.model_fields:
+                raise ValueError(f"unknown setting {setting!r}{nearest(str(setting), model.model_fields)}")
+        return {**current(name).model_dump(mode="json"), **given}
+
+    return complete
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParamInfo:
     """One declared parameter, for lists and forms; `default` is JSON-ready, and masked when secret."""

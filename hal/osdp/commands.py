@@ -5,15 +5,15 @@ Every class encodes itself and reads itself back; a code nobody knows survives a
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 from struct import Struct
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from hal.errors import OutOfRange
 from hal.osdp.codes import CommandCode, NakCode
-from hal.osdp.payload import Malformed, Payload, counted, decode_payload
+from hal.osdp.payload import Malformed, Payload, counted, decode_payload, exactly, packed, unpacked
+from hal.osdp.special import BioMatch, BioRead, CrAuth, GenAuth, KeepActive, PivData, ReaderMode, TimeSet, Xwr
 
 LONGEST_TEXT = 32
 
@@ -251,30 +251,6 @@ class Text(Payload):
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderMode(Payload):
-    """RMODE: mode of an attached reader (withdrawn from the standard, still heard)."""
-
-    CODE = CommandCode.RMODE
-    LAYOUT = Struct("<BB")
-    reader: int
-    mode: int
-
-
-@dataclass(frozen=True, slots=True)
-class TimeSet(Payload):
-    """TDSET: date and time, local (withdrawn from the standard, still heard)."""
-
-    CODE = CommandCode.TDSET
-    LAYOUT = Struct("<HBBBBB")
-    year: int
-    month: int
-    day: int
-    hour: int
-    minute: int
-    second: int
-
-
-@dataclass(frozen=True, slots=True)
 class ComSet(Payload):
     """COMSET: use another address and rate from now on."""
 
@@ -282,40 +258,6 @@ class ComSet(Payload):
     LAYOUT = Struct("<BI")
     address: int
     baud: int
-
-
-@dataclass(frozen=True, slots=True)
-class BioRead(Payload):
-    """BIOREAD: scan and send a template."""
-
-    CODE = CommandCode.BIOREAD
-    LAYOUT = Struct("<BBBB")
-    reader: int
-    kind: int
-    form: int
-    quality: int
-
-
-@dataclass(frozen=True, slots=True)
-class BioMatch(Payload):
-    """BIOMATCH: scan and compare with a template."""
-
-    CODE = CommandCode.BIOMATCH
-    LAYOUT = Struct("<BBBBH")
-    reader: int
-    kind: int
-    form: int
-    quality: int
-    template: bytes
-
-    def encode(self) -> bytes:
-        values = (self.reader, self.kind, self.form, self.quality, len(self.template))
-        return packed(self.LAYOUT, "match", *values) + self.template
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        *values, size = unpacked(cls, cls.LAYOUT, data)
-        return cls(*[*values, exactly(cls, data[cls.LAYOUT.size :], size)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,74 +345,10 @@ class Mfg(Payload):
 
 
 @dataclass(frozen=True, slots=True)
-class Xwr(Payload):
-    """XWR: extended write to a smart card module."""
-
-    CODE = CommandCode.XWR
-    LAYOUT = Struct("<BB")
-    TAIL = True
-    mode: int
-    command: int
-    data: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
 class Abort(Payload):
     """ABORT: stop what takes long."""
 
     CODE = CommandCode.ABORT
-
-
-@dataclass(frozen=True, slots=True)
-class PivData(Payload):
-    """PIVDATA: read an object of a PIV card."""
-
-    CODE = CommandCode.PIVDATA
-    LAYOUT = Struct("<3sBH")
-    object_id: bytes
-    element: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Part(Payload):
-    """A piece of a message that is longer than a frame: total size, offset, and the bytes."""
-
-    LAYOUT = Struct("<HHH")
-    total: int
-    offset: int
-    fragment: bytes
-
-    def encode(self) -> bytes:
-        return packed(Part.LAYOUT, "part", self.total, self.offset, len(self.fragment)) + self.fragment
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        *values, size = unpacked(cls, Part.LAYOUT, data)
-        return cls(*[*values, exactly(cls, data[Part.LAYOUT.size :], size)])
-
-
-@dataclass(frozen=True, slots=True)
-class GenAuth(Part):
-    """GENAUTH: have a card sign; the whole begins with algorithm and key reference."""
-
-    CODE = CommandCode.GENAUTH
-
-
-@dataclass(frozen=True, slots=True)
-class CrAuth(Part):
-    """CRAUTH: challenge a card; the whole begins with algorithm and key reference."""
-
-    CODE = CommandCode.CRAUTH
-
-
-@dataclass(frozen=True, slots=True)
-class KeepActive(Payload):
-    """KEEPACTIVE: keep the card powered for `for_ms`."""
-
-    CODE = CommandCode.KEEPACTIVE
-    LAYOUT = Struct("<H")
-    for_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,28 +360,6 @@ class RawCommand(Payload):
 
     def encode(self) -> bytes:
         return self.data
-
-
-def packed(layout: Struct, what: str, *values: int) -> bytes:
-    """Pack numbers. Raises OutOfRange naming them."""
-    try:
-        return layout.pack(*values)
-    except struct.error as error:
-        raise OutOfRange("osdp", f"{what} {values}: {error}") from error
-
-
-def unpacked(cls: type, layout: Struct, data: bytes) -> tuple[Any, ...]:
-    """Unpack the head of `data`. Raises Malformed."""
-    if len(data) < layout.size:
-        raise Malformed(f"{cls.__name__} of {len(data)} bytes is shorter than {layout.size}")
-    return layout.unpack_from(data)
-
-
-def exactly(cls: type, data: bytes, size: int) -> bytes:
-    """`data`, which must be of `size` bytes. Raises Malformed."""
-    if len(data) != size:
-        raise Malformed(f"{cls.__name__} carries {len(data)} bytes instead of {size}")
-    return bytes(data)
 
 
 COMMANDS: dict[int, type[Payload]] = {

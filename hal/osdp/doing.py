@@ -14,7 +14,6 @@ from hal.osdp.commands import (
     FileTransfer,
     Id,
     InputStatus,
-    KeepActive,
     Led,
     LocalStatus,
     Out,
@@ -28,6 +27,7 @@ from hal.osdp.file_transfer import FileReceiver
 from hal.osdp.payload import Payload
 from hal.osdp.replies import Ack, Capability, Com, Nak, PdCap, PdId
 from hal.osdp.reports import Reports
+from hal.osdp.special import KeepActive
 from hal.osdp.timers import Wishes
 
 

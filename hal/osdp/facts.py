@@ -32,7 +32,7 @@ class ReaderSettings:
     plain: bool = False
     secure_seen: bool = False
     crc: bool = True
-    poll_ns: int = 25 * MS
+    poll_ns: int = 10 * MS
 
 
 class ComSetPolicy(StrEnum):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hal.osdp.commands import FileTransfer
+from hal.osdp.payload import Payload
 from hal.osdp.replies import FileStatus
 
 MS = 1_000_000
@@ -53,11 +54,12 @@ class FileSender:
             return None
         return FileTransfer(self._kind, self.total, self.done, self._data[self.done : self.done + self._size])
 
-    def answered(self, t_ns: int, sent: FileTransfer, status: FileStatus) -> Ended | None:
+    def answered(self, t_ns: int, sent: Payload, status: FileStatus) -> Ended | None:
         """Take the reader's answer; returns how it ended, None to go on."""
         if status.status < 0:
             return Ended(STATUS_TEXTS.get(status.status, f"the reader refused the file with status {status.status}"))
-        self.done = max(self.done, sent.offset + len(sent.fragment))
+        if isinstance(sent, FileTransfer):
+            self.done = max(self.done, sent.offset + len(sent.fragment))
         self.next_ns = t_ns + status.delay_ms * MS
         if status.size:
             self._size = max(SHORTEST_FRAGMENT, min(self._size, status.size - OVERHEAD))

@@ -124,7 +124,7 @@ class Panel:
         if until_ns - t_ns > INSTALL_LONGEST_NS:
             raise OutOfRange("osdp", f"an install window of {(until_ns - t_ns) / 1e9:.0f} s is longer than 600 s")
         ticket = self._ticket()
-        reader.arm(Install(key, until_ns, ticket))
+        reader.arm(t_ns, Install(key, until_ns, ticket))
         if self._asked is reader:
             self._asked = None
         return ticket

@@ -50,6 +50,28 @@ class Payload:
         return cls(*values)
 
 
+def packed(layout: struct.Struct, what: str, *values: int) -> bytes:
+    """Pack numbers. Raises OutOfRange naming them."""
+    try:
+        return layout.pack(*values)
+    except struct.error as error:
+        raise OutOfRange("osdp", f"{what} {values}: {error}") from error
+
+
+def unpacked(cls: type, layout: struct.Struct, data: bytes) -> tuple[Any, ...]:
+    """Unpack the head of `data`. Raises Malformed."""
+    if len(data) < layout.size:
+        raise Malformed(f"{cls.__name__} of {len(data)} bytes is shorter than {layout.size}")
+    return layout.unpack_from(data)
+
+
+def exactly(cls: type, data: bytes, size: int) -> bytes:
+    """`data`, which must be of `size` bytes. Raises Malformed."""
+    if len(data) != size:
+        raise Malformed(f"{cls.__name__} carries {len(data)} bytes instead of {size}")
+    return bytes(data)
+
+
 def counted(cls: type, data: bytes, size: int) -> list[bytes]:
     """Cut `data` into records of `size`. Raises Malformed when there is none or a broken one."""
     if not data or len(data) % size:

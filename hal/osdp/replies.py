@@ -11,8 +11,8 @@ from typing import ClassVar, Self
 
 from hal.errors import OutOfRange
 from hal.osdp.codes import CapabilityCode, ReplyCode
-from hal.osdp.commands import Part, exactly, packed, unpacked
-from hal.osdp.payload import Malformed, Payload, counted, decode_payload
+from hal.osdp.payload import Malformed, Payload, counted, decode_payload, exactly, packed, unpacked
+from hal.osdp.special import BioMatchReply, BioReadReply, CrAuthReply, Fmt, GenAuthReply, PivDataReply, Xrd
 
 STAR, HASH = 0x7F, 0x0D
 LONGEST_CARD_BITS = 1024
@@ -177,19 +177,6 @@ class Raw(Payload):
 
 
 @dataclass(frozen=True, slots=True)
-class Fmt(Payload):
-    """FMT: card data as text (withdrawn from the standard, still heard); `direction` 1 is read backwards."""
-
-    CODE = ReplyCode.FMT
-    LAYOUT = Struct("<BBB")
-    TAIL = True
-    reader: int
-    direction: int
-    count: int
-    text: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Keypad(Payload):
     """KEYPAD: keys, as text of `0-9 * #`; anything else is kept as `?`."""
 
@@ -227,39 +214,6 @@ class Com(Payload):
     LAYOUT = Struct("<BI")
     address: int
     baud: int
-
-
-@dataclass(frozen=True, slots=True)
-class BioReadReply(Payload):
-    """BIOREADR: a template."""
-
-    CODE = ReplyCode.BIOREADR
-    LAYOUT = Struct("<BBBBH")
-    reader: int
-    status: int
-    kind: int
-    quality: int
-    template: bytes
-
-    def encode(self) -> bytes:
-        values = (self.reader, self.status, self.kind, self.quality, len(self.template))
-        return packed(self.LAYOUT, "template", *values) + self.template
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        *values, size = unpacked(cls, cls.LAYOUT, data)
-        return cls(*[*values, exactly(cls, data[cls.LAYOUT.size :], size)])
-
-
-@dataclass(frozen=True, slots=True)
-class BioMatchReply(Payload):
-    """BIOMATCHR: how well it matched, 255 best."""
-
-    CODE = ReplyCode.BIOMATCHR
-    LAYOUT = Struct("<BBB")
-    reader: int
-    status: int
-    score: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,27 +265,6 @@ class FileStatus(Payload):
 
 
 @dataclass(frozen=True, slots=True)
-class PivDataReply(Part):
-    """PIVDATAR: a piece of a PIV object."""
-
-    CODE = ReplyCode.PIVDATAR
-
-
-@dataclass(frozen=True, slots=True)
-class GenAuthReply(Part):
-    """GENAUTHR: a piece of a card's signature."""
-
-    CODE = ReplyCode.GENAUTHR
-
-
-@dataclass(frozen=True, slots=True)
-class CrAuthReply(Part):
-    """CRAUTHR: a piece of a card's answer."""
-
-    CODE = ReplyCode.CRAUTHR
-
-
-@dataclass(frozen=True, slots=True)
 class Loose(Payload):
     """Bytes whose meaning belongs to a maker."""
 
@@ -361,18 +294,6 @@ class MfgReply(Payload):
     LAYOUT = Struct("<3s")
     TAIL = True
     vendor: bytes
-    data: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Xrd(Payload):
-    """XRD: extended read from a smart card module."""
-
-    CODE = ReplyCode.XRD
-    LAYOUT = Struct("<BB")
-    TAIL = True
-    mode: int
-    reply: int
     data: bytes = b""
 
 

@@ -110,13 +110,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """An ask was answered with an error of `firmware.core.errors`; `kind` is the nearest code that everybody knows."""
+    """An ask was answered with an error of `firmware.core.errors`; `base` is the nearest code that everybody knows."""
 
     number: int
     code: str
     where: str
     message: str
-    kind: str = ""
+    base: str = ""
 
 
 Message = Hello | Settled | Ready | OfferAction | OfferGroup | Fact | Ask | Answer | Fault
@@ -204,13 +204,13 @@ def notice_of(fact: Fact) -> Notice:
 def fault_of(number: int, error: StationError) -> Fault:
     """An error as it crosses."""
     codes = {known: code for code, known in ERRORS.items()}
-    kind = next((codes[cls] for cls in type(error).__mro__ if cls in codes), "")
-    return Fault(number=number, code=error.code, where=error.where, message=error.message, kind=kind)
+    base = next((codes[cls] for cls in type(error).__mro__ if cls in codes), "")
+    return Fault(number=number, code=error.code, where=error.where, message=error.message, base=base)
 
 
 def error_of(fault: Fault) -> StationError:
     """The error back: a room's own code as the kind of error it is; one that nobody knows as Unavailable."""
-    known = ERRORS.get(fault.code) or ERRORS.get(fault.kind)
+    known = ERRORS.get(fault.code) or ERRORS.get(fault.base)
     if known is None:
         return Unavailable(fault.where, fault.message)
     error = known(fault.where, fault.message)

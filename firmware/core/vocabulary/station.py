@@ -71,6 +71,16 @@ class StorageAlarm(State):
     detail: str
 
 
+@topic("station/unsafe")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsafeSetting(State):
+    """Somebody chose less safety at `place`: shown on every page for as long as it lasts."""
+
+    keys: ClassVar[tuple[str, ...]] = ("place",)
+    place: str
+    detail: str
+
+
 @topic("station/params")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParamsChanged(Pulse):

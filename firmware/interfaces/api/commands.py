@@ -28,6 +28,7 @@ from firmware.core.vocabulary.entries import (
     PresentAnswer,
     PresentParams,
 )
+from firmware.core.vocabulary.osdp import Capture, TraceRef
 from firmware.core.vocabulary.security import AccountView, SetupParams
 from firmware.core.vocabulary.station import JournalPage, JournalQuery
 from firmware.interfaces.api.routes import (
@@ -83,6 +84,8 @@ class Commands:
             summary="Present a card, UID or PIN as if at the reader")  # fmt: skip
         add("GET", "/journal", self.journal, level=operator, query=JournalQuery, gives=JournalPage,
             summary="The newest journal lines, oldest first")  # fmt: skip
+        add("GET", "/osdp/{port}/capture", self.capture, level=Level.ADMIN, kind="application/x-ndjson", gives=str,
+            summary="The recorded frames of an OSDP port as an osdpcap file, keys masked")  # fmt: skip
         add("GET", "/params/{group}", self.read, level=viewer, gives=dict[str, object],
             summary="The values of a parameter group")  # fmt: skip
         add("PATCH", "/params/{group}", self.change, level=viewer, takes=dict[str, object], gives=dict[str, object],
@@ -155,6 +158,17 @@ class Commands:
         """Journal lines."""
         query = query_of(request, JournalQuery)
         return await self._ask(request, JOURNAL_READ, {"limit": query.limit, "before": query.before})
+
+    async def capture(self, request: Request) -> Response:
+        """A file to hand on."""
+        invocation = Invocation(
+            action="osdp.trace.capture",
+            params=decode(TraceRef, {"port": request.path_params["port"]}, where="path"),
+            caller=caller_of(request),
+        )
+        capture = await self._core.link.invoke(invocation, Capture)
+        name = f'attachment; filename="{capture.name}"'
+        return Response(capture.text, media_type="application/x-ndjson", headers={"content-disposition": name})
 
     async def read(self, request: Request) -> Response:
         """Values of a group; secrets are masked."""

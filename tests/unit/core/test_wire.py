@@ -161,3 +161,10 @@ def test_every_error_crosses_as_its_own_kind():
 def test_an_event_crosses_with_its_stamp():
     event = DoorReleased(door="door", hold_s=7.0, by="rule", id="b-control-1", cause="b-control-0")
     assert notice_of(fact_of(Notice(Operation.HAPPENED, event))).event == event
+
+
+def test_every_error_crosses_the_wire_as_its_own_kind():
+    for kind in ERRORS.values():
+        (back,) = Unpacker().feed(pack(fault_of(1, kind("door", "no"))))
+        assert isinstance(back, Fault)
+        assert type(error_of(back)) is kind

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hal.errors import OutOfRange
 from hal.osdp import commands as c
 from hal.osdp import replies as r
+from hal.osdp import special as x
 from hal.osdp.check import check_bytes, checksum, crc16
 from hal.osdp.codes import LONGEST_FRAME, CommandCode, ReplyCode
 from hal.osdp.frame import Decoder, Frame, Garbled, Trouble, encode
@@ -54,22 +55,22 @@ COMMANDS = st.one_of(
     ),
     st.builds(c.Buz, byte, byte, byte, byte, byte),
     st.builds(c.Text, byte, byte, byte, byte, byte, ascii_text),
-    st.builds(c.ReaderMode, byte, byte),
-    st.builds(c.TimeSet, word, byte, byte, byte, byte, byte),
+    st.builds(x.ReaderMode, byte, byte),
+    st.builds(x.TimeSet, word, byte, byte, byte, byte, byte),
     st.builds(c.ComSet, byte, long),
-    st.builds(c.BioRead, byte, byte, byte, byte),
-    st.builds(c.BioMatch, byte, byte, byte, byte, blob),
+    st.builds(x.BioRead, byte, byte, byte, byte),
+    st.builds(x.BioMatch, byte, byte, byte, byte, blob),
     st.builds(c.KeySet, st.binary(min_size=16, max_size=16), st.just(1)),
     st.builds(c.Chlng, st.binary(min_size=8, max_size=8)),
     st.builds(c.Scrypt, st.binary(min_size=16, max_size=16)),
     st.builds(c.AcuRxSize, word),
     st.builds(c.FileTransfer, byte, long, long, blob),
     st.builds(c.Mfg, st.binary(min_size=3, max_size=3), blob),
-    st.builds(c.Xwr, byte, byte, blob),
-    st.builds(c.PivData, st.binary(min_size=3, max_size=3), byte, word),
-    st.builds(c.GenAuth, word, word, blob),
-    st.builds(c.CrAuth, word, word, blob),
-    st.builds(c.KeepActive, word),
+    st.builds(x.Xwr, byte, byte, blob),
+    st.builds(x.PivData, st.binary(min_size=3, max_size=3), byte, word),
+    st.builds(x.GenAuth, word, word, blob),
+    st.builds(x.CrAuth, word, word, blob),
+    st.builds(x.KeepActive, word),
     st.builds(c.RawCommand, byte.filter(lambda code: code not in c.COMMANDS), blob),
 )
 
@@ -83,11 +84,11 @@ REPLIES = st.one_of(
     st.builds(r.OutputStatusReply, blob),
     st.builds(r.ReaderStatusReply, blob),
     st.builds(r.Raw, byte, byte, st.text("01", min_size=1, max_size=256)),
-    st.builds(r.Fmt, byte, byte, byte, blob),
+    st.builds(x.Fmt, byte, byte, byte, blob),
     st.builds(r.Keypad, byte, st.text("0123456789*#", min_size=1, max_size=20)),
     st.builds(r.Com, byte, long),
-    st.builds(r.BioReadReply, byte, byte, byte, byte, blob),
-    st.builds(r.BioMatchReply, byte, byte, byte),
+    st.builds(x.BioReadReply, byte, byte, byte, byte, blob),
+    st.builds(x.BioMatchReply, byte, byte, byte),
     st.builds(
         r.CCrypt,
         st.binary(min_size=8, max_size=8),
@@ -96,13 +97,13 @@ REPLIES = st.one_of(
     ),
     st.builds(r.RMacI, st.binary(min_size=16, max_size=16)),
     st.builds(r.FileStatus, byte, word, st.integers(-0x8000, 0x7FFF), word),
-    st.builds(r.PivDataReply, word, word, blob),
-    st.builds(r.GenAuthReply, word, word, blob),
-    st.builds(r.CrAuthReply, word, word, blob),
+    st.builds(x.PivDataReply, word, word, blob),
+    st.builds(x.GenAuthReply, word, word, blob),
+    st.builds(x.CrAuthReply, word, word, blob),
     st.builds(r.MfgStatus, blob),
     st.builds(r.MfgError, blob),
     st.builds(r.MfgReply, st.binary(min_size=3, max_size=3), blob),
-    st.builds(r.Xrd, byte, byte, blob),
+    st.builds(x.Xrd, byte, byte, blob),
     st.builds(r.RawReply, byte.filter(lambda code: code not in r.REPLIES), blob),
 )
 
@@ -166,7 +167,7 @@ def test_star_and_hash_have_their_own_codes_and_are_understood_as_ascii_too() ->
 @pytest.mark.parametrize(
     "payload",
     [r.Raw(0, 0, ""), r.Raw(0, 0, "012"), r.Keypad(0, "A"), c.Text(0, 1, 0, 1, 1, "x" * 33), c.Text(0, 1, 0, 1, 1, "ü"),
-     c.ComSet(300, 9600), c.KeepActive(70_000)],
+     c.ComSet(300, 9600), x.KeepActive(70_000)],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_refused_by_name(payload: Payload) -> None:
     with pytest.raises(OutOfRange):

@@ -26,13 +26,12 @@ from hal.osdp.commands import (
     OutputRecord,
     OutputStatus,
     ReaderStatus,
-    TimeSet,
 )
 from hal.osdp.facts import ComSetPolicy, Fact, Finished, LinkChanged, Outcome, PeripheralSettings, ReaderSettings
 from hal.osdp.frame import Decoder, Frame, encode
+from hal.osdp.orders import MOST_COMMANDS
 from hal.osdp.payload import Payload
 from hal.osdp.peripheral import Peripheral
-from hal.osdp.reader import MOST_COMMANDS
 from hal.osdp.replies import (
     InputStatusReply,
     LocalStatusReply,
@@ -43,6 +42,7 @@ from hal.osdp.replies import (
 )
 from hal.osdp.reports import MOST_REPORTS
 from hal.osdp.secure import Session
+from hal.osdp.special import TimeSet
 from hal.types import Colour, LinkPhase, PanelLight, Pattern
 from tests.unit.osdp.bus import KEY, KEY2, MS, WHO, Bus, S, connected, keeps_keys, plain_bus, secure_bus
 

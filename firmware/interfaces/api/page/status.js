@@ -5,6 +5,10 @@ const KEYS = {
   "door/state": ["door"],
   "door/alarm": ["door", "kind"],
   "access/reader": ["reader"],
+  "reader/link": ["reader"],
+  "reader/condition": ["reader"],
+  "station/unsafe": ["place"],
+  "controller/risk": ["risk"],
   "io/port": ["port"],
   "io/relay": ["relay"],
   "io/relay/trouble": ["relay"],
@@ -97,12 +101,33 @@ async function release() {
 
 // the rest
 
+function linkOf(reader) {
+  return of("reader/link").find((link) => link.reader === reader);
+}
+
+// How an external reader's link stands: its phase, the reason why not, and how safe it is.
+function linkWords(link) {
+  const words = [link.phase + (link.reason ? `: ${link.reason}` : "")];
+  if (link.phase === "connected") words.push(link.secure ? "secure channel" : "clear text");
+  const condition = of("reader/condition").find((each) => each.reader === link.reader);
+  if (condition && condition.tamper) words.push("tampered");
+  if (condition && condition.power_failed) words.push("power failed");
+  return words;
+}
+
+function unsafeRow(state) {
+  return element("div", "row", span(state.place), span(state.detail, "bad"));
+}
+
 function readerRow(state) {
   const left = span(state.alias || state.reader);
   const light = state.led ? `light ${state.led.split(" ").join(", ")}` : "no light";
   const words = [state.door ? `at ${state.door}` : "", state.keypad ? "keypad" : "", light];
   if (state.discarded) words.push(`${state.discarded} frames discarded`);
-  return element("div", "row", left, span(words.filter(Boolean).join("; "), "quiet"));
+  const link = linkOf(state.reader);
+  if (link) words.push(...linkWords(link));
+  const bad = link && link.phase === "connected" && !link.secure;
+  return element("div", "row", left, span(words.filter(Boolean).join("; "), bad ? "bad" : "quiet"));
 }
 
 function both(node, name) {
@@ -149,6 +174,10 @@ function drawDevice() {
 
 function draw() {
   pending = false;
+  const risks = of("controller/risk");
+  const unsafe = [...of("station/unsafe"), ...risks.map((each) => ({ place: "controller", detail: each.detail }))];
+  place("unsafe-part").hidden = unsafe.length === 0;
+  fill("unsafe", unsafe.map(unsafeRow), "");
   fill("doors", of("door/state").map(doorRow), "This device has no door.");
   fill("readers", of("access/reader").map(readerRow), "This device has no reader.");
   fill("ports", of("io/port").map(portRow), "This device has no port.");

@@ -1,7 +1,9 @@
 """libosdp 3.2.9 as a panel or as a reader on a pty, told what to do by lines of JSON and telling what it sees.
 
-Run in a virtual environment of its own: `libosdp_peer.py cp|pd PTY HEX_KEY|- [install]`. Its channel hands over whole
-frames only (it throws partial ones away), and its command handler gives back the reference to None that it steals.
+Run in a virtual environment of its own: `libosdp_peer.py cp|pd PTY HEX_KEY|- [install] [enforce] [shipped]`. It is
+refreshed when bytes come and every millisecond, or, `shipped`, by its own thread every 20 ms. Its channel hands over
+whole frames only (it throws partial ones away), and its command handler gives back the reference to None that it
+steals.
 """
 
 from __future__ import annotations
@@ -123,7 +125,13 @@ def main(role: str, path: str, key: str, *flags: str) -> None:
 
         peer.ctx.set_event_callback(happened)
     say(ready=True)
-    serve(peer, role, line)
+    if "shipped" in flags:
+        peer.start()
+    try:
+        serve(peer, role, line, shipped="shipped" in flags)
+    finally:
+        if "shipped" in flags:
+            peer.stop()
 
 
 def state(peer: object, role: str) -> tuple[bool, bool]:
@@ -133,12 +141,13 @@ def state(peer: object, role: str) -> tuple[bool, bool]:
     return bool(peer.ctx.is_online()), bool(peer.ctx.is_sc_active())
 
 
-def serve(peer: object, role: str, line: Line) -> None:
+def serve(peer: object, role: str, line: Line, *, shipped: bool) -> None:
     """Refresh when bytes or orders come, and every millisecond; ends with the standard input."""
+    watched = [sys.stdin] if shipped else [line.fd, sys.stdin]
     before = None
     orders = b""
     while True:
-        ready, _, _ = select.select([line.fd, sys.stdin], [], [], TURN_S)
+        ready, _, _ = select.select(watched, [], [], TURN_S)
         if sys.stdin in ready:
             read = os.read(sys.stdin.fileno(), 4096)
             if not read:
@@ -147,7 +156,9 @@ def serve(peer: object, role: str, line: Line) -> None:
             *whole, orders = orders.split(b"\n")
             for order in whole:
                 obey(peer, json.loads(order))
-        peer.ctx.refresh()
+        if not shipped:
+            for _ in range(3 if line.fd in ready else 1):  # one to hear, one to answer
+                peer.ctx.refresh()
         now = state(peer, role)
         if now != before:
             before = now
