@@ -30,7 +30,8 @@ fuzz: $(READY)
 
 # Kills and restarts of the whole simulated device, many times.
 crash: $(READY)
-	LINTEL_CRASH=200 $(BIN)/pytest --timeout 0 tests/live/test_crash.py tests/unit/upgrade/test_model_checker.py $(ARGS)
+	LINTEL_CRASH=200 $(BIN)/pytest --timeout 0 tests/live/test_crash.py tests/live/test_reset.py \
+		tests/live/test_upgrade_crash.py tests/unit/upgrade/test_model_checker.py $(ARGS)
 
 $(READY): requirements/dev.txt pyproject.toml tools/system-packages.sh
 	sh tools/system-packages.sh

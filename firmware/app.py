@@ -34,7 +34,7 @@ from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
 from firmware.upgrade.boot_tryboot import ask_systemd
-from firmware.upgrade.ports import Boot, Slot
+from firmware.upgrade.ports import Boot, Engine, Slot
 from hal.board import Board, describe_board, load_board
 from hal.clock import Clock
 
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from hal.assemble import Assembled
     from hal.wires import Wires
 
-
-CERTIFICATE_NAME = "own.der"
 
 log = logging.getLogger("firmware.app")
 
@@ -77,7 +75,7 @@ class Parts:
     clock: Clock
     simulated: bool
     disk: Disk | None = None  # None: the file system of this machine
-    boot: Boot | None = None  # None: a machine that was not started from a slot
+    boot: Boot | None = None  # None: nothing can be upgraded or reset (tests of single parts)
     slot: Slot = Slot.A
     powered_ns: int | None = None  # when the power came, at the first start since then
     upgrade: Start | None = None  # what the early start found; None: no boot control, or its storage fails
@@ -263,17 +261,23 @@ def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
     """The upgrade service, where there is boot control and its record could be read."""
     if parts.upgrade is None:
         return ()
+    from firmware.upgrade.certificate_service import CertificateService
+    from firmware.upgrade.custom import CustomCertificate
     from firmware.upgrade.early import CERTIFICATE, REVOCATIONS
+    from firmware.upgrade.saved_time import SavedTime
     from firmware.upgrade.service import Places, UpgradeService
 
+    saved = SavedTime(parts.state.identity)
+    own = CustomCertificate(parts.state.root / CERTIFICATE, parts.state.keyring)
     places = Places(
         spool=parts.state.spool,
         keyring=parts.state.keyring,
-        certificate=parts.state.root / CERTIFICATE / CERTIFICATE_NAME,
+        certificate=own.path,
+        saved_time=saved.read,
         revocations=parts.state.root / REVOCATIONS,
         roles=frozenset(roles_for(parts.board)),
     )
-    return (UpgradeService(core, parts.upgrade, places),)
+    return (UpgradeService(core, parts.upgrade, places), CertificateService(core, own, saved))
 
 
 def kept_by_restore() -> dict[str, frozenset[str]]:
@@ -282,6 +286,14 @@ def kept_by_restore() -> dict[str, frozenset[str]]:
     from firmware.upgrade.early import kept_names
 
     return kept_names((NetworkSettings,))
+
+
+def rauc_engine(parts: Parts) -> Engine:
+    """On a real board RAUC writes the slots."""
+    from firmware.upgrade.engine_rauc import RaucEngine
+    from firmware.upgrade.medium import FileMedium
+
+    return RaucEngine(FileMedium(parts.state.root))
 
 
 def early_start(parts: Parts) -> Parts:
@@ -299,6 +311,7 @@ def early_start(parts: Parts) -> Parts:
         boot=parts.boot,
         kept=kept_by_restore(),
         crashed=parts.powered_ns is None,
+        engine=None if parts.simulated else rauc_engine(parts),
     )
     try:
         return replace(parts, upgrade=begin(device))

@@ -25,8 +25,9 @@ from firmware.notify import RESTART, notify
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir, StateDir
 from firmware.upgrade.boot_sim import sim_boot
+from firmware.upgrade.boot_single import SingleBoot
 from firmware.upgrade.boot_tryboot import RASPBERRY_PI, TrybootBoot
-from firmware.upgrade.ports import Slot
+from firmware.upgrade.ports import Boot
 from hal.board import Board, load_board
 from hal.buses.parent import die_with_parent
 from hal.clock import Clock, SystemClock
@@ -109,16 +110,15 @@ async def _until_told(work: Coroutine[Any, Any, None]) -> None:
             raise
 
 
-def boot_control(options: RunOptions, state: StateDir, runtime: RuntimeDir) -> TrybootBoot | None:
-    """The boot control of this device; None on a machine that was not started from a slot."""
+def boot_control(options: RunOptions, state: StateDir, runtime: RuntimeDir) -> Boot:
+    """The boot control of this device."""
     if options.hal == "sim":
         return sim_boot(state.boot, runtime.root, partial(ask_restart, options.role or "all"))
     found = TrybootBoot(RASPBERRY_PI)
     try:
         found.running()
     except OSError as error:
-        log.warning("no upgrades here: %s", error.strerror)
-        return None
+        return SingleBoot(error.strerror or str(error))
     return found
 
 
@@ -151,7 +151,7 @@ class Child:
             clock=self._clock,
             simulated=options.hal == "sim",
             boot=boot,
-            slot=Slot.A if boot is None else boot.running(),
+            slot=boot.running(),
             powered_ns=powered_ns(options, runtime),
         )
         self._board = board

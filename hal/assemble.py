@@ -18,6 +18,7 @@ from hal.board import (
     BicolourLedNode,
     Board,
     ButtonNode,
+    CardModuleNode,
     DigitalInputNode,
     DigitalOutputNode,
     IoPortNode,
@@ -35,6 +36,7 @@ from hal.board import (
 from hal.clock import Clock
 from hal.drivers.ads1115 import Ads1115
 from hal.drivers.button import PushButton
+from hal.drivers.card_module import BAUD, CardModule
 from hal.drivers.digital import DigitalInput, DigitalOutput, Readback, Relay
 from hal.drivers.light import Light
 from hal.drivers.loop import SupervisedLoop
@@ -175,7 +177,8 @@ class _Assembly:
         self._inputs: dict[str, DigitalInput | SupervisedLoop] = {}
         self._buttons: dict[str, PushButton] = {}
         self._leds: dict[str, Light] = {}
-        self._readers: dict[str, WiegandReader | OsdpReader] = {}
+        self._readers: dict[str, WiegandReader | OsdpReader | CardModule] = {}
+        self._chip_readers: dict[str, CardModule] = {}
         self._serial_buses: dict[str, OsdpBus] = {}
         self._serial_readers: dict[str, OsdpReader] = {}
         self._panels: dict[str, OsdpPort] = {}
@@ -193,9 +196,10 @@ class _Assembly:
             readers=self._readers,
             terminals=self._terminals,
             aliases=self._board.aliases,
+            chip_readers=self._chip_readers,
+            wiegand_outs=self._wiegand_outs,
             serial_readers=self._serial_readers,
             panels=self._panels,
-            wiegand_outs=self._wiegand_outs,
         )
 
     async def open(self, name: str, node: Node) -> None:
@@ -215,12 +219,14 @@ class _Assembly:
                 self._leds[name] = await self._light(name, lamps_of(node), active_high=node.active == "high")
             case WiegandReaderNode():
                 await self._reader(name, node)
+            case WiegandOutNode():
+                await self._wiegand_out(name, node)
+            case CardModuleNode():
+                await self._card_module(name, node)
             case OsdpReaderNode():
                 self._serial_reader(name, node)
             case OsdpPortNode():
                 await self._panel(name, node)
-            case WiegandOutNode():
-                await self._wiegand_out(name, node)
             case DigitalInputNode():
                 await self._contact(name, node)
             case SupervisedInputNode():
@@ -330,6 +336,21 @@ class _Assembly:
         self.opened.listening(name, reader)
         self._readers[name] = reader
 
+    async def _wiegand_out(self, name: str, node: WiegandOutNode) -> None:
+        pulses = await self._wires.pulses(
+            node.d0.bus, name, node.d0.offset, node.d1.offset, active_high=node.active == "high"
+        )
+        output = WiegandOutput(name, pulses, self._clock)
+        self.opened.driving(name, output)
+        self.opened.work.append(output.run)
+        self._wiegand_outs[name] = output
+
+    async def _card_module(self, name: str, node: CardModuleNode) -> None:
+        uart = await self._wires.uart(node.bus, baud=BAUD)
+        module = CardModule(name, uart, keypad=node.keypad)
+        self.opened.listening(name, module)
+        self._readers[name] = self._chip_readers[name] = module
+
     def _serial_reader(self, name: str, node: OsdpReaderNode) -> None:
         """Nothing is opened before somebody connects it: a missing port is no reason not to start."""
         bus = self._serial_buses.get(node.bus)
@@ -347,15 +368,6 @@ class _Assembly:
         self.opened.listening(name, port)
         self.opened.work.append(port.run)
         self._panels[name] = port
-
-    async def _wiegand_out(self, name: str, node: WiegandOutNode) -> None:
-        pulses = await self._wires.pulses(
-            node.d0.bus, name, node.d0.offset, node.d1.offset, active_high=node.active == "high"
-        )
-        output = WiegandOutput(name, pulses, self._clock)
-        self.opened.driving(name, output)
-        self.opened.work.append(output.run)
-        self._wiegand_outs[name] = output
 
     async def _contact(self, name: str, node: DigitalInputNode) -> None:
         gpio, offset = await self._place(node.line)

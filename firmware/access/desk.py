@@ -20,6 +20,7 @@ from firmware.access.keypad import Keypad, Typed
 from firmware.access.latest import LatestCards, SeenCard
 from firmware.access.noise import Noise
 from firmware.access.oddity import Whereabouts
+from firmware.access.patience import Patience
 from firmware.access.settings import AccessParams, ReaderMode
 from firmware.access.throttle import Throttles
 from firmware.access.visit import PIN, Presented, Visit, forwarded, verdict
@@ -39,7 +40,6 @@ from firmware.core.vocabulary.access import (
 )
 from firmware.core.vocabulary.controller import ForwardAnswer, ForwardParams, Verdict
 from firmware.core.vocabulary.entries import Outcome
-from hal.clock import Timer
 from hal.ports import CardReader
 from hal.types import CardBits, CardChip, Colour, Key, ReaderFact, ReaderFault
 
@@ -75,8 +75,7 @@ class Desk:
         self._facts: asyncio.Queue[CardBits | CardChip | Key | Presented] = asyncio.Queue(QUEUE)
         self._noise = Noise(shared.core, reader.name, self._publish)
         self._guard = Guard(shared.core, shared.throttles, shared.whereabouts, reader=reader.name, door=door)
-        self._waiting: Visit | None = None
-        self._patience: Timer | None = None
+        self._waiting = Patience(shared.core.clock, self._no_pin_came)
         colours = frozenset[Colour]() if reader.led is None else reader.led.colours - {Colour.OFF}
         self._led = " ".join(sorted(colours))
 
@@ -112,7 +111,7 @@ class Desk:
         self._reader.watch(None)
         self._keys.clear()
         self._noise.close()
-        self._forget_waiting()
+        self._waiting.end()
 
     async def serve(self) -> None:
         """Serve what was heard, one after the other."""
@@ -240,7 +239,7 @@ class Desk:
         if not self._has_keypad:
             return
         params = self._core.params.get(AccessParams)
-        complete_at = None if self._waiting is None else params.pin_length
+        complete_at = None if self._waiting.visit is None else params.pin_length
         typed = self._keys.press(fact.key, fact.t_ns, timeout_s=params.pin_timeout_s, complete_at=complete_at)
         if not self._collects_pins:
             # What is typed stays a number to call; no key is a PIN here.
@@ -249,13 +248,12 @@ class Desk:
                 if not self._shared.forwarder.key(one):
                     self._noise.lost()
             return
-        if self._waiting is not None:
-            self._be_patient(params.pin_timeout_s)
+        self._waiting.more(params.pin_timeout_s)
         if typed is not None:
             await self._pin(typed)
 
     async def _pin(self, typed: Typed, presented: Presented | None = None) -> None:
-        waiting = self._forget_waiting()
+        waiting = self._waiting.end()
         by = By.ENTRIES if presented is None else presented.by
         if waiting is not None and waiting.by is By.CHECK:
             by = By.CHECK
@@ -288,7 +286,7 @@ class Desk:
         """The call key was pressed: the digits typed, which are forgotten; empty when they are a PIN or for one."""
         params = self._core.params.get(AccessParams)
         number = self._keys.take(self._core.clock.now_ns(), timeout_s=params.pin_timeout_s)
-        if self._waiting is not None or self._shared.entries.is_pin(number):
+        if self._waiting.visit is not None or self._shared.entries.is_pin(number):
             return ""
         return number
 
@@ -296,29 +294,16 @@ class Desk:
 
     def _wait_for_pin(self, visit: Visit) -> None:
         params = self._core.params.get(AccessParams)
-        self._waiting = visit
+        self._waiting.wait(visit, params.pin_timeout_s)
         self._keys.clear()
-        self._be_patient(params.pin_timeout_s)
         self._core.bus.publish(
             PinWanted(reader=self._reader.name, door=self._door, within_s=params.pin_timeout_s), cause=visit.cause
         )
         visit.tell(Outcome.PIN_WANTED)
 
-    def _be_patient(self, for_s: float) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-        self._patience = self._core.clock.call_later(for_s, self._no_pin_came)
-
-    def _forget_waiting(self) -> Visit | None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        waiting, self._waiting = self._waiting, None
-        return waiting
-
     def _no_pin_came(self) -> None:
         """The PIN did not come in time, or another card came instead: the card that waited is denied."""
-        waiting = self._forget_waiting()
+        waiting = self._waiting.end()
         if waiting is not None:
             self._keys.clear()
             self._answer(waiting, Decision(False, Reason.NO_PIN, self._decide(waiting.attempt).entry))

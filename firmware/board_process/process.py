@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -126,6 +126,7 @@ class BoardProcess:
         self._state = state
         self._runtime = runtime
         self._clock = SystemClock()
+        self._code = ""  # the set-up code that was shown last
         self._greeted = False
 
     async def run(self) -> int:
@@ -181,14 +182,19 @@ class BoardProcess:
             await server.close()
 
     def _said(self, child: Child) -> None:
-        if child.said.get("READY") == "1" and "HTTP" in child.said and not self._greeted:
-            self._greeted = True
+        if child.said.get("READY") != "1" or "HTTP" not in child.said:
+            return
+        code = child.said.get("CODE", "")
+        if not self._greeted:
             print(greeting(self._options, self._board, child.said), flush=True)
+        elif code and code != self._code:
+            # A reset has made it a new device.
+            print("\n".join(["", *set_up_lines(child.said)]), flush=True)
+        self._greeted, self._code = True, code
 
 
-def greeting(options: RunOptions, board: Board, said: object) -> str:
+def greeting(options: RunOptions, board: Board, said: Mapping[str, str]) -> str:
     """What a person reads first: where the page is, how to set up, how to swipe a card."""
-    assert isinstance(said, dict)
     url = f"http://{said['HTTP']}"
     command = os.path.relpath(sys.argv[0]) if sys.argv[0].endswith("lintel") else f"{sys.executable} -m firmware"
     where = "" if options.state == Path("state").absolute() else f" --state {os.path.relpath(options.state)}"
@@ -197,9 +203,7 @@ def greeting(options: RunOptions, board: Board, said: object) -> str:
         lines.append(f"  page     {url}/")
     lines.append(f"  API      {url}/api/v1  (OpenAPI at {url}/api/v1/openapi.json)")
     if said.get("SETUP") == "needed":
-        body = '{"name":"admin","password":"choose-one"}'
-        lines.append(f"  set up   curl --json '{body}' {url}/api/v1/setup")
-        lines.append(f'           (after the first 30 minutes add "code":"{said["CODE"]}")')
+        lines += set_up_lines(said)
     if options.hal == "sim":
         reader = next((node.alias or name for name, node in board.nodes.items() if node.kind == "reader"), None)
         if reader is not None:
@@ -211,6 +215,15 @@ def greeting(options: RunOptions, board: Board, said: object) -> str:
             lines.append(f"  look     {command} bench{where} state")
     lines += ["", "  Ctrl-C stops it."]
     return "\n".join(lines)
+
+
+def set_up_lines(said: Mapping[str, str]) -> list[str]:
+    """How to make the first administrator."""
+    body = '{"name":"admin","password":"choose-one"}'
+    return [
+        f"  set up   curl --json '{body}' http://{said['HTTP']}/api/v1/setup",
+        f'           (after the first 30 minutes add "code":"{said["CODE"]}")',
+    ]
 
 
 __all__ = ["ROLES", "run_board"]

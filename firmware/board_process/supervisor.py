@@ -116,12 +116,10 @@ class Supervisor:
 
     async def off(self) -> None:
         """Power off: kill all roles at once, as a power cut does, and wait until every one is gone."""
+        self._supplied = False
+        self._cut()  # at once, whatever is going on
         async with self._switching:
-            self._supplied = False
-            self._let_go()
-            for child in self.children.values():
-                if child.pid is not None and child.process is not None:
-                    child.process.kill()
+            self._cut()
             await self._gone()
             self._loader.power_off()
 
@@ -133,17 +131,27 @@ class Supervisor:
             self._let_go()
             await self._end_all()
             await self._gone()
-            await self._start_up()
+            if self._supplied:
+                await self._start_up()
 
     async def _start_up(self) -> None:
         self._powered_ns = self._clock.now_ns()
         # The ROM reads and unpacks: a thread's work, so that the world goes on.
-        self.booted = await asyncio.to_thread(self._loader.boot)
+        booted = await asyncio.to_thread(self._loader.boot)
+        if not self._supplied:
+            return
+        self.booted = booted
         for note in self.booted.notes:
             print(f"lintel: boot: {note}", file=sys.stderr, flush=True)
         if self.booted.trying:
             self._watchdog = self._clock.call_later(TRIAL_READY_S, self._bark)
         self._runs.set()
+
+    def _cut(self) -> None:
+        self._let_go()
+        for child in self.children.values():
+            if child.pid is not None and child.process is not None:
+                child.process.kill()
 
     def _let_go(self) -> None:
         self._runs.clear()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from firmware.board_process.panel_verb import USAGE, panel_verb
 from firmware.board_process.supervisor import Supervisor
 from firmware.core.errors import Invalid, NotFound, Unsupported
 from firmware.options import RunOptions
@@ -15,6 +16,7 @@ from hal.sim.peers.base import Peer
 from hal.sim.peers.button import PRESS_S, ButtonPeer
 from hal.sim.peers.card_reader import CardReaderPeer
 from hal.sim.peers.loop import LoopPeer
+from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.world import World
 from hal.types import LoopState
 
@@ -56,7 +58,11 @@ class Verbs:
         self._simple: dict[str, tuple[str, int, Callable[..., object]]] = {
             "hold": ("hold BUTTON", 1, lambda name: self._button(name).hold()),
             "release": ("release BUTTON", 1, lambda name: self._button(name).release()),
-            "swipe": ("swipe READER FORMAT:FACILITY:NUMBER|BITS", 2, lambda n, card: self._reader(n).swipe(card)),
+            "swipe": (
+                "swipe READER FORMAT:FACILITY:NUMBER|BITS|CHIP:CSN",
+                2,
+                lambda n, card: self._reader(n).swipe(card),
+            ),
             "keys": ("keys READER DIGITS", 2, lambda name, keys: self._reader(name).keys(keys)),
             "input": ("input PORT open|closed|cut|short", 2, self._input),
             "tamper": ("tamper PEER", 1, lambda name: self._world.find(name).tamper()),
@@ -81,10 +87,10 @@ class Verbs:
                 raise Invalid("watch", f"takes no words, got {rest[0]!r}")
             async for change in self._watch():
                 yield change
-        elif verb in ("power", "press", "trace", "state"):
+        elif verb in ("power", "press", "trace", "state", "panel"):
             yield await getattr(self, f"_{verb}")(rest)
         else:
-            verbs = [*self._simple, "watch", "power", "press", "trace", "state"]
+            verbs = [*self._simple, "watch", "power", "press", "trace", "state", "panel"]
             raise Invalid("bench", f"unknown verb {verb!r}{nearest(verb, verbs)}")
 
     # peers by kind
@@ -121,6 +127,12 @@ class Verbs:
         raise NotFound("input", f"no input {name!r}{nearest(name, names)}")
 
     # verbs with options
+
+    async def _panel(self, words: list[str]) -> object:
+        if len(words) < 2:
+            raise Invalid("panel", USAGE)
+        panel_verb(self._peer(words[0], "panel", OsdpPanelPeer), words[1:])
+        return DONE
 
     async def _power(self, words: list[str]) -> object:
         held = []

@@ -30,6 +30,7 @@ lintel bench [--state DIR] VERB ...    prints JSON; DIR is ./state unless given
   tamper PEER                             open a housing
   unplug PEER | plug PEER                 the cable of a peer
   fault PEER KIND | fault PEER none       misbehaviour on demand
+  panel PANEL light|buzz|text|output|move|key|install|use ...   what somebody's panel sends to us
   trace NAME [--since S]                  what was seen on a relay, light, contact
   state                                   version, slot, process of each role, all peers
   watch                                   every change, a line each, until interrupted

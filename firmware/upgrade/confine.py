@@ -23,15 +23,16 @@ _ALLOW, _DENY, _KILL = 0x7FFF0000, 0x00050000 | 1, 0x80000000  # allow; EPERM; e
 # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC and O_APPEND: whoever only reads sets none of them.
 _WRITING = 0o3 | 0o100 | 0o1000 | 0o2000
 
-# Sockets, other processes, names in the file system, rights, mounts, namespaces, keys, and ways around a filter.
+# Sockets, other processes, leaving the session (by which the child is ended); names in the file system, rights;
+# mounts, namespaces, keys, and ways around a filter.
 _DENIED = {
     "x86_64": (
-        *(41, 42, 49, 50, 53, 62, 200, 234, 424, 101, 310, 311),
+        *(41, 42, 49, 50, 53, 62, 200, 234, 424, 101, 310, 311, 109, 112),
         *(76, 77, 82, 83, 84, 85, 86, 87, 88, 90, 91, 92, 93, 94, 133, 258, 259, 260, 263, 264, 265, 266, 268, 316),
         *(188, 189, 190, 165, 166, 428, 429, 430, 432, 161, 272, 308, 248, 249, 250, 321, 425, 426, 427, 437, 452),
     ),
     "aarch64": (
-        *(198, 203, 200, 201, 199, 129, 130, 131, 424, 117, 270, 271),
+        *(198, 203, 200, 201, 199, 129, 130, 131, 424, 117, 270, 271, 154, 157),
         *(45, 46, 34, 33, 35, 36, 37, 38, 276, 52, 53, 54, 55),
         *(5, 6, 7, 40, 39, 428, 429, 430, 432, 51, 97, 268, 217, 218, 219, 280, 425, 426, 427, 437, 452),
     ),

@@ -11,7 +11,7 @@ from hal.clock import BUILT
 
 # The largest bundle file, in bytes; what a slot takes bounds it further.
 LARGEST_BUNDLE = 2 * 1024**3
-# The folder of `release.pem` and `custom.pem`, in a program tree or in the boot folder of a state directory.
+# The folder of `release.pem` and `custom.pem` in a program tree.
 KEYRING = "keyring"
 
 
@@ -47,15 +47,6 @@ class GateContext:
     keyring: Path
     certificate: Path | None = None
     images: tuple[str, ...] = ("rootfs",)
-
-
-def keyring_of(program_tree: Path, state: Path) -> Path:
-    """The keyring that a device trusts: the one its firmware brought along, else the one of its boot folder.
-
-    A vendor's firmware has its own, so that an upgrade can change whom the next one has to come from.
-    """
-    shipped = program_tree / KEYRING
-    return shipped if (shipped / "release.pem").is_file() else state / "boot" / KEYRING
 
 
 def at_least(clock: datetime, persisted: datetime | None = None) -> datetime:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from firmware.core.params import Group, Scope
 from firmware.upgrade.engine_file import FileEngine
-from firmware.upgrade.machine import Parts
+from firmware.upgrade.machine import Machine, Parts
 from firmware.upgrade.medium import FileMedium
 from firmware.upgrade.ports import Boot, Engine
-from firmware.upgrade.record import Ledger
+from firmware.upgrade.record import Ledger, Record, Stage
 from firmware.upgrade.revocations import RevocationJournal
 from firmware.upgrade.settings_tree import Keeping, SettingsTrees
 from firmware.upgrade.waking import Start, wake
@@ -66,11 +66,21 @@ def begin(device: Device) -> Start:
         new_id=lambda: secrets.token_hex(8),
         attempts=device.attempts,
     )
+    record, _ = parts.ledger.load()
+    if device.crashed and record is not None and exchanges_settings(record):
+        # Other roles may still be at work on the settings in use: that is for the next start of the whole device.
+        device.boot.restart()
+        return Start(machine=Machine(parts, record), slot=device.boot.running(), restart=True)
     start = wake(parts, device.version)
     if start.trial and device.crashed:
         start.machine.give_up("control crashed")
         return Start(machine=start.machine, slot=start.slot, restart=True, notes=start.notes)
     return start
+
+
+def exchanges_settings(record: Record) -> bool:
+    """Whether a start with this record puts other settings in the place of those in use."""
+    return record.reset is not None or record.stage is Stage.COMMITTED
 
 
 def free_bytes(root: Path) -> int:

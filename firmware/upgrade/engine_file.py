@@ -68,7 +68,7 @@ class FileEngine:
         except BaseException:
             self._clear(slot, approved)
             raise
-        replace_file(self._medium, note_path(slot), _note(approved))
+        replace_file(self._medium, note_path(slot), note_of(approved))
 
     def holds(self, slot: Slot, manifest_sha256: str) -> bool:
         """Whether the slot holds exactly this content, whole, by reading all of it. Raises OSError."""
@@ -139,7 +139,8 @@ def _sized(image: Image, chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise Damaged(image.filename, f"has {size} bytes, its manifest says {image.size}")
 
 
-def _note(approved: Approved) -> bytes:
+def note_of(approved: Approved) -> bytes:
+    """What is written beside a slot: what it holds."""
     images = [
         {"name": image.name, "filename": image.filename, "size": image.size, "sha256": image.sha256}
         for image in approved.images

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware.upgrade.certificates import DEVICE, LARGEST_KEYRING, RELEASE
-from firmware.upgrade.context import GateContext, Mode, at_least, keyring_of
+from firmware.upgrade.context import GateContext, Mode, at_least
 from firmware.upgrade.gate_child import Request
 from firmware.upgrade.ports import Approved, Image
 from firmware.upgrade.refusals import Refusal, Why
@@ -33,7 +33,7 @@ PATIENCE_S = 20.0
 SLOWEST_STORAGE = 2 * 1024 * 1024
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
-__all__ = ["GateContext", "Mode", "Refusal", "Why", "approve", "at_least", "keyring_of"]
+__all__ = ["GateContext", "Mode", "Refusal", "Why", "approve", "at_least"]
 
 
 def approve(path: Path, context: GateContext) -> Approved:

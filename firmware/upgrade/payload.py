@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import lru_cache
 
 from firmware.upgrade.layout import read_at
@@ -16,6 +17,8 @@ MANIFEST = "manifest.raucm"
 # The image that is a program tree; others (a boot partition) are not squashfs.
 PROGRAM = "rootfs"
 MOST_FILES = 8
+# A program tree may unpack to this many times its slot.
+UNPACKED_SLOTS = 8
 
 
 def check(file: int, size: int, manifest: Manifest, slot_size: int) -> None:
@@ -55,7 +58,8 @@ def _check_digest(outer: Squashfs, inside: File, image: Image) -> None:
 def _check_tree(outer: Squashfs, inside: File, slot_size: int) -> None:
     window = Window(outer, inside.inode)
     inner = Squashfs(window.read, inside.inode.size)
-    listing(inner, Limits(total=max(8 * slot_size, 1)))
+    usual = Limits()
+    listing(inner, replace(usual, total=min(usual.total, UNPACKED_SLOTS * slot_size)))
 
 
 class Window:

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -63,6 +64,7 @@ class Places:
     revocations: Path
     roles: frozenset[str]
     hardware_revision: int = 1
+    saved_time: Callable[[], datetime | None] = lambda: None
 
 
 class UpgradeService:
@@ -133,13 +135,11 @@ class UpgradeService:
         wish = invocation.params
         assert isinstance(wish, InstallParams)
         self._check_free()
-        bundle = self._places.spool / wish.spool
-        if not await self._worker.run(lambda: bundle.is_file() and not bundle.is_symlink()):
-            raise NotFound("upgrade.install.spool", f"there is no {wish.spool} in the spool")
+        # Before anything is waited for: a second wish must find this one.
         self._checking, self._progress = True, 0
         self._show(invocation.cause)
         try:
-            up = await self._worker.run(partial(self._check_and_write, bundle, wish, asyncio.get_running_loop()))
+            up = await self._worker.run(partial(self._check_and_write, wish, asyncio.get_running_loop()))
         except StationError as error:
             self._refused(error.code, str(error), invocation)
             raise
@@ -156,8 +156,11 @@ class UpgradeService:
             raise Busy("upgrade", "another upgrade is under way")
         self._machine.check_free()
 
-    def _check_and_write(self, bundle: Path, wish: InstallParams, loop: asyncio.AbstractEventLoop) -> Upgrade:
+    def _check_and_write(self, wish: InstallParams, loop: asyncio.AbstractEventLoop) -> Upgrade:
         """Gate, then state machine; on the worker."""
+        bundle = self._places.spool / wish.spool
+        if bundle.is_symlink() or not bundle.is_file():
+            raise NotFound("upgrade.install.spool", f"there is no {wish.spool} in the spool")
         approved: Approved = approve(bundle, self._context(GateMode(wish.mode.value)))
 
         def progress(percent: int) -> None:
@@ -177,7 +180,7 @@ class UpgradeService:
             floor=record.floor,
             serial=info.serial,
             chip_id=info.chip_id,
-            now=at_least(clock.utc()),
+            now=at_least(clock.utc(), self._places.saved_time()),
             clock_trusted=clock.trusted(),
             mode=mode,
             slot_size=LARGEST_IMAGE,
@@ -219,7 +222,10 @@ class UpgradeService:
         by = "button" if invocation.caller.via == "button" else "api"
         if by == "api":
             self._check_free()
-        await self._worker.run(lambda: self._machine.ask_reset(kind, by))
+        try:
+            await self._worker.run(lambda: self._machine.ask_reset(kind, by))
+        except OSError as error:
+            raise Unavailable(invocation.action, f"storage fails ({reason_of(error)}); nothing was changed") from error
         self._show(invocation.cause)
         self._ask_restart(self._machine.parts.boot.restart, invocation.caller)
         return NOTHING

@@ -18,7 +18,7 @@ class Limits:
 
     entries: int = 20_000
     depth: int = 24
-    total: int = 512 * 1024 * 1024
+    total: int = 1024 * 1024 * 1024
     ratio: int = 64
 
 

@@ -12,6 +12,7 @@ from hal.board.models import (
     Ads1115Node,
     Bus,
     ButtonNode,
+    CardModuleNode,
     DigitalInputNode,
     GpioBus,
     I2cBus,
@@ -119,18 +120,26 @@ def _addresses(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
 
 
 def _serial(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
-    """A serial bus has one master: our readers hang on it and we ask, or a panel asks and we alone answer."""
+    """A serial bus has one master: our readers hang on it and we ask, or a panel asks and we alone answer.
+
+    A card module shares its port with nobody.
+    """
     ports = sorted(name for name, bus in buses.items() if isinstance(bus, UartBus))
     users: dict[str, tuple[str, Node]] = {}
     for name, node in nodes.items():
-        if not isinstance(node, OsdpReaderNode | OsdpPortNode):
+        if not isinstance(node, OsdpReaderNode | OsdpPortNode | CardModuleNode):
             continue
         key = ("nodes", name, "bus")
         if node.bus not in ports:
             raise Complaint(key, unknown("serial bus", node.bus, ports))
         user, other = users.setdefault(node.bus, (name, node))
-        if user != name and (isinstance(node, OsdpPortNode) or isinstance(other, OsdpPortNode)):
-            raise Complaint(key, f"{node.bus} is already that of nodes.{user}: a bus with a panel has nothing else")
+        if user == name:
+            continue
+        for cls, what in ((OsdpPortNode, "panel"), (CardModuleNode, "card module")):
+            if isinstance(node, cls) or isinstance(other, cls):
+                raise Complaint(
+                    key, f"{node.bus} is already that of nodes.{user}: a bus with a {what} has nothing else"
+                )
 
 
 def _aliases(nodes: Mapping[str, Node]) -> None:

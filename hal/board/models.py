@@ -317,6 +317,33 @@ class WiegandReaderNode(Soldered):
         return self
 
 
+class WiegandOutNode(Soldered):
+    """Two data lines to somebody's controller, each through a transistor; we are its reader.
+
+    `active` is the level of the processor's line that pulls the data line low: the level of a pulse. At the other
+    level the transistor lets go and the data line is idle, pulled to 5 V by the controller.
+    """
+
+    kind: ClassVar[str] = "wiegand_out"
+    line_fields: ClassVar[tuple[str, ...]] = ("d0", "d1")
+    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = (("d0", "d1"),)
+
+    compatible: Literal["wiegand-out"]
+    d0: Line
+    d1: Line
+    active: Level = "high"
+
+
+class CardModuleNode(Soldered):
+    """A built-in reader of chips on a serial port of its own (hal/drivers/card_lines.py says how it talks)."""
+
+    kind: ClassVar[str] = "reader"
+
+    compatible: Literal["card-module"]
+    bus: Name
+    keypad: bool = True
+
+
 class OsdpReaderNode(Soldered):
     """A card reader on a serial bus that speaks OSDP to us, its panel; several may share a bus.
 
@@ -341,23 +368,6 @@ class OsdpPortNode(Soldered):
     bus: Name
 
 
-class WiegandOutNode(Soldered):
-    """Two data lines to somebody's controller, each through a transistor; we are its reader.
-
-    `active` is the level of the processor's line that pulls the data line low: the level of a pulse. At the other
-    level the transistor lets go and the data line is idle, pulled to 5 V by the controller.
-    """
-
-    kind: ClassVar[str] = "wiegand_out"
-    line_fields: ClassVar[tuple[str, ...]] = ("d0", "d1")
-    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = (("d0", "d1"),)
-
-    compatible: Literal["wiegand-out"]
-    d0: Line
-    d1: Line
-    active: Level = "high"
-
-
 Bus = GpioBus | I2cBus | UartBus
 Node = (
     ButtonNode
@@ -373,6 +383,7 @@ Node = (
     | Mcp23017Node
     | WiegandOutNode
     | WiegandReaderNode
+    | CardModuleNode
     | OsdpReaderNode
     | OsdpPortNode
 )
@@ -382,6 +393,7 @@ NODES: dict[str, type[Node]] = {
     "ads1115": Ads1115Node,
     "bicolour-led": BicolourLedNode,
     "button": ButtonNode,
+    "card-module": CardModuleNode,
     "digital-input": DigitalInputNode,
     "digital-output": DigitalOutputNode,
     "io-port": IoPortNode,

@@ -6,6 +6,7 @@ hands its facts to the reader they belong to. Nothing here ends the firmware: a 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -92,6 +93,7 @@ class OsdpBus:
         self._panel: Panel | None = None
         self._engine: Engine | None = None
         self._search: Search | None = None
+        self._openings: list[asyncio.Future[None]] = []
         self._waiting: dict[int, Done] = {}
         self._timer: Timer | None = None
         self._due_ns = 0
@@ -179,16 +181,32 @@ class OsdpBus:
         if self._panel is not None:
             self._panel.set_trace(any(seat.member.traced for seat in self._seats.values()))
 
-    def keyed(self, address: int, key: bytes) -> None:
-        """A reader holds another key now: also after the port came back."""
+    def keyed(self, address: int) -> None:
+        """A reader holds another key now: the engine knows which, and it counts also after the port came back."""
+        assert self._panel is not None
         seat = self._seats[address]
-        seat.settings = with_key(seat.settings, key)
+        seat.settings = replace(seat.settings, keys=self._panel.keys(address))
+
+    def perhaps(self, address: int, key: bytes) -> None:
+        """Nobody knows whether a reader has taken this key: it is tried as well when the port came back."""
+        seat = self._seats.get(address)
+        if seat is not None and key not in seat.settings.keys:
+            seat.settings = replace(seat.settings, keys=(*seat.settings.keys, key))
 
     def secured(self, address: int) -> None:
         """A reader has opened a secure channel: it never gets clear text again."""
         self._seats[address].secure_seen = True
 
     # commands
+
+    async def opened(self) -> None:
+        """Wait until the port that was just asked for is there. Raises NoReply when it is not."""
+        if self._seats and not self._line.is_open and not self._line.trouble:
+            opening: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._openings.append(opening)
+            await opening
+        if not self._line.is_open:
+            raise NoReply(self.name, self._line.trouble or LOST_OFF)
 
     def submit(self, address: int, command: Payload, done: Done) -> None:
         """Have a command sent; `done` is told once how it ended. Raises NoReply, DeviceError, OutOfRange."""
@@ -280,6 +298,10 @@ class OsdpBus:
         waiting, self._waiting = self._waiting, {}
         for ticket, done in waiting.items():
             done(Finished(t_ns=self._clock.now_ns(), address=-1, ticket=ticket, outcome=Outcome.LOST, reason=reason))
+        openings, self._openings = self._openings, []
+        for opening in openings:
+            if not opening.done():
+                opening.set_result(None)
 
     def _broken(self) -> None:
         """The engine failed, which is an error of ours: say it, and begin anew a little later."""
@@ -354,11 +376,6 @@ class OsdpBus:
 def same_place(seat: Seat, settings: LinkSettings) -> bool:
     """Whether the settings are for the reader that was seated already."""
     return seat.settings.address == settings.address
-
-
-def with_key(settings: LinkSettings, key: bytes) -> LinkSettings:
-    """The settings with another key in use; those before stay as spares."""
-    return replace(settings, keys=(key, *(old for old in settings.keys if old != key)))
 
 
 def check_settings(name: str, settings: LinkSettings) -> None:

@@ -320,8 +320,8 @@ class OsdpPort:
             if engine is None or engine is not self._engine:
                 continue  # the link began anew meanwhile, and with it the question
             if kept:
-                self._keyed(key)
                 engine.accept_key(self._clock.now_ns())
+                self._keyed(engine)
             else:
                 engine.refuse_key(self._clock.now_ns())
             self._pump()
@@ -335,7 +335,7 @@ class OsdpPort:
             log.exception("%s: the panel's key could not be kept, it is refused", self._name)
             return False
 
-    def _keyed(self, key: bytes) -> None:
+    def _keyed(self, engine: Peripheral) -> None:
         assert self._settings is not None
-        self._settings = replace(self._settings, keys=(key, *(old for old in self._settings.keys if old != key)))
+        self._settings = replace(self._settings, keys=engine.keys)
         self._install_until_ns = 0

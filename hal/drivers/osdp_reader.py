@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from hal.clock import Clock, Timer
-from hal.drivers.osdp_bus import Done, OsdpBus, with_key
+from hal.drivers.osdp_bus import Done, OsdpBus
 from hal.drivers.osdp_wishes import OsdpBeeper, OsdpLight
 from hal.errors import DeviceError, HalError, NoReply, OutOfRange
 from hal.osdp.codes import CapabilityCode
@@ -216,18 +216,13 @@ class OsdpReader:
             case SecureSeen():
                 self._bus.secured(fact.address)
             case Rekeyed():
-                self._rekeyed(fact)
+                self._bus.keyed(fact.address)
             case Downgrade():
                 log.warning("%s: somebody tampers with the line: %s", self._name, fact.reason)
             case FrameSeen():
                 self._seen(fact)
             case _:
                 pass
-
-    def _rekeyed(self, fact: Rekeyed) -> None:
-        assert self._settings is not None
-        self._settings = with_key(self._settings, fact.key)
-        self._bus.keyed(fact.address, fact.key)
 
     def _seen(self, fact: FrameSeen) -> None:
         if self._frames is not None:
@@ -309,6 +304,7 @@ class OsdpReader:
     async def install(self, key: bytes) -> None:
         """Give a factory-fresh reader its first key within 10 s. Raises OutOfRange, DeviceError, NoReply."""
         address = self._address()
+        await self._bus.opened()
         try:
             await self._ended(lambda done: self._bus.install(address, key, INSTALL_S, done))
         except asyncio.CancelledError:
@@ -318,7 +314,16 @@ class OsdpReader:
     async def set_key(self, key: bytes) -> None:
         """Give the reader a new key inside the secure channel. Raises OutOfRange, DeviceError, NoReply."""
         address = self._connected()
-        await self._ended(lambda done: self._bus.set_key(address, key, done))
+
+        def start(done: Done) -> None:
+            def ended(fact: Finished) -> None:
+                if fact.outcome is Outcome.LOST:
+                    self._bus.perhaps(address, key)
+                done(fact)
+
+            self._bus.set_key(address, key, ended)
+
+        await self._ended(start)
 
     async def show_text(self, text: str, *, for_s: float = 0.0) -> None:
         """Show a text; `for_s` 0 to 255 in whole seconds, 0 until the next. Raises OutOfRange, DeviceError, NoReply."""

@@ -8,15 +8,15 @@ ID -> CAP -> challenge -> proof -> CAP again, sealed -> the link stands
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hal.osdp.channel import WRONG_KEY, Channel
-from hal.osdp.codes import NakCode, Scs, nak_text
+from hal.osdp.codes import CapabilityCode, NakCode, Scs, nak_text
 from hal.osdp.commands import Cap, Id
 from hal.osdp.exchange import Purpose
 from hal.osdp.frame import Frame
 from hal.osdp.payload import Payload
-from hal.osdp.replies import Nak, PdCap, PdId
+from hal.osdp.replies import Capability, Nak, PdCap, PdId
 
 CHALLENGES = 3
 NO_CHANNEL = "no secure channel"
@@ -25,6 +25,11 @@ DENIED = "no secure channel: the reader denies it, but had one before"
 DENIES = "the reader denies its secure channel"
 CHANGED = "the reader's capabilities were changed on the wire"
 UNKNOWN = frozenset({NakCode.UNKNOWN, NakCode.SECURITY})
+
+
+def lasting(capabilities: PdCap) -> tuple[Capability, ...]:
+    """Capabilities without what changes by itself: a reader that was just installed uses the install key no more."""
+    return tuple(replace(c, count=0) if c.function == CapabilityCode.SECURITY else c for c in capabilities.capabilities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,7 @@ class Opening:
 
     def _compare(self, reply: Payload) -> Verdict:
         """What it says inside the channel counts; outside somebody may have changed it."""
-        changed = isinstance(reply, PdCap) and reply != self.capabilities
+        changed = isinstance(reply, PdCap) and lasting(reply) != lasting(self.capabilities)
         if isinstance(reply, PdCap):
             self.capabilities = reply
         return Verdict(stands=True, downgrade=CHANGED if changed else "")

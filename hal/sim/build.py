@@ -13,6 +13,7 @@ from hal.board.models import (
     Ads1115Node,
     BicolourLedNode,
     ButtonNode,
+    CardModuleNode,
     DigitalInputNode,
     DigitalOutputNode,
     IoPortNode,
@@ -32,6 +33,7 @@ from hal.sim.chips import Ads1115, Mcp23017
 from hal.sim.nets import Net, Strength
 from hal.sim.peers.base import Peer
 from hal.sim.peers.button import ButtonPeer
+from hal.sim.peers.card_module import CardModulePeer
 from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import LightPeer, ToldLamp
 from hal.sim.peers.loop import ContactPeer, ResistorLoopPeer
@@ -191,6 +193,25 @@ def reader(world: World, name: str, node: Node) -> Peer:
     )
 
 
+def controller(world: World, name: str, node: Node) -> Peer:
+    """A controller that listens to our data lines; the transistors rest, as the processor's pull at reset has them."""
+    assert isinstance(node, WiegandOutNode)
+    return ControllerPeer(
+        world,
+        name,
+        resting(world, node.d0, node.active),
+        resting(world, node.d1, node.active),
+        active_high=node.active == "high",
+        alias=node.alias,
+    )
+
+
+def card_module(world: World, name: str, node: Node) -> Peer:
+    """A reader of chips on its serial port."""
+    assert isinstance(node, CardModuleNode)
+    return CardModulePeer(world, name, world.uart(node.bus), keypad=node.keypad, alias=node.alias)
+
+
 def serial_reader(world: World, name: str, node: Node) -> Peer:
     """A reader on a serial bus."""
     assert isinstance(node, OsdpReaderNode)
@@ -205,19 +226,6 @@ def serial_reader(world: World, name: str, node: Node) -> Peer:
     )
 
 
-def controller(world: World, name: str, node: Node) -> Peer:
-    """A controller that listens to our data lines; the transistors rest, as the processor's pull at reset has them."""
-    assert isinstance(node, WiegandOutNode)
-    return ControllerPeer(
-        world,
-        name,
-        resting(world, node.d0, node.active),
-        resting(world, node.d1, node.active),
-        active_high=node.active == "high",
-        alias=node.alias,
-    )
-
-
 def panel(world: World, name: str, node: Node) -> Peer:
     """Somebody's panel, not yet plugged in."""
     assert isinstance(node, OsdpPortNode)
@@ -228,6 +236,7 @@ BUILDERS: dict[type[Node], Callable[[World, str, Node], Peer]] = {
     Ads1115Node: converter,
     BicolourLedNode: light,
     ButtonNode: button,
+    CardModuleNode: card_module,
     DigitalInputNode: contact,
     DigitalOutputNode: load,
     IoPortNode: terminal,

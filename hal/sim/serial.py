@@ -96,8 +96,10 @@ class SerialBus(Peer):
     kind = "serial"
     kinds_of_fault = frozenset({"noise", "half", "drop", "garbage", "flips", "short"})
 
-    def __init__(self, place: Place, name: str) -> None:
+    def __init__(self, place: Place, name: str, *, full_duplex: bool = False) -> None:
+        """`full_duplex`: a port with a line each way, on which the board and one station may talk at once."""
         super().__init__(place, name)
+        self._full_duplex = full_duplex
         self.stations: list[Station] = []
         self.to_board = InFlight()
         self.from_board = InFlight()
@@ -229,7 +231,8 @@ class SerialBus(Peer):
             return
         ends_ns = begin_ns + len(chunk) * (BITS_PER_BYTE * 1_000_000_000 // baud)
         collided = any(
-            other.by is not talk.by and begin_ns < other.ends_ns and other.begin_ns < ends_ns for other in self._talks
+            self._collide(talk, other) and begin_ns < other.ends_ns and other.begin_ns < ends_ns
+            for other in self._talks
         )
         data = self._wrong(chunk) if collided else chunk
         for station in tuple(self.stations):
@@ -237,6 +240,10 @@ class SerialBus(Peer):
                 station.hear(ends_ns, data if station.baud == baud else self._wrong(data))
         if talk.by is not None:
             self._heard_by_board(data, baud)
+
+    def _collide(self, one: Talk, other: Talk) -> bool:
+        """Whether two that talk at once spoil each other: on a line each way, the board spoils nobody."""
+        return one.by is not other.by and not (self._full_duplex and None in (one.by, other.by))
 
     def _over(self, talk: Talk) -> None:
         """A message has ended; it is remembered while one that overlaps it goes on."""

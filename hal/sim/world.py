@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
-from hal.board import Board
+from hal.board import Board, UartBus
 from hal.clock import Clock
 from hal.errors import BoardError, nearest
 from hal.sim.build import build_peers
@@ -94,7 +94,11 @@ class World:
             for name, bus in board.buses.items()
             if bus.kind == "gpio"
         }
-        self._uarts = {name: SerialBus(self, name) for name, bus in board.buses.items() if bus.kind == "uart"}
+        self._uarts = {
+            name: SerialBus(self, name, full_duplex=not bus.rs485)
+            for name, bus in board.buses.items()
+            if isinstance(bus, UartBus)
+        }
         self.peers: dict[str, Peer] = build_peers(self)
         self._i2cs = {name: self._i2c_bus(name) for name, bus in board.buses.items() if bus.kind == "i2c"}
         for net in self.nets.values():

@@ -74,7 +74,9 @@ class ControllerFace(Protocol):
 class ReaderFace(Protocol):
     """A reader on the wall."""
 
-    led: LightFace
+    @property
+    def led(self) -> LightFace:
+        """Its lamp."""
 
     @property
     def beeper(self) -> BeeperFace:

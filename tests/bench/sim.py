@@ -21,7 +21,7 @@ import httpx
 
 from firmware.access import ReadersService
 from firmware.access.entry_table import EntryTable
-from firmware.app import HardwareService, Parts, Role, control_role, guest_role, network_services
+from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
 from firmware.core.context import Core
@@ -33,19 +33,16 @@ from firmware.paths import RuntimeDir, StateDir
 from firmware.upgrade.boot_sim import sim_boot
 from firmware.upgrade.ports import Slot
 from hal.board import load_board
-from hal.ports import Hardware
 from hal.sim.peers.button import ButtonPeer
 from hal.sim.peers.card_reader import CardReaderPeer
 from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import Lamp
 from hal.sim.peers.loop import LoopPeer
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
-from hal.sim.peers.osdp_reader import OsdpReaderPeer
 from hal.sim.peers.switch import StrikePeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import NoSuchPeer, World
-from hal.types import LinkPhase, LinkSettings
 from tests.bench.disk import FaultyDisk
 from tests.bench.sim_faces import Cable, Controller, Light, Panel, Reader, Relay
 
@@ -77,6 +74,7 @@ class SimBench:
         self._slot = Slot.A
         self._powered_ns: int | None = None
         self._wanted = asyncio.Event()
+        self._life = asyncio.Lock()  # one start or end of the firmware at a time
         self.starts = 0
         self._stack = AsyncExitStack()
         self._events: list[Event] = []
@@ -124,42 +122,54 @@ class SimBench:
 
     async def _boot(self) -> None:
         """What the board does when power comes: its ROM chooses the slot, the firmware starts."""
-        booted = self._rom.boot()
-        assert not booted.image, "this bench runs the code of its own process, from whichever slot"
-        self._slot, self._powered_ns = booted.slot, self.clock.now_ns()
-        await self.start()
-        self._powered_ns = None
+        while True:
+            booted = self._rom.boot()
+            assert not booted.image, "this bench runs the code of its own process, from whichever slot"
+            self._slot, self._powered_ns = booted.slot, self.clock.now_ns()
+            goes_on = await self.start()
+            self._powered_ns = None
+            if goes_on:
+                return
+            await self._wanted.wait()
+            self._wanted.clear()
 
     async def _restarts(self) -> None:
         """Restart the whole device when the firmware asks for it."""
         while True:
             await self._wanted.wait()
-            self._wanted.clear()
-            await self.stop()
-            await self._boot()
+            async with self._life:
+                self._wanted.clear()
+                await self.stop()
+                await self._boot()
 
     def _ask_restart(self) -> None:
         # Called on the firmware's writer thread.
         self.clock.loop.call_soon_threadsafe(self._wanted.set)
 
+    async def restarted(self, starts: int, within_s: float = 30.0) -> None:
+        """Wait until the device has started more often than `starts` times, and is ready."""
+        await self.until(lambda: self.starts > starts, within_s)
+
     async def power_off(self) -> None:
         """Cut the power: nothing that the firmware does from here on reaches the world or the disk."""
-        self._wanted.clear()
-        self.world.power(False)
-        self.disk.error = errno.EIO
-        await self.stop()
-        self.disk.error = None
-        self._rom.power_off()
+        async with self._life:
+            self._wanted.clear()
+            self.world.power(False)
+            self.disk.error = errno.EIO
+            await self.stop()
+            self.disk.error = None
+            self._rom.power_off()
 
     async def power_on(self, *held: str) -> None:
         """Give it power, with fingers on these buttons."""
         for name in held:
             self.button(name).hold()
-        self.world.power(True)
-        await self._boot()
+        async with self._life:
+            self.world.power(True)
+            await self._boot()
 
-    async def start(self) -> None:
-        """Start the firmware on the world as it is."""
+    async def start(self) -> bool:
+        """Start the firmware on the world as it is; False when it wants a restart of the device instead."""
         self._events.clear()
         state = StateDir(self._state)
         parts = Parts(
@@ -172,6 +182,9 @@ class SimBench:
             slot=self._slot,
             powered_ns=self._powered_ns,
         )
+        parts = early_start(parts)
+        if parts.upgrade is not None and parts.upgrade.restart:
+            return False
         wires = SimWires(self.world)
         self._stack.push_async_callback(wires.close)
         self._control = await self._stack.enter_async_context(control_role(parts, wires))
@@ -200,6 +213,7 @@ class SimBench:
         made = await self._http.post("/setup", json={"name": USER, "password": PASSWORD})
         self.was_set_up = made.status_code == 409
         self.starts += 1
+        return True
 
     async def _run(self, role: Role) -> None:
         up = asyncio.Event()
@@ -219,8 +233,9 @@ class SimBench:
 
     async def restart(self) -> None:
         """Stop and start the firmware, as a supervisor does after a crash."""
-        await self.stop()
-        await self.start()
+        async with self._life:
+            await self.stop()
+            await self.start()  # or the board starts it again
 
     @asynccontextmanager
     async def cable(self) -> AsyncIterator[Cable]:
@@ -235,6 +250,13 @@ class SimBench:
             task.cancel()
             await asyncio.wait((task,))
             await service.stop()
+
+    async def param(self, group: str) -> dict[str, Any]:
+        """The parameters of a group."""
+        answer = await self.api("GET", f"/params/{group}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
 
     # its storage
 
@@ -269,24 +291,6 @@ class SimBench:
         raw = bytearray(path.read_bytes())
         raw[raw.index(at) if at else len(raw) // 2] ^= 0x04
         path.write_bytes(bytes(raw))
-
-    # its hardware, for what no service does yet
-
-    @property
-    def hardware(self) -> Hardware:
-        """The ports of the firmware that runs now."""
-        service = next(each for each in self._control.services if isinstance(each, HardwareService))
-        return service._assembled.hardware
-
-    async def pair(self, name: str, key: bytes) -> None:
-        """Give a serial reader a key and connect it by hand, as if both ends had been installed."""
-        peer = self.world.find(f"reader:{name}")
-        assert isinstance(peer, OsdpReaderPeer)
-        peer.memory.key = key
-        peer.power_cycle()
-        port = self.hardware.serial_readers[peer.name]
-        port.connect(LinkSettings(keys=(key,)))
-        await self.until(lambda: port.link.phase is LinkPhase.CONNECTED, 3.0)
 
     # needs, figures, time
 

@@ -111,7 +111,10 @@ class Reader:
 
     def __init__(self, peer: CardReaderPeer) -> None:
         self._peer = peer
-        self.led = Light(peer.led)
+
+    @property
+    def led(self) -> Light:
+        return Light(self._peer.led)
 
     @property
     def beeper(self) -> Beeper:

@@ -26,7 +26,7 @@ from hal.sim.peers.controller import ControllerPeer, ReceivedFrame
 from hal.sim.pulses import PlayedPulses
 from hal.sim.wires import SimWires
 from hal.sim.world import World
-from hal.types import CardBits, Edge, LineRef, SentFrame, WiegandTiming
+from hal.types import CardBits, Edge, SentFrame, WiegandTiming
 from tests.live.device import Device, until
 from tests.live.load import busy
 
@@ -34,7 +34,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CARD = "10000000100000000000000010"
 CARDS = (CARD, "0001100000011100111010100001100010", "1000010010011001011000000010110100101")
 MS = 1_000_000
-LINES = ("line:gpio0:18", "line:gpio0:19")
+D0, D1 = (line for _, line in load_board("door_station").nodes["out1"].lines())
+LINES = (f"line:{D0}", f"line:{D1}")
 
 # Short trains: a machine that takes its processors away for 20 ms at a time lets some of these through.
 QUICK = WiegandTiming(interval_us=300)
@@ -49,7 +50,7 @@ def in_real_time(test: Test) -> None:
         clock = SystemClock()
         world = World(clock, load_board("door_station"))
         wires = SimWires(world)
-        pulses = await wires.pulses("gpio0", "out1", 10, 11, active_high=True)
+        pulses = await wires.pulses(D0.bus, "out1", D0.offset, D1.offset, active_high=True)
         assert isinstance(pulses, PlayedPulses)
         output = WiegandOutput("out1", pulses, clock)
         controller = world.find("controller")
@@ -86,7 +87,7 @@ async def heard(controller: ControllerPeer, count: int) -> list[ReceivedFrame]:
 
 
 def rests(world: World) -> bool:
-    return not any(world.nets[LineRef("gpio0", offset)].level for offset in (10, 11))
+    return not any(world.nets[line].level for line in (D0, D1))
 
 
 def test_frames_of_the_real_process_reach_the_controller_and_our_own_reader_with_the_times_measured() -> None:
@@ -101,10 +102,7 @@ def test_frames_of_the_real_process_reach_the_controller_and_our_own_reader_with
             assert abs(report.t_ns - frame.t_ns) < 20 * MS
             assert sum(report.intervals_ns) <= sum(frame.intervals_ns) + 20 * MS
         falls = sorted(
-            (t_ns, line)
-            for line, offset in enumerate((10, 11))
-            for t_ns, level in world.nets[LineRef("gpio0", offset)].trace.entries
-            if level
+            (t_ns, line) for line, at in enumerate((D0, D1)) for t_ns, level in world.nets[at].trace.entries if level
         )
         framer = WiegandFramer("reader")
         facts = [f for seq, (t, line) in enumerate(falls, 1) for f in framer.feed(Edge(t, line, False, seq))]

@@ -3,6 +3,17 @@
 Importing this package registers every topic, so that the link can read any event of any role.
 """
 
-from firmware.core.vocabulary import access, controller, device, entries, io, osdp, rules, security, station
+from firmware.core.vocabulary import (
+    access,
+    controller,
+    device,
+    entries,
+    io,
+    osdp,
+    rules,
+    security,
+    station,
+    upgrade,
+)
 
-__all__ = ["access", "controller", "device", "entries", "io", "osdp", "rules", "security", "station"]
+__all__ = ["access", "controller", "device", "entries", "io", "osdp", "rules", "security", "station", "upgrade"]

@@ -126,3 +126,33 @@ class UpgradeAnswer:
     id: str
     version: str
     mode: str
+
+
+@topic("upgrade/certificate")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateChanged(Pulse):
+    """The certificate that lets this one device take test firmware was `installed` or `deleted`."""
+
+    change: str
+    subject: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateParams:
+    """Install this certificate (PEM); `acknowledged` that test firmware is not supported as releases are."""
+
+    certificate: Annotated[str, Field(min_length=1, max_length=16_384)]
+    acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateView:
+    """The installed certificate; `state` is `none`, `ok`, or the code why it counts for nothing now."""
+
+    state: str
+    subject: str = ""
+    issuer: str = ""
+    valid_from: str = ""
+    valid_to: str = ""
+    sha256: str = ""

@@ -65,10 +65,10 @@ class Spool:
 
     async def receive(self, request: Request, file_field: str, fields: Collection[str]) -> Form:
         """Read the whole form. Raises Invalid, Exhausted (no room), Unavailable (storage fails)."""
+        reader = _Reader(_boundary(request), file_field, fields)
         await self._check_room(request)
         name = secrets.token_hex(16)
         sink = await self._core.shared.run(lambda: self._open(name), what="spool")
-        reader = _Reader(_boundary(request), file_field, fields)
         try:
             async for piece in request.stream():
                 reader.feed(piece)
@@ -76,7 +76,10 @@ class Spool:
                     await self._write(sink, reader.take())
             await self._write(sink, reader.take())
             return Form(file=name, fields=reader.end())
-        except BaseException:
+        except Exception:
+            await self._core.shared.run(lambda: self._remove(name), what="spool")
+            raise
+        except BaseException:  # nobody is left to wait
             self._core.shared.post(lambda: self._remove(name), what="spool")
             raise
         finally:

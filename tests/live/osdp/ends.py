@@ -22,6 +22,7 @@ from hal.osdp.peripheral import Peripheral
 HERE = Path(__file__).parent
 NS = 1_000_000_000
 PATIENCE_S = 30.0
+AGAIN_S = 7.0
 
 
 @contextmanager
@@ -145,12 +146,20 @@ class Ours:
             self.engine.receive(time.monotonic_ns(), os.read(self._fd, 4096))
         self.peer.hear()
 
-    def until(self, happened: Callable[[], bool], what: str) -> None:
-        """Go on until something happened. Fails after half a minute, with what was seen on both ends."""
+    def until(self, happened: Callable[[], bool], what: str, *, again: Callable[[], object] | None = None) -> None:
+        """Go on until something happened. Fails after half a minute, with what was seen on both ends.
+
+        `again` is done every seven seconds: a peer forgets what it was told when its link begins anew, and on a
+        loaded machine its answers may be late.
+        """
         end_s = time.monotonic() + PATIENCE_S
+        again_s = time.monotonic() + AGAIN_S
         while not happened():
             if time.monotonic() > end_s:
                 raise AssertionError(f"{what} did not happen; ours {self.facts[-8:]}; peer {self.peer.said[-8:]}")
+            if again is not None and time.monotonic() > again_s:
+                again_s += AGAIN_S
+                again()
             self.turn()
 
     def go_on(self, for_s: float) -> None:

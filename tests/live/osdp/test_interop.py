@@ -5,7 +5,7 @@ Outcomes are seen at both ends: what the panel was told, and what the reader did
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from hal.osdp.commands import Led, LedPermanent, LedRecord
 from hal.osdp.facts import Finished, KeyWanted, Outcome, PeripheralSettings, ReaderSettings, Rekeyed, Reported
 from hal.osdp.panel import Panel
 from hal.osdp.peripheral import Peripheral
-from hal.osdp.replies import Keypad, PdId, Raw
+from hal.osdp.replies import Ack, Keypad, PdId, Raw
 from hal.types import Colour, LinkPhase, PanelLight, Pattern
 from tests.live.osdp.ends import Ours, Peer, wire
 from tests.live.osdp.venvs import python_with
@@ -87,18 +87,29 @@ def talk(engine: Panel | Peripheral, baud: int, python: str, script: str, *words
 def our_panel_works(on: Talk) -> None:
     """Cards and keys arrive, a light is shown; both ends saw it."""
     ours, peer = on.ours, on.peer
-    peer.tell(card=BITS)
-    ours.until(lambda: any(isinstance(fact.reply, Raw) for fact in ours.found(Reported)), "a card")
-    (card,) = [fact.reply for fact in ours.found(Reported) if isinstance(fact.reply, Raw)]
-    assert card.bits == BITS
-    peer.tell(keys="1234")
-    ours.until(lambda: any(isinstance(fact.reply, Keypad) for fact in ours.found(Reported)), "keys")
-    assert "".join(f.reply.keys for f in ours.found(Reported) if isinstance(f.reply, Keypad)) == "1234"
-    ticket = on.panel.submit(0, RED)
-    ours.until(lambda: any(fact.ticket == ticket for fact in ours.found(Finished)), "the light")
-    (done,) = [fact for fact in ours.found(Finished) if fact.ticket == ticket]
-    assert done.outcome is Outcome.DONE
-    ours.until(lambda: any(found.get("on_color") == 1 for found in peer.heard("command")), "red at the peer")
+
+    def arrived(kind: type[Raw] | type[Keypad]) -> list[Raw | Keypad]:
+        return [fact.reply for fact in ours.found(Reported) if isinstance(fact.reply, kind)]
+
+    def do(order: dict[str, object], happened: Callable[[], bool], what: str) -> None:
+        peer.tell(**order)
+        ours.until(happened, what, again=lambda: peer.tell(**order))
+
+    do({"card": BITS}, lambda: bool(arrived(Raw)), "a card")
+    assert {found.bits for found in arrived(Raw)} == {BITS}
+    do({"keys": "1234"}, lambda: "1234" in "".join(found.keys for found in arrived(Keypad)), "keys")
+
+    def shown() -> bool:
+        return any(found.get("on_color") == 1 for found in peer.heard("command"))
+
+    def light() -> None:
+        if on.panel.status(0).phase is LinkPhase.CONNECTED:
+            on.panel.submit(0, RED)
+
+    light()
+    ours.until(shown, "red at the peer", again=light)
+    ours.until(lambda: any(fact.reply == Ack() for fact in ours.found(Finished)), "the peer's word")
+    assert ours.found(Finished)[-1].outcome is Outcome.DONE
 
 
 def our_reader_works_with_libosdp(on: Talk) -> None:
@@ -111,7 +122,7 @@ def our_reader_works_with_libosdp(on: Talk) -> None:
     on.reader.report(ours.now_ns(), Keypad(0, "12"))
     ours.until(lambda: any(found.get("data") == "3132" for found in peer.heard("event")), "keys at the peer")
     peer.tell(led=1)
-    ours.until(lambda: bool(ours.found(PanelLight)), "the light")
+    ours.until(lambda: bool(ours.found(PanelLight)), "the light", again=lambda: peer.tell(led=1))
     assert ours.found(PanelLight)[-1].pattern == Pattern.steady(Colour.RED)
 
 

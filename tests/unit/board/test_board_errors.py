@@ -125,12 +125,12 @@ EXACT = {
         "nodes.reader1: d0 and d1 must be lines of one chip: they are one request",
     ),
     "controller's lines on two chips": (
-        'd1 = "gpio0:19"',
+        'd1 = "gpio0:21"',
         'd1 = "exp0:9"',
         "nodes.out1: d0 and d1 must be lines of one chip: they are one request",
     ),
     "controller's line in use": (
-        'd1 = "gpio0:19"',
+        'd1 = "gpio0:21"',
         'd1 = "gpio0:24"',
         "nodes.out1.d1: line 'gpio0:24' is already nodes.reader1.d1",
     ),

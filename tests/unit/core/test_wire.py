@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.core.actions import Caller, Level
-from firmware.core.errors import ERRORS, Exhausted, Invalid, Unavailable
+from firmware.core.errors import ERRORS, Busy, Exhausted, Invalid, Unavailable
 from firmware.core.events import REGISTRY, Notice, Operation, State
 from firmware.core.link.face import ActionInfo
 from firmware.core.link.wire import (
@@ -168,3 +168,13 @@ def test_every_error_crosses_the_wire_as_its_own_kind():
         (back,) = Unpacker().feed(pack(fault_of(1, kind("door", "no"))))
         assert isinstance(back, Fault)
         assert type(error_of(back)) is kind
+
+
+def test_a_rooms_own_error_crosses_with_its_code_and_as_the_kind_of_error_it_is() -> None:
+    class Odd(Busy):
+        code = "odd"
+
+    crossed = Unpacker().feed(pack(fault_of(1, Odd("place", "words"))))[0]
+    assert isinstance(crossed, Fault)
+    error = error_of(crossed)
+    assert (type(error), error.code, error.where, error.message) == (Busy, "odd", "place", "words")

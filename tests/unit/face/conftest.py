@@ -45,7 +45,9 @@ from firmware.core.vocabulary.entries import (
     PresentParams,
 )
 from firmware.core.vocabulary.station import JournalPage, JournalQuery, StorageProblem
+from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeAnswer
 from firmware.interfaces.api.app import Api
+from firmware.interfaces.api.upload import Spool
 from firmware.security import AccountsService
 from hal.sim.time import VirtualClock, virtual_run
 
@@ -88,6 +90,9 @@ class Owners:
             ("entries.add", EntryAdd, EntryView, view),
             ("entries.list", EntryQuery, EntryPage, EntryPage(total=1, entries=(view,))),
             ("entries.remove", EntryRef, Nothing, NOTHING),
+            ("upgrade.install", InstallParams, UpgradeAnswer, UpgradeAnswer(id="u1", version="2.0.0", mode="standard")),
+            ("upgrade.rollback", Nothing, UpgradeAnswer, UpgradeAnswer(id="u2", version="1.0.0", mode="rollback")),
+            ("upgrade.confirm", ConfirmParams, Nothing, NOTHING),
             ("entries.change", EntryChange, EntryView, view),
             ("entries.export", EntryExport, EntryFile, EXPORTED),
             (
@@ -136,7 +141,8 @@ class Face:
         )
         self.owners = Owners(actions)
         self.accounts = AccountsService(self.core, REALM)
-        self.api = Api(self.core, web=web)
+        self.spool = Spool(root.parent / "spool", self.core)
+        self.api = Api(self.core, web=web, spool=self.spool)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Face]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -100,6 +101,13 @@ def test_row_2_edited_capabilities_do_not_lead_a_known_reader_into_clear_text() 
     bus.run(5 * S)
     assert bus.panel.status(0).phase is LinkPhase.NOT_CONNECTED
     assert bus.found(Downgrade)
+    assert CommandCode.POLL not in said_codes(bus)
+
+
+def test_row_2_a_reader_seen_secure_gets_no_clear_text_although_its_key_is_gone_and_its_switch_is_on() -> None:
+    bus = Bus([ReaderSettings(plain=True, secure_seen=True)], [PeripheralSettings(plain=True)])
+    bus.run(5 * S)
+    assert bus.panel.status(0).phase is LinkPhase.NOT_CONNECTED
     assert CommandCode.POLL not in said_codes(bus)
 
 
@@ -415,6 +423,21 @@ def test_row_6_a_clear_answer_to_a_sealed_question_is_never_believed() -> None:
     bus.edit = undress
     bus.run(5 * S)
     assert bus.cards() == []
+
+
+@pytest.mark.parametrize("status", [b"\x00", b"\xff"])
+def test_row_6_a_proof_that_the_reader_did_not_accept_opens_no_channel(status: bytes) -> None:
+    bus = Bus([ReaderSettings(keys=(KEY,))], [PeripheralSettings(keys=(KEY,))])
+
+    def not_accepted(up: bool, data: bytes) -> bytes:
+        frame = parse(data)
+        if not up or not isinstance(frame, Frame) or frame.code != ReplyCode.RMAC_I:
+            return data
+        return encode(replace(frame, block_data=status, raw=b""))
+
+    bus.edit = not_accepted
+    bus.run(5 * S)
+    assert (bus.panel.status(0).phase, bus.panel.status(0).reason) == (LinkPhase.NOT_CONNECTED, "wrong key")
 
 
 def test_row_6_a_truncated_and_an_oversize_frame_change_nothing() -> None:

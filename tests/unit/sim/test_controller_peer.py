@@ -13,7 +13,7 @@ from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.loop import LoopPeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.world import World
-from hal.types import LineRef, LoopState
+from hal.types import LoopState
 
 Test = Callable[[VirtualClock, World, ControllerPeer, tuple[Net, Net]], Awaitable[None]]
 
@@ -23,7 +23,8 @@ def beside_the_board(test: Test) -> None:
         world = World(clock, load_board("door_station"))
         controller = world.find("controller")
         assert isinstance(controller, ControllerPeer)
-        await test(clock, world, controller, (world.net(LineRef("gpio0", 10)), world.net(LineRef("gpio0", 11))))
+        d0, d1 = (world.net(line) for _, line in world.board.nodes["out1"].lines())
+        await test(clock, world, controller, (d0, d1))
         world.close()
 
     virtual_run(main)

@@ -63,7 +63,7 @@ def changed(data: st.DataObject, raw: bytes, start: int, stop: int) -> bytes:
     return bytes(found)
 
 
-@settings(max_examples=examples(1_500), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1_000), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_row_28_no_change_of_the_signature_passes_or_escapes(data: st.DataObject, bench: Bench) -> None:
     raw = changed(data, bench.raw, bench.signature_at, len(bench.raw) - layout.TRAILER)
@@ -73,7 +73,7 @@ def test_row_28_no_change_of_the_signature_passes_or_escapes(data: st.DataObject
         assert bench.refusal(raw) not in UNFORESEEN
 
 
-@settings(max_examples=examples(300), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_row_28_no_change_anywhere_passes_or_escapes(data: st.DataObject, bench: Bench) -> None:
     raw = changed(data, bench.raw, 0, len(bench.raw))

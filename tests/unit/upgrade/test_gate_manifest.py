@@ -122,6 +122,31 @@ def test_row_28_rauc_bundles_of_other_formats_are_refused(
     assert refused(out, workshop.context()) == code
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda text: text + "[hooks]\nfilename=hook.sh\nhooks=install-check\n", "hooks"),
+        (lambda text: text + "[handler]\nfilename=hook.sh\n", "hooks"),
+        (instead("filename=", "filename=../content/"), "filename"),
+        (instead("version=0.2.0", "version=next"), "version-malformed"),
+        (instead("description=.*\n", ""), "manifest-malformed"),
+    ],
+    ids=["hooks", "handler", "path", "version", "description"],
+)
+def test_row_28_what_rauc_itself_packs_and_signs_is_refused(
+    change: Change, code: str, tmp_path: Path, workshop: Workshop, refused: Refused
+) -> None:
+    content, out = tmp_path / "content", tmp_path / "bundle.raucb"
+    content.mkdir()
+    workshop.image(content / bundle_build.IMAGE)
+    (content / "hook.sh").write_text("#!/bin/sh\n")
+    (content / "hook.sh").chmod(0o755)
+    text = bundle_build.manifest_text("0.2.0", bundle_build.Facts(models=("LINTEL-DS1",)))
+    (content / "manifest.raucm").write_text(change(text))
+    bundle_build.bundle(content, out, workshop.release_signer().words())
+    assert refused(out, workshop.context()) == code
+
+
 def test_row_28_an_encrypted_bundle_is_refused(tmp_path: Path, workshop: Workshop, refused: Refused) -> None:
     content, plain, out = tmp_path / "content", tmp_path / "crypt.raucb", tmp_path / "bundle.raucb"
     content.mkdir()

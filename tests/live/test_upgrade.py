@@ -1,0 +1,153 @@
+"""Upgrades as a user does them: bundles built, uploaded and tried by a whole simulated device, without root."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.live.device import Device, lintel, running, until
+from tests.live.image import program_tree
+
+CARD = "H10301:42:1234"
+MARK = "a sentence that only the new firmware says"
+
+
+def reword(tree: Path) -> None:
+    """Other code, so that the difference can be seen from outside."""
+    place = tree / "firmware" / "upgrade" / "maintenance.py"
+    text = place.read_text()
+    assert "Restart the whole device; no setting changes." in text
+    place.write_text(text.replace("Restart the whole device; no setting changes.", MARK))
+
+
+def fall_ill(tree: Path) -> None:
+    """The doors of this one do not start."""
+    place = tree / "firmware" / "access" / "doors.py"
+    text = place.read_text()
+    assert "    async def start(self) -> None:\n" in text
+    place.write_text(
+        text.replace(
+            "    async def start(self) -> None:\n",
+            "    async def start(self) -> None:\n        raise ValueError('ill')\n",
+            1,
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keys, and bundles: one that works and differs, one that does not come up."""
+    root = tmp_path_factory.mktemp("vendor")
+    assert lintel("bundle", "keys", str(root / "keys")).returncode == 0
+    for name, version, change in (("new", "9.8.7", reword), ("ill", "9.8.8", fall_ill)):
+        tree = program_tree(root / name, version, change)
+        done = lintel("bundle", "build", "--tree", str(tree), "--keys", str(root / "keys"), str(root / f"{name}.raucb"))
+        assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture
+def device(tmp_path: Path, vendor: Path) -> Iterator[Device]:
+    """A device that trusts the vendor, is set up, and knows a card."""
+    state = tmp_path / "state"
+    state.mkdir()
+    shutil.copytree(vendor / "keys" / "keyring", state / "keyring")
+    with running(state) as device:
+        device.set_up()
+        device.enrol(CARD)
+        yield device
+
+
+def upload(device: Device, bundle: Path, **fields: str) -> Any:
+    """POST /api/v1/upgrade."""
+    with bundle.open("rb") as file:
+        return device.api.post("/upgrade", data=fields, files={"bundle": file})
+
+
+def firmware(device: Device, what: str, check: Any) -> dict[str, Any]:
+    """The answer of GET /upgrade, once it is as expected."""
+
+    def look() -> dict[str, Any] | None:
+        try:
+            answer = device.api.get("/upgrade")
+        except httpx.TransportError:  # the device restarts meanwhile
+            return None
+        found: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
+        return found if found and check(found) else None
+
+    return until(what, look, 120)
+
+
+def ended(device: Device, outcome: str, slot: str) -> dict[str, Any]:
+    def check(state: dict[str, Any]) -> bool:
+        return state["stage"] == "idle" and state["running"] == slot and (state["last"] or {}).get("outcome") == outcome
+
+    return firmware(device, f"{outcome} in slot {slot}", check)
+
+
+def says_mark(device: Device) -> bool:
+    return MARK in device.api.get("/actions").text
+
+
+def entries(device: Device) -> list[str]:
+    return [entry["card"] for entry in device.api.get("/entries").json()["entries"]]
+
+
+def test_a_new_firmware_is_uploaded_runs_keeps_the_settings_and_can_be_rolled_back(
+    device: Device, vendor: Path
+) -> None:
+    assert not says_mark(device)
+    answer = upload(device, vendor / "new.raucb", mode="standard")
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["version"] == "9.8.7"
+    state = ended(device, "ok", "B")
+    assert state["rollback_ok"] is True
+    assert device.bench("state")["version"] == "9.8.7"
+    assert says_mark(device)
+    assert entries(device) == [CARD]
+    assert device.api.post("/upgrade/rollback", json={}).status_code == 202
+    ended(device, "ok", "A")
+    assert not says_mark(device)
+    assert entries(device) == [CARD]
+
+
+def test_an_unconfirmed_automatic_rollback_ends_in_the_old_firmware_with_its_settings(
+    device: Device, vendor: Path
+) -> None:
+    assert upload(device, vendor / "new.raucb", mode="automatic_rollback", confirm_within_s="30").status_code == 202
+    trial = firmware(device, "the trial", lambda state: state["stage"] == "trial" and state["running"] == "B")
+    assert trial["confirm_left_s"] <= 30
+    assert upload(device, vendor / "new.raucb").status_code == 409
+    state = ended(device, "reverted", "A")
+    assert "not confirmed" in state["last"]["why"]
+    assert entries(device) == [CARD]
+    assert device.api.post("/upgrade/confirm", json={}).status_code == 409
+
+
+def test_firmware_that_does_not_come_up_is_undone(device: Device, vendor: Path) -> None:
+    assert upload(device, vendor / "ill.raucb").status_code == 202
+    state = ended(device, "reverted", "A")
+    assert state["slots"][1]["state"] == "invalid"
+    assert entries(device) == [CARD]
+
+
+def test_a_factory_default_upgrade_forgets_everything_and_there_is_no_way_back(device: Device, vendor: Path) -> None:
+    assert upload(device, vendor / "new.raucb", mode="factory_default").status_code == 202
+    until("set-up is asked for again", lambda: _setup(device), 120)
+    state = ended(device, "ok", "B")
+    assert state["rollback_ok"] is False
+    assert entries(device) == []
+    assert device.api.post("/upgrade/rollback", json={}).status_code == 403
+    assert not (device.state / "settings" / "A").exists()
+
+
+def _setup(device: Device) -> bool:
+    try:
+        return device.api.post("/setup", json={"name": "admin", "password": "live-test-password"}).status_code == 201
+    except httpx.TransportError:  # the device restarts meanwhile
+        return False

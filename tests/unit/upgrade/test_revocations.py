@@ -1,0 +1,59 @@
+"""The revocation journal: what was deleted stays known, whatever the power cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware.upgrade.revocations import Revocation, RevocationJournal, RevokedKind, line_of, parse_line
+
+REVOCATIONS = st.builds(Revocation, st.sampled_from(RevokedKind), st.text(max_size=40))
+
+
+@given(REVOCATIONS)
+def test_a_line_comes_back_as_it_was_written(revocation: Revocation) -> None:
+    line = line_of(revocation)
+    assert line.endswith(b"\n")
+    assert b"\n" not in line[:-1]
+    assert parse_line(line[:-1]) == revocation
+
+
+@given(st.binary(max_size=80))
+def test_whatever_lies_there_is_a_line_or_nothing(data: bytes) -> None:
+    found = parse_line(data)
+    assert found is None or line_of(found) == data + b"\n"
+
+
+@given(REVOCATIONS, st.data())
+def test_row_17_a_line_that_the_power_cut_off_harms_neither_those_before_nor_those_after(
+    revocation: Revocation, data: st.DataObject
+) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "revocations"
+        journal = RevocationJournal(path)
+        ann, bob = Revocation(RevokedKind.ACCOUNT, "ann"), Revocation(RevokedKind.ACCOUNT, "bob")
+        journal.append(ann)
+        whole = line_of(revocation)
+        cut = data.draw(st.integers(0, len(whole) - 1))
+        with path.open("ab") as file:
+            file.write(whole[:cut])
+        assert journal.since(0) == (ann,)
+        journal.append(bob)
+        found = journal.since(0)
+        assert (found[0], found[-1]) == (ann, bob)
+        assert set(found) <= {ann, bob, revocation}
+
+
+def test_only_what_came_after_a_position_is_due(tmp_path: Path) -> None:
+    journal = RevocationJournal(tmp_path / "shared" / "revocations")
+    assert (journal.length(), journal.since(0)) == (0, ())
+    one, two = Revocation(RevokedKind.ENTRY, "e1"), Revocation(RevokedKind.ENTRY, "e2")
+    journal.append(one)
+    position = journal.length()
+    journal.append(two)
+    assert RevocationJournal(tmp_path / "shared" / "revocations").since(position) == (two,)
+    assert journal.since(99) == (one, two), "a journal that is shorter than it was is applied whole"
