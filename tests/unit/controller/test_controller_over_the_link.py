@@ -93,7 +93,7 @@ async def test_while_the_controller_hangs_an_enrolled_card_opens_the_door_at_onc
 
     bench.answer(owner)
     await bench.enrol(card=CARD)
-    await bench.set(protocol="http", timeout_s=10.0)
+    await bench.set(protocol="http", timeout_s=9.0)
     waiting = bench.started(bench.card("1" * 26, ()))
     await bench.reader("front").swipe(CARD)
     released = await bench.event("door/released", within_s=0.5)
