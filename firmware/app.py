@@ -29,11 +29,11 @@ from firmware.core.services import Services
 from firmware.core.store import Alarm, Store
 from firmware.core.store_disk import Disk
 from firmware.core.values import decode
-from firmware.core.vocabulary.device import DeviceInfo
+from firmware.core.vocabulary.device import BootState, DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
-from firmware.upgrade.boot_tryboot import ask_systemd
+from firmware.upgrade.boot_tryboot import TrybootBoot, ask_systemd
 from firmware.upgrade.ports import Boot, Engine, Slot
 from hal.board import Board, describe_board, load_board
 from hal.clock import Clock
@@ -250,11 +250,22 @@ def control_services(
         "controller": lambda: (ControllerService(core, hardware, ports),),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
-        "maintenance": lambda: (MaintenanceService(core, parts.restart),),
+        "maintenance": lambda: (MaintenanceService(core, parts.restart, boot_facts(parts.boot)),),
     }
     on = duties_on(parts.board, "control")
     services = [service for name, make in makers.items() if name in on for service in make()]
     return device, tuple(services)
+
+
+def boot_facts(boot: Boot | None) -> BootState | None:
+    """What the boot loader says of this start; None where there is none that knows slots."""
+    if not isinstance(boot, TrybootBoot):
+        return None
+    try:
+        return boot.facts()
+    except OSError as error:
+        log.error("the boot loader cannot be asked: %s", error)
+        return None
 
 
 def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
@@ -317,6 +328,8 @@ def early_start(parts: Parts) -> Parts:
         return replace(parts, upgrade=begin(device))
     except OSError as error:
         log.error("no upgrades until the next start: %s", error)
+        if parts.boot.trying():
+            parts.boot.restart()  # new firmware that cannot read its record has failed: back to the old one
         return parts
 
 

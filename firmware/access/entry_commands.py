@@ -6,7 +6,7 @@ from firmware.access.decision import Entry
 from firmware.access.entries import EntryList
 from firmware.access.entry_book import Book
 from firmware.access.entry_forms import entry_of, view_of
-from firmware.access.portable import Row, exported, rows
+from firmware.access.portable import Row, Writer, rows
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
 from firmware.core.errors import Invalid
@@ -24,8 +24,9 @@ from firmware.core.vocabulary.entries import (
     EntryView,
 )
 
-# A long file is read in pieces of so many rows; between them cards are served.
+# A long file is read and written in pieces of so many; between them cards are served.
 ROWS_AT_ONCE = 10
+ENTRIES_AT_ONCE = 50
 WITH_PIN = (EntryKind.PIN, EntryKind.CARD_AND_PIN)
 
 
@@ -139,8 +140,11 @@ class EntryCommands:
         wish = invocation.params
         assert isinstance(wish, EntryExport)
         book, end = self._entries.book, wish.offset + wish.limit
-        text = exported(book.page(wish.offset, wish.limit), wish.format)
-        return EntryFile(format=wish.format, text=text, total=len(book), next=end if end < len(book) else None)
+        page, total, writer = book.page(wish.offset, wish.limit), len(book), Writer(wish.format)
+        for begin in range(0, len(page), ENTRIES_AT_ONCE):
+            writer.add(page[begin : begin + ENTRIES_AT_ONCE])
+            await self._core.clock.sleep(0)
+        return EntryFile(format=wish.format, text=writer.text(), total=total, next=end if end < total else None)
 
     async def _import(self, invocation: Invocation) -> EntryImported:
         wish = invocation.params

@@ -42,18 +42,31 @@ class Row:
     wish: EntryAdd
 
 
-def exported(entries: Iterable[Entry], format: FileFormat) -> str:
-    """Entries as the text of a file."""
-    tables = [_table_of(entry) for entry in entries]
-    if format is FileFormat.JSON:
-        return json.dumps({"entries": tables}, ensure_ascii=False, indent=1)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for table in tables:
-        cells = {name: " ".join(value) if name == "doors" else value for name, value in table.items()}
-        writer.writerow([_safe(_text_of(cells.get(name))) for name in COLUMNS])
-    return text.getvalue()
+class Writer:
+    """Makes the text of a file, some entries at a time."""
+
+    def __init__(self, format: FileFormat) -> None:
+        self._format = format
+        self._objects: list[str] = []
+        self._text = io.StringIO()
+        self._cells = csv.writer(self._text, lineterminator="\r\n")
+        if format is FileFormat.CSV:
+            self._cells.writerow(COLUMNS)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Write entries behind those before."""
+        for table in map(_table_of, entries):
+            if self._format is FileFormat.JSON:
+                self._objects.append(json.dumps(table, ensure_ascii=False))
+                continue
+            cells = {name: " ".join(value) if name == "doors" else value for name, value in table.items()}
+            self._cells.writerow([_safe(_text_of(cells.get(name))) for name in COLUMNS])
+
+    def text(self) -> str:
+        """All of it."""
+        if self._format is FileFormat.JSON:
+            return '{"entries": [' + ",\n".join(self._objects) + "]}"
+        return self._text.getvalue()
 
 
 def rows(text: str, format: FileFormat) -> Iterator[Row]:

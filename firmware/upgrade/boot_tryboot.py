@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from firmware.core.vocabulary.device import BootState
 from firmware.upgrade.ports import Slot
 from firmware.upgrade.sector import PARTITIONS, AutobootSector, SlotDoor
 
@@ -75,6 +76,16 @@ class TrybootBoot:
         except FileNotFoundError:
             return None
         return datetime.fromtimestamp(built, UTC)
+
+    def facts(self) -> BootState:
+        """What the boot loader says, as a state. Raises OSError."""
+        built = self.loader_built()
+        return BootState(
+            slot=self.running().value,
+            trying=self.trying(),
+            loader_built=built,
+            loader_current=built is not None and built >= OLDEST_LOADER,
+        )
 
     def default(self) -> Slot:
         return self._sector.read()

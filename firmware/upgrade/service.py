@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -241,17 +240,15 @@ class UpgradeService:
         while True:
             await self._restart.wait()
             await self._core.clock.sleep(ANSWER_S)
-            do, self._restarting = self._restarting, None
+            assert self._restarting is not None, "whoever asks says how"
             try:
-                if do is not None:
-                    await self._worker.run(do)
+                await self._worker.run(self._restarting)
             except OSError as error:
                 log.error("the device could not be restarted: %s", error)
                 self._restart.clear()
             self._show()
-            if do is None:
-                return
-            await self._core.clock.sleep(ANSWER_S)
+            if self._restart.is_set():
+                return  # nothing is taken on any more until the device is down
 
     # the trial
 
@@ -358,10 +355,3 @@ class UpgradeService:
         except OSError as error:
             log.warning("the record could not be written: %s", error)
         self._show()
-
-
-def clear_spool(spool: Path) -> None:
-    """Delete what uploads of a former start left behind. Raises OSError."""
-    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in os.listdir(spool):
-        (spool / name).unlink()

@@ -241,6 +241,7 @@ class OsdpPort:
         if self._settings is None:
             return
         self._begin(self._made(self._settings, self._install_until_ns) if self._line.is_open else None)
+        self._line.want(self._settings.baud)  # a move that the loss of the port overtook
         if self._line.is_open:
             self._pump()
         else:

@@ -91,7 +91,7 @@ class Wish:
     def online(self, online: bool) -> None:
         """The reader came, or went: what it shows then is its own affair, so it is told again."""
         self._online = online
-        self._known = None
+        self._known = self._refused = None
         if online:
             self._send()
 

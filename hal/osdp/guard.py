@@ -87,9 +87,11 @@ class Guard:
 
     def took(self, key: bytes) -> None:
         """A new key is kept. The session stays until the next challenge, the old key until the new one is used."""
-        old = self.keys[self.key] if self.key is not None and 0 <= self.key < len(self.keys) else None
+        used = self.key if self.key is not None and self.key != DEFAULT_KEY else 0
+        old = self.keys[used] if self.keys else None
         self.keys = (key,) if old is None or old == key else (key, old)
-        self.key = DEFAULT_KEY if old is None else len(self.keys) - 1
+        if self.trusted:
+            self.key = len(self.keys) - 1
         self._next_key = 0
         self.close_window()
 

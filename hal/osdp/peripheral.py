@@ -220,14 +220,13 @@ class Peripheral:
         """Sequence 0: the panel begins anew. A genuine message of the session does not end it."""
         if not frame.secured:
             self._guard.end()
-        self._held = None
         self._doing.reports.again()
 
     def _repeat(self, t_ns: int, frame: Frame) -> None:
         self._heard_ns = t_ns
         self._repeats += 1
         self._seen(t_ns, frame.raw, None)
-        if self._held is not None:
+        if self._held is not None and self._held.asked.raw == frame.raw:
             self._held.tell_ns = None
             self._send = self._busy(t_ns, frame)
             return
@@ -294,6 +293,12 @@ class Peripheral:
     def _key(self, t_ns: int, frame: Frame, command: KeySet) -> Payload | None:
         if command.kind != 1 or weak_key(command.key) is not None:
             return Nak(NakCode.RECORD)
+        held = self._held
+        if held is not None:  # the owner still works on one: the same again waits for it, another cannot
+            if held.key != command.key:
+                return Nak(NakCode.RECORD)
+            held.asked, held.tell_ns = frame, t_ns + HOLD_NS
+            return None
         self._held = Held(frame, command.key, t_ns + HOLD_NS, t_ns + KEY_LONGEST_NS)
         self._facts.append(KeyWanted(t_ns=t_ns, key=command.key))
         return None

@@ -111,6 +111,9 @@ def test_a_fresh_device_runs_the_checkout_from_slot_a(quiet: Device) -> None:
     assert (state["slot_runs"], state["trying"]) == ("checkout", False)
     assert state["version"] == quiet.api.get("/device").json()["version"]
     assert (quiet.state / "boot" / "slots" / "A").is_symlink()
+    states = quiet.api.get("/state").json()["states"]
+    (boot,) = [each for each in states if each["topic"] == "device/boot"]
+    assert (boot["slot"], boot["trying"], boot["loader_current"]) == ("A", False, True)
 
 
 def test_a_committed_slot_really_runs_its_own_code_with_settings_of_its_own(

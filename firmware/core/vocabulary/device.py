@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -25,6 +26,17 @@ class DeviceInfo(State):
     chip_id: str
     simulated: bool
     capabilities: tuple[str, ...]
+
+
+@topic("device/boot")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootState(State):
+    """What the boot loader started, and whether it is new enough for upgrades; `loader_built` is None when unknown."""
+
+    slot: str
+    trying: bool
+    loader_built: datetime | None
+    loader_current: bool
 
 
 class Phase(StrEnum):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.access.decision import Entry
-from firmware.access.portable import exported, rows
+from firmware.access.portable import Writer, rows
 from firmware.core.cards.credential import Credential, encode, parse
 from firmware.core.errors import Exhausted, Invalid, StationError
 from firmware.core.vocabulary.access import AccessGranted
@@ -24,6 +24,15 @@ CARD = "H10301:42:1234"
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "=cmd|' /C calc'!A0", "''+1")
 
 names = st.text(min_size=1, max_size=64).filter(lambda text: "\x00" not in text) | st.sampled_from(FORMULAS)
+
+
+def exported(some: list[Entry], format: FileFormat) -> str:
+    writer = Writer(format)
+    for entry in some:
+        writer.add([entry])
+    return writer.text()
+
+
 entries = st.builds(
     Entry,
     id=st.from_regex(r"[0-9a-f]{12}", fullmatch=True),

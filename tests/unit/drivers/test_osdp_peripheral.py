@@ -158,6 +158,26 @@ def test_comset_moves_address_and_rate_on_both_ends_and_the_owner_is_told() -> N
     play(test)
 
 
+def test_a_move_that_the_loss_of_the_port_overtakes_is_made_when_the_port_is_back() -> None:
+    async def test(scene: Scene) -> None:
+        facts: list[PanelFact] = []
+        port = await scene.served(facts=facts)
+        scene.panel().move(17, 57600)
+        while not any(isinstance(fact, PanelPlace) for fact in facts):
+            await scene.clock.sleep(0.0005)
+        scene.bus("rs485b").unplug()
+        await scene.clock.sleep(1)
+        scene.bus("rs485b").plug()
+        await scene.clock.sleep(1)
+        assert scene.bus("rs485b").baud == 57600
+        scene.panel().address, scene.panel().baud = 17, 57600
+        scene.panel().power_cycle()
+        await scene.connected(port, 3.0)
+        assert (port.link.address, port.link.baud) == (17, 57600)
+
+    play(test)
+
+
 @pytest.mark.parametrize("kept", [True, False, None])
 def test_a_new_key_is_used_and_the_panel_told_only_after_its_owner_has_kept_it(kept: bool | None) -> None:
     async def test(scene: Scene) -> None:

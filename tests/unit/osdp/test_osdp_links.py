@@ -32,7 +32,7 @@ from hal.osdp.peripheral import Peripheral
 from hal.osdp.replies import Keypad, LocalStatusReply, OutputStatusReply, Raw
 from hal.types import LinkPhase, PanelPlace
 from tests.effort import examples
-from tests.unit.osdp.bus import KEY, KEY2, MS, START_NS, WHO, Bus, S, connected, keeps_keys, plain_bus, secure_bus
+from tests.unit.osdp.bus import KEY, KEY2, KEY3, MS, START_NS, WHO, Bus, S, connected, keeps_keys, plain_bus, secure_bus
 
 
 def ended(bus: Bus, ticket: int) -> Finished:
@@ -68,6 +68,47 @@ def test_a_key_is_acknowledged_only_after_the_owner_kept_it_and_the_panel_waits(
     bus.run(1 * S)
     assert (bus.panel.keys(0), bus.peripherals[0].keys) == ((KEY2,), (KEY2,))
     assert connected(bus)
+
+
+def test_a_panel_that_begins_anew_while_a_key_is_being_kept_is_understood_with_both_keys() -> None:
+    bus = secure_bus()
+    bus.panel.set_key(0, KEY2)
+    bus.poke()
+    bus.until(lambda: bool(bus.told(KeyWanted)), 1 * S)
+    bus.panel.add(ReaderSettings(keys=(KEY,)))  # a restart that knows the old key only
+    bus.until(lambda: connected(bus), 2 * S)
+    bus.wire.clear()
+    lost: list[bytes] = []
+    bus.edit = lambda up, data: data if lost or not up else (lost.append(data), b"")[1]
+    bus.run(1 * S)
+    assert bus.panel.status(0).retries == 1
+    assert ReplyCode.BUSY not in {frame.code for frame in bus.frames() if frame.reply}
+    bus.peripherals[0].accept_key(bus.t_ns)
+    bus.poke(0)
+    bus.run(1 * S)
+    assert bus.peripherals[0].keys == (KEY2, KEY)
+    assert connected(bus)
+    bus.panel.add(ReaderSettings(keys=(KEY2,)))
+    bus.until(lambda: connected(bus), 2 * S)
+    bus.run(1 * S)
+    assert bus.peripherals[0].keys == (KEY2,)
+
+
+def test_a_second_key_is_refused_while_the_owner_still_keeps_the_first() -> None:
+    bus = secure_bus()
+    bus.panel.set_key(0, KEY2)
+    bus.poke()
+    bus.until(lambda: bool(bus.told(KeyWanted)), 1 * S)
+    bus.panel.add(ReaderSettings(keys=(KEY,)))
+    bus.until(lambda: connected(bus), 2 * S)
+    other = bus.panel.set_key(0, KEY3)
+    bus.poke()
+    bus.until(lambda: any(fact.ticket == other for fact in bus.found(Finished)), 2 * S)
+    assert ended(bus, other).outcome is Outcome.REFUSED
+    bus.peripherals[0].accept_key(bus.t_ns)
+    bus.poke(0)
+    assert bus.peripherals[0].keys == (KEY2, KEY)
+    assert [fact.key for fact in bus.told(KeyWanted)] == [KEY2]
 
 
 def test_a_key_the_owner_could_not_keep_is_refused_and_the_old_one_stays() -> None:

@@ -94,3 +94,14 @@ def test_the_age_of_the_boot_loader_is_reported_when_it_says_it(machine: Machine
     built = machine.boot.loader_built()
     assert built is not None
     assert built.isoformat() == "2025-08-20T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(("built", "current"), [(None, False), (1_755_647_999, False), (1_755_648_000, True)])
+def test_a_boot_loader_that_is_too_old_or_does_not_say_is_told_as_such(
+    machine: Machine, built: int | None, current: bool
+) -> None:
+    machine.say(partition=3, tryboot=1)
+    if built is not None:
+        machine.say(build_timestamp=built)
+    facts = machine.boot.facts()
+    assert (facts.slot, facts.trying, facts.loader_current) == ("B", True, current)

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from firmware.core.store_file import Damaged
+from firmware.upgrade.engine_file import note_of, note_path
 from firmware.upgrade.engine_rauc import RaucEngine, SlotStatus, check_target, fault_of
 from firmware.upgrade.gate import approve
 from firmware.upgrade.medium import FileMedium
 from firmware.upgrade.ports import Approved, Slot
+from firmware.upgrade.squash import unpacked
 from hal.clock import SystemClock
 from tests.unit.upgrade.bundles import Workshop
 
@@ -166,9 +168,6 @@ def test_a_service_that_is_not_there_is_one_clear_error(rauc: Rauc, tmp_path: Pa
 def test_a_slot_holds_what_its_note_says_only_as_long_as_it_reads_back_so(
     rauc: Rauc, workshop: Workshop, good: Path
 ) -> None:
-    from firmware.upgrade.engine_file import note_of, note_path
-    from firmware.upgrade.squash import unpacked
-
     approved = approved_now(workshop, good)
     (rauc.folder / note_path(Slot.B)).parent.mkdir(parents=True)
     content = b"".join(unpacked(good, approved.images[0]))

@@ -6,13 +6,22 @@ Depth 2 on every run; depth 3 with `make crash`.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 
 import pytest
 
+from firmware.core.errors import StationError
+from firmware.upgrade.engine_file import image_path
+from firmware.upgrade.machine import RollbackRefused
+from firmware.upgrade.ports import Slot
+from firmware.upgrade.record import Mode, ResetKind, Stage
+from firmware.upgrade.waking import wake
 from tests.unit.upgrade.model.bugs import BUGS, Bug
 from tests.unit.upgrade.model.checker import Checker, Result
-from tests.unit.upgrade.model.scenarios import cases
+from tests.unit.upgrade.model.medium import put
+from tests.unit.upgrade.model.scenarios import after, cases, upgrade
+from tests.unit.upgrade.model.world import Device, Quality, Seen, approved, new_device
 
 DEPTH = 3 if int(os.environ.get("LINTEL_CRASH", "10")) > 10 else 2
 LEAST_SCHEDULES = 20_000
@@ -82,6 +91,77 @@ def test_i9_the_time_on_trial_is_bounded() -> None:
 
 def test_i10_a_commit_that_somebody_was_told_of_is_never_lost() -> None:
     holds("I10")
+
+
+def settled_device(mode: Mode | None = None, *, on_trial: bool = False) -> Device:
+    """A device at rest, or in the middle of a trial."""
+    scenario = upgrade(mode or Mode.STANDARD)
+    device = Device(new_device(), scenario, Seen(), lambda: None)
+    device.run(act=False)
+    if mode is not None:
+        scenario.act(device)
+    if on_trial:
+        device.boot.start()
+        device.machine = wake(device.parts, "2.0.0").machine
+        assert device.machine.on_trial
+    return device
+
+
+def asked_for_a_reset() -> Device:
+    device = settled_device()
+    assert device.machine is not None
+    device.machine.ask_reset(ResetKind.HARD, "api")
+    return device
+
+
+@pytest.mark.parametrize(
+    ("make", "ask", "code"),
+    [
+        (lambda: settled_device(Mode.STANDARD, on_trial=True), "install", "busy"),
+        (lambda: settled_device(Mode.STANDARD, on_trial=True), "rollback", "busy"),
+        (lambda: settled_device(Mode.STANDARD, on_trial=True), "reset", "busy"),
+        (lambda: settled_device(Mode.STANDARD, on_trial=True), "confirm", "no_trial"),
+        (lambda: settled_device(Mode.AUTOROLLBACK, on_trial=True), "confirm another", "no_trial"),
+        (lambda: settled_device(Mode.STANDARD), "install", "busy"),
+        (settled_device, "rollback", "rollback_refused"),
+        (settled_device, "confirm", "no_trial"),
+        (asked_for_a_reset, "install", "busy"),
+        (asked_for_a_reset, "rollback", "busy"),
+    ],
+)
+def test_i11_what_is_refused_changes_nothing(make: Callable[[], Device], ask: str, code: str) -> None:
+    device = make()
+    machine = device.machine
+    assert machine is not None
+    asks: dict[str, Callable[[], object]] = {
+        "install": lambda: machine.install(approved("3.0.0", Quality.GOOD), Mode.STANDARD),
+        "rollback": machine.rollback,
+        "reset": lambda: machine.ask_reset(ResetKind.SOFT, "api"),
+        "confirm": machine.confirm,
+        "confirm another": lambda: machine.confirm("another"),
+    }
+    steps, before, record = device.medium.steps, device.medium.freeze(), machine.record
+    with pytest.raises(StationError) as refused:
+        asks[ask]()
+    assert refused.value.code == code
+    assert (device.medium.steps, device.medium.freeze(), machine.record) == (steps, before, record)
+
+
+@pytest.mark.parametrize("damage", ["the floor is higher", "the slot has rotted"])
+def test_i11_a_rollback_to_firmware_that_is_too_old_or_rotten_moves_nothing(damage: str) -> None:
+    scenario = upgrade(Mode.STANDARD)
+    begin = after(new_device(), scenario)  # B runs, with security counter 3
+    if damage == "the slot has rotted":
+        begin = after(begin, upgrade(Mode.STANDARD, version="3.0.0", id="u20"))  # A runs; B was filled by a bundle
+        begin = put(begin, image_path(Slot.B, "rootfs"), b"rotten")
+    device = Device(begin, scenario, Seen(), lambda: None)
+    device.run(act=False)
+    assert device.machine is not None
+    home = device.machine.record.home
+    with pytest.raises(RollbackRefused):
+        device.machine.rollback()
+    assert device.machine.record.stage is Stage.IDLE
+    assert (device.machine.record.home, device.boot.default(), device.boot.tried) == (home, home, False)
 
 
 def test_the_floor_rises_with_the_commit_and_not_before() -> None:

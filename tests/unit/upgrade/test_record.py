@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware.upgrade import record as room
 from firmware.upgrade.medium import FileMedium
 from firmware.upgrade.ports import Slot
 from firmware.upgrade.record import (
@@ -91,25 +94,15 @@ def test_whatever_lies_there_is_a_record_or_nothing(data: bytes) -> None:
     assert decode(data[:COPY_BYTES].ljust(COPY_BYTES, b"\0")) is None
 
 
-@given(RECORDS, RECORDS, st.integers(0, 8), st.sets(st.integers(0, 7)))
-def test_row_17_a_write_that_was_torn_leaves_the_record_before_it(
-    old: Record, new: Record, cut: int, sectors: set[int]
-) -> None:
+@given(RECORDS, st.sets(st.integers(0, 7)))
+def test_row_17_a_write_that_was_torn_is_the_old_copy_the_new_one_or_none(new: Record, sectors: set[int]) -> None:
     before, after = encode(5, PLAIN), encode(7, new)
     torn = b"".join((after if at in sectors else before)[at * 512 : at * 512 + 512] for at in range(8))
     assert decode(torn) in (None, (5, PLAIN), (7, new))
-    assert decode(encode(6, old)) == (6, old)
 
 
 def test_a_newer_version_may_have_added_fields_and_the_older_one_still_reads_it() -> None:
-    text = encode(1, PLAIN)
-    assert b'"home":"A"' in text
-    from firmware.upgrade import record as room
-
     longer = room._RECORD.dump_json(PLAIN)[:-1] + b',"colour":"green"}'
-    import struct
-    import zlib
-
     crc = zlib.crc32(struct.pack("<QI", 1, len(longer)) + longer)
     copy = room._HEAD.pack(room.MAGIC, 1, len(longer), crc) + longer
     assert decode(copy.ljust(COPY_BYTES, b"\0")) == (1, PLAIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from hypothesis import given
@@ -30,8 +31,6 @@ def test_whatever_lies_there_is_a_line_or_nothing(data: bytes) -> None:
 def test_row_17_a_line_that_the_power_cut_off_harms_neither_those_before_nor_those_after(
     revocation: Revocation, data: st.DataObject
 ) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "revocations"
         journal = RevocationJournal(path)
