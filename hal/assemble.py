@@ -1,7 +1,8 @@
 """Board and wires in, named ports out: opens the driver of every node, and closes all of them safely.
 
-Only what the board needs is opened. Chips come first, then whatever drives something, then whatever
-listens; closing makes every output safe before anything else is given back.
+Only what the board needs is opened; sound is not: `hal.assemble_media` opens it in another process. Chips come first,
+then whatever drives something, then whatever listens; closing makes every output safe before anything else is given
+back.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ log = logging.getLogger("hal.assemble")
 
 # Drivers first by what they do to the world: what moves a strike is brought to its safe level before the rest.
 ORDER = ("expander", "adc", "relay", "output", "port", "wiegand_out", "led", "reader", "panel", "input", "button")
+
+# What another process opens: see hal/assemble_media.py.
+MEDIA = frozenset({"speaker", "microphone"})
 
 # Full scale of a converter, in volts: the smaller one is finer, the larger one is for loops on a 5 V supply.
 FINE_V, WIDE_V = 4.096, 6.144
@@ -135,14 +139,15 @@ async def _flush(name: str, expander: Mcp23017) -> None:
 
 
 async def assemble(board: Board, wires: Wires, clock: Clock) -> Assembled:
-    """Open every node of the board.
+    """Open every node of the board but those of sound.
 
     Raises BoardError, BusError, DeviceError with the name of the node; then nothing stays open.
     """
     assembly = _Assembly(board, wires, clock)
     try:
-        for name, node in sorted(board.nodes.items(), key=lambda item: ORDER.index(item[1].kind)):
-            with _named(name):
+        ours = [(name, node) for name, node in board.nodes.items() if node.kind not in MEDIA]
+        for name, node in sorted(ours, key=lambda item: ORDER.index(item[1].kind)):
+            with named(name):
                 await assembly.open(name, node)
     except BaseException:
         await assembly.opened.close()
@@ -151,7 +156,7 @@ async def assemble(board: Board, wires: Wires, clock: Clock) -> Assembled:
 
 
 @contextmanager
-def _named(node: str) -> Iterator[None]:
+def named(node: str) -> Iterator[None]:
     """Errors of the wires name the wire; here they get the name of the node too."""
     try:
         yield

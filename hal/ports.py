@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from hal.errors import BusError
 from hal.types import (
     BusFrame,
     Colour,
     Direction,
     FoundPeer,
+    InputType,
     LinkSettings,
     LinkStatus,
     LoopState,
@@ -21,9 +23,12 @@ from hal.types import (
     PanelKey,
     Pattern,
     PeerCondition,
+    PowerType,
     ReaderFact,
     SecureRead,
     SentFrame,
+    SoundBlock,
+    SoundLevel,
     WiegandOutStatus,
     WiegandTiming,
 )
@@ -282,6 +287,112 @@ class Terminal(Port, Protocol):
 
     def watch(self, handler: Callable[[LoopChange], None] | None) -> None:
         """Report every change of the circuit."""
+
+
+class Sound(Port, Protocol):
+    """What a speaker and a microphone have in common: a format, a gain, a mute and a level.
+
+    Sound is bytes: whole frames of 16-bit little-endian samples, channels interleaved.
+    """
+
+    @property
+    def rate_hz(self) -> int:
+        """Frames per second."""
+
+    @property
+    def channels(self) -> int:
+        """Samples per frame."""
+
+    @property
+    def gain_range_db(self) -> tuple[float, float]:
+        """The lowest and the highest gain that the board allows."""
+
+    @property
+    def gain_db(self) -> float:
+        """The gain now; it stays what it is while muted."""
+
+    def set_gain(self, db: float) -> None:
+        """Change the gain, by a ramp while sound goes through. Raises OutOfRange with value and limits."""
+
+    @property
+    def muted(self) -> bool:
+        """Whether it was muted by `mute`."""
+
+    def mute(self, muted: bool) -> None:
+        """Silence it, or let it sound again, by a ramp while sound goes through."""
+
+    @property
+    def level(self) -> SoundLevel:
+        """How loud the last block was, after gain and mute."""
+
+    @property
+    def clipped(self) -> int:
+        """How many samples the gain has driven beyond full scale since opening."""
+
+
+class Speaker(Sound, Protocol):
+    """An audio output. One at a time plays: mixing is done above."""
+
+    @property
+    def underruns(self) -> int:
+        """How often the card ran dry while it was playing."""
+
+    async def play(self, samples: bytes) -> None:
+        """Play whole frames after those before; the card paces the caller.
+
+        Raises OutOfRange for half a frame, BusError when the card is gone.
+        """
+
+    async def drain(self) -> None:
+        """Suspend until the card has taken everything. Raises BusError."""
+
+
+class Microphone(Sound, Protocol):
+    """An audio input; its blocks of 10 ms are the clock of whoever processes sound."""
+
+    @property
+    def input_types(self) -> tuple[InputType, ...]:
+        """What may be connected; the first is what it starts with."""
+
+    @property
+    def input_type(self) -> InputType:
+        """What it is set to now."""
+
+    def set_input_type(self, chosen: InputType) -> None:
+        """Switch the input over. Raises OutOfRange for one the board lacks, BusError."""
+
+    @property
+    def power_types(self) -> tuple[PowerType, ...]:
+        """How it can feed a microphone; the first is what it starts with."""
+
+    @property
+    def power_type(self) -> PowerType:
+        """How it feeds a microphone now."""
+
+    def set_power_type(self, chosen: PowerType) -> None:
+        """Switch the feed over. Raises OutOfRange for one the board lacks, BusError."""
+
+    @property
+    def disabled(self) -> bool:
+        """Whether the microphone-disable switch is thrown: then it hears nothing (manual 002)."""
+
+    def on_disabled(self, handler: Callable[[InputChange], None] | None) -> None:
+        """Report the switch: active is disabled."""
+
+    def listen(self, handler: Callable[[SoundBlock], None] | None) -> None:
+        """Call `handler` for every block from now on; None ends it."""
+
+    def on_lost(self, handler: Callable[[BusError], None] | None) -> None:
+        """Tell `handler` once when the card is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundHardware:
+    """The speakers and microphones of a board, by node name; made by `hal.assemble_media`."""
+
+    speakers: Mapping[str, Speaker]
+    microphones: Mapping[str, Microphone]
+    aliases: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a driver sees below it: line groups, I2C, UART, analogue inputs.
+"""What a driver sees below it: line groups, I2C, UART, analogue inputs, sound.
 
 Each Protocol has three implementations: `hal.buses` (real libraries), `hal.sim` (in one process)
 and `hal.sim.remote` (the simulated world in the board process). Handlers are called on the event
@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hal.errors import BusError
-from hal.types import ChipIdentity, Drive, Edge, EdgeKind, Pull, PulseTrain, WiegandTiming
+from hal.types import ChipIdentity, Drive, Edge, EdgeKind, PcmBlock, Pull, PulseTrain, WiegandTiming
 
 EdgeHandler = Callable[[Edge], None]
 ByteHandler = Callable[[int, bytes], None]
 LostHandler = Callable[[BusError], None]
+PcmHandler = Callable[[PcmBlock], None]
 
 
 class InputLines(Protocol):
@@ -149,6 +150,63 @@ class AnalogIn(Protocol):
 
     async def read_v(self, channel: int) -> float:
         """The voltage of a channel in volts. Raises BusError."""
+
+
+class PcmOut(Protocol):
+    """A sound card that plays: 16-bit little-endian frames, channels interleaved. Real time only.
+
+    The card's clock paces whoever writes: a few periods wait at most.
+    """
+
+    @property
+    def period_frames(self) -> int:
+        """Frames of one period, 10 ms."""
+
+    @property
+    def underruns(self) -> int:
+        """How often the card ran dry while it was playing."""
+
+    async def write(self, samples: bytes) -> None:
+        """Play whole frames after those that wait, and suspend until they are handed on.
+
+        Raises BusError when the card is gone.
+        """
+
+    async def drain(self) -> None:
+        """Suspend until the card has taken everything that was written. Raises BusError."""
+
+    async def close(self) -> None:
+        """Stop, drop what waits before the card, and give the card back; closing twice is harmless."""
+
+
+class PcmIn(Protocol):
+    """A sound card that records, from its opening on. Real time only."""
+
+    @property
+    def period_frames(self) -> int:
+        """Frames of one block, 10 ms."""
+
+    def receive(self, handler: PcmHandler | None) -> None:
+        """Call `handler` for every block from now on; None drops them."""
+
+    def on_lost(self, handler: LostHandler | None) -> None:
+        """Tell `handler` once when the card goes (unplugged); at once when it has gone already."""
+
+    async def close(self) -> None:
+        """Stop and give the card back; closing twice is harmless."""
+
+
+class SoundWires(Protocol):
+    """The wires of a board's sound, real or simulated: what `assemble_media` is handed."""
+
+    async def gpio(self, bus: str) -> Gpio:
+        """The GPIO chip of that bus name. Raises BoardError for an unknown name."""
+
+    async def pcm_out(self, owner: str, device: str, *, rate_hz: int, channels: int) -> PcmOut:
+        """Open the ALSA device of that name for playing. Raises LineInUse, BusError."""
+
+    async def pcm_in(self, owner: str, device: str, *, rate_hz: int, channels: int) -> PcmIn:
+        """Open the ALSA device of that name for recording. Raises LineInUse, BusError."""
 
 
 class Wires(Protocol):

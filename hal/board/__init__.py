@@ -30,10 +30,13 @@ from hal.board.models import (
     WiegandOutNode,
     WiegandReaderNode,
 )
+from hal.board.sound import AudioInNode, AudioOutNode
 
 __all__ = [
     "BOARDS",
     "Ads1115Node",
+    "AudioInNode",
+    "AudioOutNode",
     "BicolourLedNode",
     "Board",
     "Bus",

@@ -23,6 +23,7 @@ from hal.board.models import (
     RelayNode,
     UartBus,
 )
+from hal.board.sound import AudioInNode, AudioOutNode
 from hal.types import LineRef, Pull
 
 Key = tuple[str, str, str]
@@ -35,6 +36,7 @@ def check_whole(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
     _channels(nodes)
     _addresses(buses, nodes)
     _serial(buses, nodes)
+    _sound(nodes)
     _aliases(nodes)
     _devices(buses)
 
@@ -81,6 +83,8 @@ def _not_on_an_expander(key: Key, nodes: Mapping[str, Node]) -> str | None:
     node = nodes[name]
     if isinstance(node, Mcp23017Node):
         return "an expander has no lines before it is set up"
+    if isinstance(node, AudioInNode):
+        return "an expander belongs to the process of the doors, sound to another"
     if field in ("d0", "d1"):
         return "an expander is too slow for data lines"
     pulled_down = node.pull is Pull.DOWN if isinstance(node, ButtonNode | DigitalInputNode) else False
@@ -93,7 +97,7 @@ def _channels(nodes: Mapping[str, Node]) -> None:
     sizes = {name: node.offers for name, node in nodes.items() if isinstance(node, Ads1115Node)}
     owners: dict[LineRef, Key] = {}
     for name, node in nodes.items():
-        for field, channel in node.channels():
+        for field, channel in node.converter_channels():
             key = ("nodes", name, field)
             if channel.bus not in sizes:
                 raise Complaint(key, f"{unknown('converter', channel.bus, sorted(sizes))} (got '{channel}')")
@@ -140,6 +144,16 @@ def _serial(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
                 raise Complaint(
                     key, f"{node.bus} is already that of nodes.{user}: a bus with a {what} has nothing else"
                 )
+
+
+def _sound(nodes: Mapping[str, Node]) -> None:
+    """A card may play and record, each for one node."""
+    owners: dict[tuple[str, str], str] = {}
+    for name, node in nodes.items():
+        if isinstance(node, AudioInNode | AudioOutNode):
+            owner = owners.setdefault((node.kind, node.device), name)
+            if owner != name:
+                raise Complaint(("nodes", name, "device"), f"{node.device!r} is already nodes.{owner}")
 
 
 def _aliases(nodes: Mapping[str, Node]) -> None:

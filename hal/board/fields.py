@@ -63,6 +63,7 @@ NAME_PATTERN = r"^[a-z][a-z0-9_]{0,31}$"
 MODEL_PATTERN = r"^[A-Z0-9][A-Z0-9-]{0,31}$"
 WORDS_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,80}$"
 DEVICE_PATTERN = r"^/dev/[A-Za-z0-9_./-]{1,100}$"
+ALSA_PATTERN = r"^[A-Za-z][A-Za-z0-9_:,=.-]{0,63}$"
 
 # What the patterns mean, for people.
 PATTERNS = {
@@ -70,6 +71,7 @@ PATTERNS = {
     MODEL_PATTERN: "1 to 32 letters A-Z, digits and -",
     WORDS_PATTERN: "1 to 80 characters on one line",
     DEVICE_PATTERN: "a path below /dev",
+    ALSA_PATTERN: "the name of an ALSA device, such as plughw:CARD=codec",
 }
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -85,3 +87,4 @@ Volt = Annotated[float, Field(ge=1.0, le=5.5)]
 Words = Annotated[str, Field(pattern=WORDS_PATTERN)]
 ModelName = Annotated[str, Field(pattern=MODEL_PATTERN)]
 Device = Annotated[str, Field(pattern=DEVICE_PATTERN)]
+AlsaDevice = Annotated[str, Field(pattern=ALSA_PATTERN)]

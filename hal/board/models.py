@@ -6,10 +6,9 @@ lines are written `BUS:NUMBER`, where the bus is a GPIO chip or a port expander 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from hal.board.fields import (
     Channel,
@@ -28,13 +27,9 @@ from hal.board.fields import (
     read_between,
     read_list,
 )
+from hal.board.soldered import Frozen, Soldered
+from hal.board.sound import AudioInNode, AudioOutNode
 from hal.types import Colour, LineRef, Pull
-
-
-class Frozen(BaseModel):
-    """Strict, frozen, and deaf to nothing: an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Product(Frozen):
@@ -88,42 +83,6 @@ class UartBus(Frozen):
     def path(self) -> str:
         """The device file."""
         return self.device
-
-
-class Soldered(Frozen):
-    """Anything on a board: `kind` is what it is to a service, `line_fields` take lines.
-
-    The lines of each of `group_fields` are requested together, and so lie on one chip.
-    """
-
-    kind: ClassVar[str]
-    group_fields: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    line_fields: ClassVar[tuple[str, ...]] = ()
-    channel_fields: ClassVar[tuple[str, ...]] = ()
-
-    alias: Name | None = None
-
-    def lines(self) -> Iterator[tuple[str, LineRef]]:
-        """Every line this node takes, with the field that says so."""
-        return self._places(self.line_fields)
-
-    def channels(self) -> Iterator[tuple[str, LineRef]]:
-        """Every converter channel this node takes, with the field that says so."""
-        return self._places(self.channel_fields)
-
-    @model_validator(mode="after")
-    def _groups_are_on_one_chip(self) -> Self:
-        for group in self.group_fields:
-            places = dict(self._places(group))
-            if len({place.bus for place in places.values()}) > 1:
-                raise ValueError(f"{' and '.join(places)} must be lines of one chip: they are one request")
-        return self
-
-    def _places(self, names: tuple[str, ...]) -> Iterator[tuple[str, LineRef]]:
-        for name in names:
-            place = getattr(self, name)
-            if place is not None:
-                yield name, place
 
 
 class ButtonNode(Soldered):
@@ -386,11 +345,15 @@ Node = (
     | CardModuleNode
     | OsdpReaderNode
     | OsdpPortNode
+    | AudioInNode
+    | AudioOutNode
 )
 
 BUSES: dict[str, type[Bus]] = {"gpio": GpioBus, "i2c": I2cBus, "uart": UartBus}
 NODES: dict[str, type[Node]] = {
     "ads1115": Ads1115Node,
+    "audio-in": AudioInNode,
+    "audio-out": AudioOutNode,
     "bicolour-led": BicolourLedNode,
     "button": ButtonNode,
     "card-module": CardModuleNode,

@@ -14,7 +14,7 @@ from hal.buses.identity import read_identity
 from hal.clock import Clock
 from hal.errors import BoardError, BusError, nearest
 from hal.types import ChipIdentity
-from hal.wires import Gpio, I2c, PulseOut, Uart
+from hal.wires import Gpio, I2c, PcmIn, PcmOut, PulseOut, Uart
 
 if TYPE_CHECKING:
     from hal.buses.gpio import FactoryGpio
@@ -113,6 +113,20 @@ class RealWires:
         await child.open()
         self._closers.append(child.close)
         return child
+
+    async def pcm_out(self, owner: str, device: str, *, rate_hz: int, channels: int) -> PcmOut:
+        """A device of the ALSA configuration that plays; its user closes it. Raises LineInUse, BusError."""
+        with _library(owner, "pyalsaaudio"):
+            from hal.buses.alsa import AlsaOut
+
+            return await AlsaOut.open(owner, device, self._clock, rate_hz=rate_hz, channels=channels)
+
+    async def pcm_in(self, owner: str, device: str, *, rate_hz: int, channels: int) -> PcmIn:
+        """A device of the ALSA configuration that records; its user closes it. Raises LineInUse, BusError."""
+        with _library(owner, "pyalsaaudio"):
+            from hal.buses.alsa import AlsaIn
+
+            return await AlsaIn.open(owner, device, self._clock, rate_hz=rate_hz, channels=channels)
 
     async def identity(self) -> ChipIdentity:
         """Serial number and chip id of this machine. Raises BusError when it has none."""

@@ -28,6 +28,7 @@ from hal.board.models import (
     WiegandOutNode,
     WiegandReaderNode,
 )
+from hal.board.sound import AudioInNode, AudioOutNode
 from hal.errors import BoardError
 from hal.sim.chips import Ads1115, Mcp23017
 from hal.sim.nets import Net, Strength
@@ -40,6 +41,7 @@ from hal.sim.peers.loop import ContactPeer, ResistorLoopPeer
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.peers.osdp_reader import OsdpReaderPeer
 from hal.sim.peers.reader import ReaderPeer
+from hal.sim.peers.sound import MicrophonePeer, SpeakerPeer
 from hal.sim.peers.switch import StrikePeer, SwitchPeer, ToldLoad
 from hal.sim.peers.terminal import TerminalPeer
 from hal.types import Colour, LineRef, Pull
@@ -232,8 +234,33 @@ def panel(world: World, name: str, node: Node) -> Peer:
     return OsdpPanelPeer(world, name, world.uart(node.bus), alias=node.alias)
 
 
+def speaker(world: World, name: str, node: Node) -> Peer:
+    """A speaker on its sound card."""
+    assert isinstance(node, AudioOutNode)
+    return SpeakerPeer(world, name, alias=node.alias)
+
+
+def microphone(world: World, name: str, node: Node) -> Peer:
+    """A microphone on its sound card, with the switch and the lines around it."""
+    assert isinstance(node, AudioInNode)
+    disable = None
+    if node.disable is not None:
+        net = biased(world, node.disable, node.disable_pull)
+        disable = ButtonPeer(world, f"{name}.disable", net, active_high=node.disable_active == "high")
+    lines = {
+        part: SwitchPeer(world, f"{name}.{part}", pulled(world, line, False), active_high=True)
+        for part, line in (("select", node.select), ("power", node.power))
+        if line is not None
+    }
+    return MicrophonePeer(
+        world, name, disable=disable, select=lines.get("select"), power=lines.get("power"), alias=node.alias
+    )
+
+
 BUILDERS: dict[type[Node], Callable[[World, str, Node], Peer]] = {
     Ads1115Node: converter,
+    AudioInNode: microphone,
+    AudioOutNode: speaker,
     BicolourLedNode: light,
     ButtonNode: button,
     CardModuleNode: card_module,

@@ -9,6 +9,7 @@ from hal.buses.gpio import FactoryGpio
 from hal.buses.pins import InputWish, OutputWish, Pin
 from hal.buses.serial import SerialUart
 from hal.sim.chips import SimI2c
+from hal.sim.pcm import SimPcm
 from hal.sim.pins import SimFactory, SimLines
 from hal.sim.pulses import open_pulses
 from hal.sim.serial import CountedUart
@@ -58,11 +59,12 @@ class OwnFactory:
         self._groups.clear()
 
 
-class SimWires:
+class SimWires(SimPcm):
     """`hal.wires.Wires` on a world. Closing them is what the death of a process is: lines stay as they are."""
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._clock = world.clock
         self._gpios: dict[str, FactoryGpio] = {}
         self._uarts: dict[str, CountedUart] = {}
         self._pulses: list[PulseOut] = []

@@ -48,6 +48,8 @@ KINDS = {
     "leaf": "leaf",
     "controller": "controller",
     "wiegand_out": "controller",
+    "speaker": "speaker",
+    "microphone": "microphone",
 }
 # A bare name that several things share means the first of these.
 PRIORITY = (
@@ -64,6 +66,8 @@ PRIORITY = (
     "serial",
     "leaf",
     "controller",
+    "speaker",
+    "microphone",
 )
 
 B = TypeVar("B")

@@ -16,6 +16,7 @@ from hal.buses.pins import InputWish, OutputWish, check_offsets, check_wish, pla
 from hal.clock import Clock, SystemClock
 from hal.errors import BusError, error_of
 from hal.sim.chips.bus import I2cCalls
+from hal.sim.pcm import SimPcm
 from hal.sim.pulses import open_pulses
 from hal.sim.remote.lines import MOST_UNSENT, LineReader, Message, packed
 from hal.types import ChipIdentity, Drive, Edge, EdgeKind, Pull
@@ -277,7 +278,7 @@ class RemoteI2c(I2cCalls):
         return bytes.fromhex(str(await self._link.ask(message | {"op": "read", "length": length})))
 
 
-class RemoteWires:
+class RemoteWires(SimPcm):
     """`hal.wires.Wires` over the socket of a `WorldServer`."""
 
     def __init__(self, link: Link, clock: Clock) -> None:

@@ -1,0 +1,121 @@
+"""The sound of a board: opens what plays and records, in the process that wants it and nowhere else.
+
+Control never comes here: a sound card that hangs must not be able to hold a door.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack
+
+from hal.assemble import named
+from hal.board import AudioInNode, AudioOutNode, Board
+from hal.clock import Clock
+from hal.drivers.audio_in import AudioIn, Choice
+from hal.drivers.audio_out import AudioOut
+from hal.drivers.button import PushButton
+from hal.drivers.sound import Gain
+from hal.errors import HalError
+from hal.ports import SoundHardware
+from hal.types import InputType, LineRef, PowerType
+from hal.wires import OutputLines, SoundWires
+
+log = logging.getLogger("hal.assemble")
+
+
+class AssembledMedia:
+    """The sound of a board, and its life. The wires stay their owner's to close."""
+
+    def __init__(self, hardware: SoundHardware, opened: dict[str, AudioOut | AudioIn]) -> None:
+        self.hardware = hardware
+        self._opened = opened
+
+    async def close(self) -> None:
+        """Close everything, whatever fails; closing twice is harmless."""
+        async with AsyncExitStack() as all_of_them:
+            while self._opened:
+                all_of_them.push_async_callback(_close, *self._opened.popitem())
+
+
+async def assemble_media(board: Board, wires: SoundWires, clock: Clock) -> AssembledMedia:
+    """Open every speaker and microphone of the board.
+
+    Raises BusError with the name of the node; then nothing stays open.
+    """
+    speakers: dict[str, AudioOut] = {}
+    microphones: dict[str, AudioIn] = {}
+    opened: dict[str, AudioOut | AudioIn] = {}
+    hardware = SoundHardware(speakers=speakers, microphones=microphones, aliases=board.aliases)
+    assembled = AssembledMedia(hardware, opened)
+    try:
+        for name, node in board.nodes.items():
+            with named(name):
+                if isinstance(node, AudioOutNode):
+                    opened[name] = speakers[name] = await _speaker(name, node, wires)
+                elif isinstance(node, AudioInNode):
+                    opened[name] = microphones[name] = await _microphone(name, node, wires, clock)
+    except BaseException:
+        await assembled.close()
+        raise
+    return assembled
+
+
+async def _close(name: str, driver: AudioOut | AudioIn) -> None:
+    try:
+        await driver.close()
+    except HalError as error:
+        log.error("%s: could not be closed: %s", name, error)
+
+
+def _gain(name: str, node: AudioOutNode | AudioInNode) -> Gain:
+    """As near to 0 dB as the board lets it begin."""
+    limits = (node.gain_min_db, node.gain_max_db)
+    return Gain(name, node.rate_hz, limits, min(max(0.0, limits[0]), limits[1]))
+
+
+async def _speaker(name: str, node: AudioOutNode, wires: SoundWires) -> AudioOut:
+    wire = await wires.pcm_out(name, node.device, rate_hz=node.rate_hz, channels=node.channels)
+    return AudioOut(name, wire, rate_hz=node.rate_hz, channels=node.channels, gain=_gain(name, node))
+
+
+async def _microphone(name: str, node: AudioInNode, wires: SoundWires, clock: Clock) -> AudioIn:
+    async with AsyncExitStack() as undo:
+        inputs = Choice(
+            name, "input type", tuple(map(InputType, node.input_types)), await _line(name, node.select, wires)
+        )
+        undo.callback(inputs.close)
+        powers = Choice(
+            name, "power type", tuple(map(PowerType, node.power_types)), await _line(name, node.power, wires)
+        )
+        undo.callback(powers.close)
+        switch = await _switch(name, node, wires, clock)
+        if switch is not None:
+            undo.callback(switch.close)
+        wire = await wires.pcm_in(name, node.device, rate_hz=node.rate_hz, channels=node.channels)
+        undo.pop_all()
+    return AudioIn(
+        name,
+        wire,
+        rate_hz=node.rate_hz,
+        channels=node.channels,
+        gain=_gain(name, node),
+        inputs=inputs,
+        powers=powers,
+        switch=switch,
+    )
+
+
+async def _line(name: str, line: LineRef | None, wires: SoundWires) -> OutputLines | None:
+    if line is None:
+        return None
+    return await (await wires.gpio(line.bus)).outputs(name, [line.offset], initial=[False])
+
+
+async def _switch(name: str, node: AudioInNode, wires: SoundWires, clock: Clock) -> PushButton | None:
+    if node.disable is None:
+        return None
+    gpio = await wires.gpio(node.disable.bus)
+    active_high = node.disable_active == "high"
+    return await PushButton.open(
+        name, gpio, node.disable.offset, clock, active_high=active_high, pull=node.disable_pull
+    )
