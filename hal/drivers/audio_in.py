@@ -7,6 +7,7 @@ whoever processes sound. Source: manual 002, Microphone disable switch.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -171,10 +172,9 @@ class AudioIn:
         """Feed no microphone any more, then give everything back; closing twice is harmless."""
         self._handler = self._disabled_handler = None
         self._wire.receive(None)
-        try:
-            self._powers.close()
-            self._inputs.close()
-        finally:
+        async with AsyncExitStack() as whatever_fails:
+            whatever_fails.push_async_callback(self._wire.close)
             if self._switch is not None:
-                self._switch.close()
-            await self._wire.close()
+                whatever_fails.callback(self._switch.close)
+            whatever_fails.callback(self._inputs.close)
+            whatever_fails.callback(self._powers.close)

@@ -11,13 +11,16 @@ import pytest
 from hal.assemble import assemble
 from hal.assemble_media import assemble_media
 from hal.board import AudioInNode, AudioOutNode, board_names, describe_board, load_board, parse_board
+from hal.drivers.audio_in import AudioIn, Choice
+from hal.drivers.sound import Gain
 from hal.errors import BoardError, BusError
 from hal.sim.peers.base import Peer
 from hal.sim.sound import SoundRig
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import World
-from hal.wires import PcmIn, PcmOut
+from hal.types import InputType, PowerType
+from hal.wires import LostHandler, PcmHandler, PcmIn, PcmOut
 
 BOARD = """
 [product]
@@ -251,3 +254,56 @@ def test_cards_of_two_rates_are_one_error_that_says_so(tmp_path: Path) -> None:
 
     virtual_run(main)
     assert not list(tmp_path.iterdir())
+
+
+class StuckLine:
+    """A line that refuses to be driven, and notes that it was given back."""
+
+    def __init__(self, given_back: list[str], name: str) -> None:
+        self._given_back = given_back
+        self._name = name
+
+    def set(self, *levels: bool) -> None:
+        raise BusError(self._name, "cannot be driven")
+
+    def levels(self) -> tuple[bool, ...]:
+        return (False,)
+
+    def close(self) -> None:
+        self._given_back.append(self._name)
+
+
+class SilentEar:
+    """Hears nothing."""
+
+    period_frames = 160
+
+    def __init__(self, given_back: list[str]) -> None:
+        self._given_back = given_back
+
+    def receive(self, handler: PcmHandler | None) -> None: ...
+
+    def on_lost(self, handler: LostHandler | None) -> None: ...
+
+    async def close(self) -> None:
+        self._given_back.append("card")
+
+
+def test_a_line_that_cannot_be_driven_keeps_no_other_from_being_given_back() -> None:
+    given_back: list[str] = []
+
+    async def main(_: VirtualClock) -> None:
+        microphone = AudioIn(
+            "mic",
+            SilentEar(given_back),
+            rate_hz=16000,
+            channels=1,
+            gain=Gain("mic", 16000, (-10, 10)),
+            inputs=Choice("mic", "input type", (InputType.LINE,), StuckLine(given_back, "select")),
+            powers=Choice("mic", "power type", (PowerType.NONE,), StuckLine(given_back, "power")),
+        )
+        with pytest.raises(BusError, match="cannot be driven"):
+            await microphone.close()
+
+    virtual_run(main)
+    assert given_back == ["power", "select", "card"]
