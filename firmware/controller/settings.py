@@ -39,7 +39,8 @@ class ControllerParams(Group):
     group: ClassVar[str] = "controller"
 
     protocol: ControllerProtocol = param(ControllerProtocol.OFF, "How the door controller is connected; one at a time.")
-    timeout_s: float = param(3.0, "Seconds in which a forwarded credential is decided, always.", ge=0.5, le=10)
+    # At most less than a reader's desk waits, so that it is always this room that says what a lost controller means.
+    timeout_s: float = param(3.0, "Seconds in which a forwarded credential is decided, always.", ge=0.5, le=9)
     when_lost: WhenLost = param(
         WhenLost.DENY,
         "What happens while the controller is away. DANGER of grant: whoever cuts its cable opens the door with any"

@@ -131,8 +131,8 @@ async def test_row_2_a_reader_once_seen_with_secure_channel_never_falls_back(ben
 async def test_row_3_install_mode_ends_after_its_time_and_no_restart_opens_it_again(bench: SimBench) -> None:
     bench.reader("external").unplug()
     await use(bench)
-    await bench.action("reader.install", reader="external")
-    await bench.advance(599.0)
+    await bench.action("reader.install", reader="external", for_s=20)
+    await bench.advance(19.0)
     assert bench.states("reader/install")[0].armed
     await bench.advance(2.0)
     assert not bench.states("reader/install")[0].armed

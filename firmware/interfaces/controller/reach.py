@@ -79,15 +79,26 @@ async def find(host: str, port: int, *, local: bool) -> Target:
 
     One refused address refuses the name: a name that points at us and elsewhere is an attack, not a controller.
     """
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Unreachable(f"the name {host!r} cannot be resolved ({error})") from error
-    addresses = [str(each[4][0]) for each in found]
+    addresses = [host] if _is_address(host) else await _look_up(host, port)
     if not addresses:
         raise Unreachable(f"the name {host!r} has no address")
     for address in addresses:
         if why := refusal(address, local=local, own=is_own(address)):
             raise Unreachable(why)
     return Target(addresses[0], port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def _look_up(host: str, port: int) -> list[str]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Unreachable(f"the name {host!r} cannot be resolved ({error})") from error
+    return [str(each[4][0]) for each in found]

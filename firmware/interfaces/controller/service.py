@@ -93,9 +93,8 @@ class ControllerHttpService:
         settings = self._core.params.get(ControllerHttp)
         if settings is self._settings and self._client is not None:
             return
-        await self._drop()
         info = self._core.bus.state(DeviceInfo)
-        self._client = ControllerClient(settings, "" if info is None else info.serial)
+        former, self._client = self._client, ControllerClient(settings, "" if info is None else info.serial)
         self._settings = settings
         standing = {
             ControllerRisk.UNVERIFIED: not settings.verify and settings.url.startswith("https:"),
@@ -107,6 +106,8 @@ class ControllerHttpService:
                 self._core.bus.publish(ControllerWarning(risk=risk, detail=UNSAFE[risk]))
             else:
                 self._core.bus.forget(ControllerWarning, risk.value)
+        if former is not None:
+            await former.close()  # last: whoever asks meanwhile has the new one already
 
     async def _drop(self) -> None:
         client, self._client = self._client, None

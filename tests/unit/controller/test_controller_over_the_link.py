@@ -93,7 +93,7 @@ async def test_while_the_controller_hangs_an_enrolled_card_opens_the_door_at_onc
 
     bench.answer(owner)
     await bench.enrol(card=CARD)
-    await bench.set(protocol="http", timeout_s=10.0)
+    await bench.set(protocol="http", timeout_s=9.0)
     waiting = bench.started(bench.card("1" * 26, ()))
     await bench.reader("front").swipe(CARD)
     released = await bench.event("door/released", within_s=0.5)
@@ -223,3 +223,12 @@ async def test_unsafe_switches_are_warnings_while_they_are_set(bench: NetworkBen
     await bench.params("controller_http", url="https://10.0.0.9")
     await bench.settle()
     assert bench.risks == []
+
+
+async def test_a_question_during_a_change_of_settings_is_answered_by_the_new_ones(bench: NetworkBench) -> None:
+    await bench.set(protocol="http")
+    await bench.params("controller_http", url="https://127.0.0.1:1", local=False)
+    first, second = bench.started(bench.card()), bench.started(bench.card())
+    for answer in (await first, await second):
+        assert (answer.verdict, answer.granted) == (Verdict.LOST, False)
+        assert "127.0.0.1 is this device itself" in answer.reason

@@ -97,7 +97,7 @@ def test_a_custom_layout_that_cannot_be_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("pulse_us", 19), ("pulse_us", 101), ("interval_us", 199), ("frame_gap_us", 19_999), ("osdp_address", 127),
-     ("osdp_baud", 14_400), ("timeout_s", 0.4), ("led_inputs", 3)],
+     ("osdp_baud", 14_400), ("timeout_s", 0.4), ("timeout_s", 9.1), ("led_inputs", 3)],
 )  # fmt: skip
 def test_a_value_outside_its_range_is_refused_by_name(name: str, value: float) -> None:
     assert refused(**{name: value}).startswith(f"controller.{name}: ")

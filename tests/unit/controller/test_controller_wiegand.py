@@ -130,7 +130,7 @@ async def test_cards_of_one_moment_arrive_one_after_the_other(bench: ControllerB
 
 
 async def test_more_questions_than_fit_are_refused_at_once_and_open_nothing(bench: ControllerBench) -> None:
-    await bench.set(protocol="wiegand", when_lost="grant", frame_gap_us=500_000, timeout_s=10)
+    await bench.set(protocol="wiegand", when_lost="grant", frame_gap_us=500_000, timeout_s=9)
     async with asyncio.TaskGroup() as tasks:
         asked = [tasks.create_task(bench.card()) for _ in range(12)]
     answers = [task.result() for task in asked]

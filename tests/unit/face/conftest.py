@@ -44,6 +44,7 @@ from firmware.core.vocabulary.entries import (
     PresentAnswer,
     PresentParams,
 )
+from firmware.core.vocabulary.osdp import Capture, TraceRef
 from firmware.core.vocabulary.station import JournalPage, JournalQuery, StorageProblem
 from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeAnswer
 from firmware.interfaces.api.app import Api
@@ -103,6 +104,7 @@ class Owners:
             ),
             ("access.latest", LatestParams, LatestCard, LATEST),
             ("access.check", PresentParams, PresentAnswer, PresentAnswer(outcome=Outcome.PIN_WANTED, reader="reader1")),
+            ("osdp.trace.capture", TraceRef, Capture, Capture(name="external.osdpcap", text="{}\n")),
             ("journal.read", JournalQuery, JournalPage, JournalPage(lines=(), more=False)),
         ):
             actions.register(
