@@ -23,10 +23,15 @@ log = logging.getLogger("firmware.osdp")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderKeys:
-    """What is known of one reader: keys in hex, the one in use first; `secured` once seen with a secure channel."""
+    """What is known of one reader: keys in hex, the one in use first; `secured` once seen with a secure channel.
+
+    `imported` until then for a key that somebody else drew: it may be that of other readers as well, so it never
+    crosses the wire under the published install key (hardening row 3).
+    """
 
     keys: tuple[str, ...] = field(default=(), repr=False)
     secured: bool = False
+    imported: bool = False
 
     def raw(self) -> tuple[bytes, ...]:
         """The keys as bytes."""
@@ -77,10 +82,11 @@ class KeyBook:
         self._read = True
         return True
 
-    async def offer(self, reader: str, key: bytes) -> None:
-        """Keep a key that the reader is going to be given, behind the one in use. Raises Unavailable."""
+    async def offer(self, reader: str, key: bytes, *, imported: bool = False) -> None:
+        """Keep a key that the reader is going to be given, or has already, behind the one in use. Raises Unavailable."""
         known = self.of(reader)
-        await self._put(reader, replace(known, keys=(*known.keys[:1], key.hex())))
+        imported = imported or known.imported
+        await self._put(reader, replace(known, keys=(*known.keys[:1], key.hex()), imported=imported))
 
     async def prefer(self, reader: str, key: bytes) -> None:
         """Put a key that the reader says it has taken before the one it had. Raises Unavailable."""

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from hal.sim.peers.osdp_reader import OsdpReaderPeer
 from tests.bench.sim import SimBench
 
 CARD = "H10301:42:1234"
+SITE_KEY = "8F1C2E7A5B3D90C4E6F70812A3B5D94C"
 INSTALL_KEY = "303132333435363738393A3B3C3D3E3F"
 
 
@@ -153,6 +155,36 @@ async def test_row_3_install_mode_closes_with_the_first_key_and_never_opens_for_
     assert "reader.forget" in answer.text
     answer = await bench.action("reader.install", reader="external", for_s=601)
     assert answer.status_code in (400, 422)
+
+
+async def test_row_3_a_key_that_was_imported_never_crosses_the_wire_under_the_published_one(bench: SimBench) -> None:
+    await use(bench)
+    answer = await bench.action("reader.import_key", reader="external", key=SITE_KEY)
+    assert answer.status_code == 200, answer.text
+    await bench.advance(2.0)
+    answer = await bench.action("reader.install", reader="external")
+    assert answer.json()["error"]["code"] == "refused", answer.text
+    assert "reader.forget" in answer.text
+    await bench.advance(10.0)
+    peer = bench.world.find("reader:external")
+    assert isinstance(peer, OsdpReaderPeer)
+    assert peer.memory.key is None
+    await bench.action("reader.forget", reader="external")
+    await install(bench)
+    assert peer.memory.key not in (None, bytes.fromhex(SITE_KEY))
+
+
+async def test_row_3_a_reader_that_is_switched_off_while_install_mode_is_armed_stays_off(bench: SimBench) -> None:
+    bench.reader("external").unplug()
+    await use(bench)
+    await bench.action("reader.install", reader="external")
+    await bench.advance(5.0)
+    await use(bench, use=False)
+    bench.reader("external").plug()
+    await bench.advance(30.0)
+    assert (link(bench).phase, link(bench).reason) == ("off", "it is switched off")
+    assert not bench.states("reader/install")[0].armed
+    assert bench.events("reader/key") == []
 
 
 @pytest.mark.parametrize("key", [INSTALL_KEY, "00" * 16, "000102030405060708090A0B0C0D0E0F", "0011" * 8])
