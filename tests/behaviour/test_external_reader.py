@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from hal.sim.peers.osdp_reader import OsdpReaderPeer
 from tests.bench.sim import SimBench
 
 CARD = "H10301:42:1234"
@@ -166,12 +165,10 @@ async def test_row_3_a_key_that_was_imported_never_crosses_the_wire_under_the_pu
     assert answer.json()["error"]["code"] == "refused", answer.text
     assert "reader.forget" in answer.text
     await bench.advance(10.0)
-    peer = bench.world.find("reader:external")
-    assert isinstance(peer, OsdpReaderPeer)
-    assert peer.memory.key is None
+    assert bench.world.find("reader:external").state()["keyed"] is False
     await bench.action("reader.forget", reader="external")
     await install(bench)
-    assert peer.memory.key not in (None, bytes.fromhex(SITE_KEY))
+    assert SITE_KEY.lower() not in bench.file("control", "osdp-keys").read_text(errors="replace").lower()
 
 
 async def test_row_3_a_reader_that_is_switched_off_while_install_mode_is_armed_stays_off(bench: SimBench) -> None:
@@ -226,6 +223,29 @@ async def test_row_21_damaged_keys_let_no_reader_talk_in_clear_text(bench: SimBe
     await bench.advance(30.0)
     assert link(bench).phase != "connected"
     assert not await opens(bench)
+
+
+async def test_row_21_after_damaged_keys_a_reader_that_was_forgotten_by_hand_takes_its_key_again(
+    bench: SimBench,
+) -> None:
+    await bench.enrol(card=CARD)
+    await install(bench)
+    raw = bench.file("control", "osdp-keys").read_text(errors="replace")
+    secret = raw[raw.index('"keys"') :].split('"')[3]
+    await bench.stop()
+    for name in ("osdp-keys", "osdp-keys.good"):
+        path = bench.file("control", name)
+        if path.exists():
+            path.write_bytes(b"\x00" + path.read_bytes()[1:])
+    await bench.start()
+    await bench.advance(5.0)
+    assert link(bench).phase != "connected"
+    answer = await bench.action("reader.forget", reader="external")
+    assert answer.status_code == 200, answer.text
+    answer = await bench.action("reader.import_key", reader="external", key=secret)
+    assert answer.status_code == 200, answer.text
+    await connected(bench)
+    assert await opens(bench)
 
 
 async def test_a_reader_that_is_unplugged_is_noticed_within_two_seconds_and_back_within_one(bench: SimBench) -> None:
