@@ -7,6 +7,7 @@ service brings it bundles, time, health and wishes, and shows its record on the 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import ClassVar
 
 from firmware.core.actions import NOTHING, Caller, Invocation, Level, Nothing
 from firmware.core.context import Core
-from firmware.core.errors import Busy, NotFound, StationError, Unavailable
+from firmware.core.errors import Busy, Exhausted, NotFound, StationError, Unavailable
 from firmware.core.vocabulary.device import DeviceInfo, DevicePhase, Phase, RestartAsked
 from firmware.core.vocabulary.security import LoginSeen
 from firmware.core.vocabulary.station import RoleState, ServicePhase, ServiceState
@@ -143,8 +144,9 @@ class UpgradeService:
             self._refused(error.code, str(error), invocation)
             raise
         except OSError as error:
-            self._refused("unavailable", reason_of(error), invocation)
-            raise Unavailable("upgrade.install", f"storage fails ({reason_of(error)}); nothing was changed") from error
+            failure = _storage_failure(error)
+            self._refused(failure.code, failure.message, invocation)
+            raise failure from error
         finally:
             self._checking = False
             self._show(invocation.cause)
@@ -355,3 +357,10 @@ class UpgradeService:
         except OSError as error:
             log.warning("the record could not be written: %s", error)
         self._show()
+
+
+def _storage_failure(error: OSError) -> StationError:
+    """What whoever wanted an installation is told when the medium refused."""
+    if error.errno == errno.ENOSPC:
+        return Exhausted("bundle", f"the device has no room for it ({reason_of(error)}); its firmware stays")
+    return Unavailable("upgrade.install", f"storage fails ({reason_of(error)}); the firmware stays")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from firmware.core.actions import NOTHING, ActionTable, Caller, Invocation, Level, Nothing
 from firmware.core.bus import Bus
 from firmware.core.context import Core
-from firmware.core.errors import Busy, NotFound, Refused, StationError
+from firmware.core.errors import Busy, Exhausted, NotFound, Refused, StationError
 from firmware.core.events import Event
 from firmware.core.link.local import LocalLink
 from firmware.core.params import Params
@@ -23,13 +24,15 @@ from firmware.core.vocabulary.entries import EntryRef
 from firmware.core.vocabulary.security import LoginSeen
 from firmware.core.vocabulary.station import RoleState, ServicePhase, ServiceState
 from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeEnded, UpgradeRefused, UpgradeState
+from firmware.upgrade.engine_file import SPARE_BYTES, FileEngine
+from firmware.upgrade.medium import FileMedium
 from firmware.upgrade.ports import Slot
 from firmware.upgrade.record import Mode, Outcome, Stage
 from firmware.upgrade.service import HEALTH_S, Places, UpgradeService
 from firmware.upgrade.waking import wake
 from hal.sim.time import VirtualClock, virtual_run
 from tests.unit.upgrade.model.real_device import RealDevice
-from tests.unit.upgrade.model.world import Quality, approved
+from tests.unit.upgrade.model.world import Quality, approved, payload
 
 ROLES = frozenset({"control", "network"})
 ADMIN = Caller("root", Level.ADMIN, "api")
@@ -296,6 +299,34 @@ def test_row_28_two_installs_at_once_and_a_link_in_the_spool_are_refused(play: P
         ]
 
     play(idle)
+
+
+def test_row_18_row_28_a_bundle_without_room_is_refused_with_its_code_and_the_way_back_stays(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The gate lets every bundle through here: this is about what comes after it.
+    monkeypatch.setattr("firmware.upgrade.service.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
+
+    async def trial(station: Station) -> None:
+        station.ready()
+        await station.clock.sleep(8)
+        device, machine = station.device, station.service._machine
+        spool = device.root / "spool"
+        spool.mkdir()
+        (spool / ("a" * 32)).write_bytes(b"bundle")
+        before = {path: path.read_bytes() for path in sorted((device.root / "boot").rglob("*")) if path.is_file()}
+        record = machine.record
+        full = FileEngine(FileMedium(device.root), payload, free_bytes=lambda: SPARE_BYTES)
+        machine.parts = replace(machine.parts, engine=full)
+        with pytest.raises(Exhausted):
+            await station.ask("upgrade.install", InstallParams(spool="a" * 32))
+        after = {path: path.read_bytes() for path in sorted((device.root / "boot").rglob("*")) if path.is_file()}
+        assert (machine.record, after) == (record, before)
+        assert [fact.code for fact in station.facts if isinstance(fact, UpgradeRefused)] == ["exhausted"]
+        assert (station.state.stage, station.phase) == ("idle", Phase.NORMAL)
+        await station.ask("upgrade.rollback")
+
+    play(trial, mode=Mode.STANDARD)
 
 
 def test_a_reset_from_the_api_is_done_by_the_next_start(play: Play) -> None:
