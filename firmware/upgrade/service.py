@@ -37,7 +37,7 @@ from firmware.upgrade.gate import approve
 from firmware.upgrade.indication import SHOWN_S, phase_of, state_of
 from firmware.upgrade.machine import TICK_S, Machine, reason_of
 from firmware.upgrade.ports import Approved
-from firmware.upgrade.record import Mode, Outcome, ResetKind, Upgrade
+from firmware.upgrade.record import Mode, Outcome, ResetKind, Stage, Upgrade
 from firmware.upgrade.revoking import Revoking
 from firmware.upgrade.waking import Start
 from firmware.upgrade.worker import Worker
@@ -167,7 +167,6 @@ class UpgradeService:
         def progress(percent: int) -> None:
             loop.call_soon_threadsafe(self._progressed, percent)
 
-        loop.call_soon_threadsafe(self._passed)
         return self._machine.install(approved, Mode(wish.mode.value), window_s=wish.confirm_within_s, progress=progress)
 
     def _context(self, mode: GateMode) -> GateContext:
@@ -188,11 +187,6 @@ class UpgradeService:
             keyring=self._places.keyring,
             certificate=self._places.certificate if self._places.certificate.exists() else None,
         )
-
-    def _passed(self) -> None:
-        """The gate let it through: from now on the machine has it."""
-        self._checking = False
-        self._show()
 
     def _progressed(self, percent: int) -> None:
         self._progress = percent
@@ -306,13 +300,15 @@ class UpgradeService:
     def _show(self, cause: str | None = None) -> None:
         """Put the record on the bus, and an outcome that nobody was told of yet."""
         record, bus = self._machine.record, self._core.bus
-        state = state_of(record, self._machine.running, checking=self._checking, progress=self._progress)
+        # Until the machine has it: between the gate and the record there is no idle moment.
+        checking = self._checking and record.stage is Stage.IDLE
+        state = state_of(record, self._machine.running, checking=checking, progress=self._progress)
         if not state.same_as(bus.state(UpgradeState)):
             bus.publish(state, cause=cause)
         if record.last is not None and (self._told is None or record.last.id != self._told.id):
             self._announce()
         phase, detail = phase_of(record)
-        if self._checking and phase in (Phase.NORMAL, Phase.UPGRADE_FAILED):
+        if checking and phase in (Phase.NORMAL, Phase.UPGRADE_FAILED):
             phase, detail = Phase.UPGRADING, "checking"
         before = bus.state(DevicePhase)
         starting = before is None or before.phase is Phase.STARTING

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -297,6 +298,26 @@ def test_row_28_two_installs_at_once_and_a_link_in_the_spool_are_refused(play: P
             "busy",
             "no-keyring",
         ]
+
+    play(idle)
+
+
+def test_from_the_gate_to_the_restart_the_device_is_never_seen_idle(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firmware.upgrade.service.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
+
+    async def idle(station: Station) -> None:
+        spool = station.device.root / "spool"
+        spool.mkdir()
+        (spool / ("a" * 32)).write_bytes(b"bundle")
+        begun = len(station.facts)
+        await station.ask("upgrade.install", InstallParams(spool="a" * 32))
+        await station.clock.sleep(2)
+        shown = [fact.stage.value for fact in station.facts[begun:] if isinstance(fact, UpgradeState)]
+        assert [stage for stage, _ in groupby(shown)] == ["checking", "installing", "staged", "trial"]
+        phases = {fact.phase for fact in station.facts[begun:] if isinstance(fact, DevicePhase)}
+        assert phases == {Phase.UPGRADING}
 
     play(idle)
 
