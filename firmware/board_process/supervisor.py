@@ -168,6 +168,7 @@ class Supervisor:
     async def _restarts(self) -> None:
         while True:
             await self._wanted.wait()
+            self._wanted.clear()  # also where the power is off and nothing comes of it, or this would never wait again
             await self.restart()
 
     def _bark(self) -> None:

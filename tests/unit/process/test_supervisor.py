@@ -11,6 +11,7 @@ import pytest
 from firmware.board_process.rom import Booted
 from firmware.board_process.rom import Installed as Checkout
 from firmware.board_process.supervisor import Supervisor
+from firmware.notify import RESTART
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir
 from firmware.upgrade.ports import Slot
@@ -88,6 +89,39 @@ def test_firmware_on_trial_that_hangs_is_left_when_the_watchdog_runs_out(
             assert loader.started == [Slot.B, Slot.A]
             await asyncio.sleep(0.5)  # noqa: TID251 - real processes
             assert loader.started == [Slot.B, Slot.A], "what is not on trial has no such watchdog"
+            running.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_restart_that_is_asked_for_as_the_power_goes_neither_happens_nor_stops_the_board(tmp_path: Path) -> None:
+    async def main() -> None:
+        options: Any = object.__new__(RunOptions)
+        supervisor = Supervisor(
+            options, RuntimeDir(tmp_path), SystemClock(), ("control",), Checkout(), lambda child: None
+        )
+
+        async def sleeper(role: str) -> asyncio.subprocess.Process:
+            return await asyncio.create_subprocess_exec("sleep", "60")
+
+        supervisor._start = sleeper  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(supervisor.run())
+            await supervisor.on()
+            await asyncio.sleep(0.1)  # noqa: TID251 - real processes
+            pid = str(supervisor.children["control"].pid)
+            off = group.create_task(supervisor.off())
+            await asyncio.sleep(0)  # noqa: TID251 - real processes
+            assert not off.done()
+            # Killed, and not yet gone: what it said last is read now.
+            supervisor._heard({"LINTEL_ROLE": "control", "MAINPID": pid, RESTART: "1"})
+            async with asyncio.timeout(5):
+                await off
+            await asyncio.sleep(0.1)  # noqa: TID251 - real processes
+            assert supervisor.children["control"].pid is None
+            await supervisor.on()
+            await asyncio.sleep(0.1)  # noqa: TID251 - real processes
+            assert supervisor.children["control"].pid is not None
             running.cancel()
 
     asyncio.run(main())
