@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from firmware.core.actions import NOTHING, Caller, Invocation, Level, Nothing
 from firmware.core.context import Core
@@ -50,6 +50,8 @@ SETTLED_S = 3.0
 # How often the time that a failure is shown is written down.
 SHOWN_TICK_S = 3600
 LARGEST_IMAGE = 1024**3
+
+T = TypeVar("T")
 
 log = logging.getLogger("firmware.upgrade")
 
@@ -203,13 +205,13 @@ class UpgradeService:
     async def _confirm(self, invocation: Invocation) -> Nothing:
         wish = invocation.params
         assert isinstance(wish, ConfirmParams)
-        await self._worker.run(lambda: self._machine.confirm(wish.id))
+        await self._change(lambda: self._machine.confirm(wish.id), invocation)
         self._show(invocation.cause)
         return NOTHING
 
     async def _rollback(self, invocation: Invocation) -> UpgradeAnswer:
         self._check_free()
-        up = await self._worker.run(self._machine.rollback)
+        up = await self._change(self._machine.rollback, invocation)
         self._show(invocation.cause)
         return self._begin(up, invocation)
 
@@ -217,13 +219,17 @@ class UpgradeService:
         by = "button" if invocation.caller.via == "button" else "api"
         if by == "api":
             self._check_free()
-        try:
-            await self._worker.run(lambda: self._machine.ask_reset(kind, by))
-        except OSError as error:
-            raise Unavailable(invocation.action, f"storage fails ({reason_of(error)}); nothing was changed") from error
+        await self._change(lambda: self._machine.ask_reset(kind, by), invocation)
         self._show(invocation.cause)
         self._ask_restart(self._machine.parts.boot.restart, invocation.caller)
         return NOTHING
+
+    async def _change(self, step: Callable[[], T], invocation: Invocation) -> T:
+        """A step of the machine, on the worker. Raises what it raises, Unavailable when the medium fails."""
+        try:
+            return await self._worker.run(step)
+        except OSError as error:
+            raise Unavailable(invocation.action, f"storage fails ({reason_of(error)})") from error
 
     # restart
 

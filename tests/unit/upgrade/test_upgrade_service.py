@@ -14,7 +14,7 @@ import pytest
 from firmware.core.actions import NOTHING, ActionTable, Caller, Invocation, Level, Nothing
 from firmware.core.bus import Bus
 from firmware.core.context import Core
-from firmware.core.errors import Busy, Exhausted, NotFound, Refused, StationError
+from firmware.core.errors import Busy, Exhausted, NotFound, Refused, StationError, Unavailable
 from firmware.core.events import Event
 from firmware.core.link.local import LocalLink
 from firmware.core.params import Params
@@ -247,6 +247,25 @@ def test_a_confirmed_trial_stays_and_can_be_rolled_back_by_hand(play: Play) -> N
         assert station.service._machine.record.stage is Stage.IDLE
 
     play(trial, back, mode=Mode.AUTOROLLBACK)
+
+
+@pytest.mark.parametrize(("action", "params"), [("upgrade.confirm", ConfirmParams()), ("upgrade.rollback", NOTHING)])
+def test_a_medium_that_fails_is_said_in_one_clear_error(play: Play, action: str, params: object) -> None:
+    async def trial(station: Station) -> None:
+        station.ready()
+        await station.clock.sleep(8)
+        if action == "upgrade.rollback":
+            await station.ask("upgrade.confirm", ConfirmParams())
+            # The record cannot be written: this is no file any more.
+            for path in (station.device.root / "boot").glob("record.*"):
+                path.unlink()
+        else:
+            station.device.places.autoboot.unlink()
+        with pytest.raises(Unavailable, match="storage fails"):
+            await station.ask(action, params)
+        assert station.state.stage in ("trial", "idle")
+
+    play(trial, mode=Mode.AUTOROLLBACK)
 
 
 def test_who_was_deleted_in_the_new_firmware_does_not_come_back_with_the_old_one(play: Play) -> None:
