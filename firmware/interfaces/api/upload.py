@@ -104,7 +104,13 @@ class Spool:
         return found.f_bavail * found.f_frsize - SPARE_BYTES
 
     async def _write(self, sink: _Sink, data: bytes) -> None:
-        await self._core.shared.run(lambda: sink.write(data), what="spool")
+        await self._core.shared.run(lambda: self._put(sink, data), what="spool")
+
+    def _put(self, sink: _Sink, data: bytes) -> None:
+        # Asked each time: not every form says its size, and others write meanwhile.
+        if len(data) > self._room():
+            raise Exhausted("bundle", "there is no room for the rest of it")
+        sink.write(data)
 
     def _remove(self, name: str) -> None:
         (self.folder / name).unlink(missing_ok=True)

@@ -135,6 +135,26 @@ def test_row_28_a_second_upload_is_refused_while_the_first_one_comes_in(play: Ca
     play(main)
 
 
+def test_row_18_an_upload_that_does_not_say_its_size_leaves_the_room_that_the_door_needs(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(face: Face) -> None:
+        await face.set_up()
+        face.bus.publish(IDLE)
+        face.spool.folder.mkdir()
+        monkeypatch.setattr(face.spool, "_room", lambda: 1000)
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b'--b\r\ncontent-disposition: form-data; name="bundle"; filename="f"\r\n\r\n' + BUNDLE
+            yield b"\r\n--b--\r\n"
+
+        answer = await upload(face, content=body(), headers={"content-type": "multipart/form-data; boundary=b"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (507, "exhausted")
+        assert kept(face) == []
+
+    play(main)
+
+
 def test_an_upload_that_is_given_up_while_a_piece_is_written_closes_its_file_after_that(
     play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
