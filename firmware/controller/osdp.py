@@ -28,6 +28,7 @@ from firmware.core.vocabulary.controller import (
     ForwardParams,
     Verdict,
 )
+from firmware.core.vocabulary.osdp import ReaderCondition
 from hal.clock import Timer
 from hal.errors import HalError
 from hal.ports import PanelPort
@@ -88,7 +89,12 @@ class OsdpController:
         self._serve()
 
     async def run(self) -> None:
-        """Keep what the panel changes of our place on its bus and of our keys, until cancelled."""
+        """Keep what the panel changes of our place and keys, and tell it of opened housings, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_changes())
+            tasks.create_task(self._tell_tampers())
+
+    async def _keep_changes(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -96,6 +102,12 @@ class OsdpController:
                 await self._keep()
             except StationError as error:
                 log.error("what the panel has changed holds until the next start only: %s", error)
+
+    async def _tell_tampers(self) -> None:
+        """A reader of ours whose housing is open is our own housing to the panel."""
+        with self._core.bus.subscribe(ReaderCondition) as conditions:
+            async for _ in conditions:
+                self._port.tamper(any(state.tamper for state in self._core.bus.states(ReaderCondition)))
 
     async def _keep(self) -> None:
         place, self._place = self._place, None
