@@ -19,6 +19,8 @@ from firmware.controller.settings import ControllerParams
 from firmware.core.actions import Caller, Level
 from firmware.core.context import Core
 from firmware.core.errors import Refused, StationError
+from firmware.core.events import Event
+from firmware.core.pace import Pace
 from firmware.core.vocabulary.controller import (
     ControllerLink,
     ControllerOutput,
@@ -69,6 +71,7 @@ class OsdpController:
         self._feedback = feedback
         self._stands = stands
         self._keys = Keyring(core)
+        self._wishes: Pace[Event] = Pace(core.clock, core.bus.publish)
         self._params = ControllerParams()
         self._served: LinkSettings | None = None
         self._armed: Timer | None = None
@@ -135,6 +138,7 @@ class OsdpController:
         self._port.on_key(None)
         self._port.watch(None)
         self._port.stop()
+        self._wishes.close()
         self._served = None
         self._core.bus.forget(ControllerLink)
         for output in self._core.bus.states(ControllerOutput):
@@ -263,9 +267,9 @@ class OsdpController:
             case PanelBuzz():
                 self._feedback.beep(fact.on)
             case PanelText():
-                self._core.bus.publish(ControllerText(text=fact.text, for_s=fact.for_s))
+                self._wishes.put("text", ControllerText(text=fact.text, for_s=fact.for_s))
             case PanelOutput():
-                self._core.bus.publish(ControllerOutput(number=fact.number, on=fact.on))
+                self._wishes.put(f"output {fact.number}", ControllerOutput(number=fact.number, on=fact.on))
             case PanelPlace():
                 self._moved(fact)
 
