@@ -48,6 +48,7 @@ KINDS = {
     "leaf": "leaf",
     "controller": "controller",
     "wiegand_out": "controller",
+    "camera": "camera",
 }
 # A bare name that several things share means the first of these.
 PRIORITY = (
@@ -64,6 +65,7 @@ PRIORITY = (
     "serial",
     "leaf",
     "controller",
+    "camera",
 )
 
 B = TypeVar("B")
