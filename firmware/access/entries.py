@@ -83,14 +83,14 @@ class EntryList:
 
     # life
 
-    async def start(self, doors: Iterable[str]) -> None:
+    async def start(self, doors: Iterable[str], group: type[AccessParams] = AccessParams) -> None:
         """Load the list; what is damaged comes from the last good copy, what cannot be read stays closed.
 
-        `doors` are the doors an entry may name.
+        `doors` are the doors an entry may name; `group` is the parameter group as it is made for the board.
         """
         self._doors = tuple(doors)
-        self._core.params.declare(AccessParams)
-        await self._core.params.load(AccessParams)
+        self._core.params.declare(group)
+        await self._core.params.load(group)
         await self._load()
 
     async def run(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from firmware.controller.face import Said, Stands
@@ -71,7 +71,7 @@ class OsdpController:
         self._params = ControllerParams()
         self._served: LinkSettings | None = None
         self._armed: Timer | None = None
-        self._armed_until_ns = 0
+        self._armed_until: datetime | None = None
         self._told_ns = 0
         self._place: PanelPlace | None = None
         self._proved = False
@@ -153,7 +153,7 @@ class OsdpController:
             )
         self._disarm()
         self._armed = self._core.clock.call_later(for_s, self._time_is_up)
-        self._armed_until_ns = self._core.clock.now_ns() + round(for_s * 1e9)
+        self._armed_until = self._core.clock.utc() + timedelta(seconds=for_s)
         self._serve(install=True)
 
     async def forget_key(self) -> None:
@@ -220,12 +220,7 @@ class OsdpController:
 
     def _tell(self, status: LinkStatus) -> None:
         now_ns = self._core.clock.now_ns()
-        until = None
-        if self._armed is not None:
-            until = self._core.clock.utc() + timedelta(microseconds=(self._armed_until_ns - now_ns) // 1000)
         before = self._core.bus.state(ControllerLink)
-        if before is not None and before.install_until is not None and until is not None:
-            until = before.install_until  # the same end, computed once
         now = ControllerLink(
             port=self._port.name,
             phase=status.phase,
@@ -237,7 +232,7 @@ class OsdpController:
             retries=status.retries,
             check_errors=status.check_errors,
             refusals=status.refusals,
-            install_until=until,
+            install_until=None if self._armed is None else self._armed_until,
         )
         only_counts = before is not None and _but_counts(now) == _but_counts(before)
         if only_counts and now_ns - self._told_ns < COUNTS_EVERY_S * 1e9:

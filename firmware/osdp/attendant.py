@@ -108,6 +108,8 @@ class Attendant:
         else:
             self._bus.forget(UnsafeSetting, f"{self.place}.insecure")
         if not settings.use:
+            if self._armed is not None:
+                self.disarm()
             self.port.disconnect()
             self._publish(self.port.link)
             return
@@ -116,6 +118,8 @@ class Attendant:
 
     def _connect(self, keys: tuple[bytes, ...], *, plain: bool) -> None:
         settings = self._settings()
+        if not self._open or not settings.use:
+            return  # switched off while an install was under way
         try:
             self.port.connect(LinkSettings(address=settings.address, baud=settings.baud, keys=keys, plain=plain))
         except HalError as error:
@@ -225,7 +229,8 @@ class Attendant:
         """Give the reader its first key within `for_s` seconds. Raises Refused for a reader that is off, or keyed."""
         if not self._settings().use:
             raise Refused("reader.install", f"reader {self.alias!r} is switched off ({self.place}.use)")
-        if self._keys.of(self.node).secured:
+        known = self._keys.of(self.node)
+        if known.secured or known.imported:
             raise Refused("reader.install", f"reader {self.alias!r} has a key; 'reader.forget' comes first")
         self._stop_timer()
         self._armed = self._core.clock.call_later(for_s, self._install_over)
@@ -319,7 +324,7 @@ class Attendant:
         """Use a key that the reader has already. Raises Unavailable."""
         async with self._lock:
             await self._keys.forget(self.node)
-            await self._keys.offer(self.node, key)
+            await self._keys.offer(self.node, key, imported=True)
         self.apply()
         self._told(KeyChange.IMPORTED)
 

@@ -218,6 +218,19 @@ async def test_row_3_install_mode_closes_after_its_time(bench: OsdpBench) -> Non
     assert await bench.done(bench.peer.install(KEY)) is not Outcome.DONE
 
 
+async def test_install_mode_that_is_armed_anew_tells_its_new_end(bench: OsdpBench) -> None:
+    await bench.set(protocol="osdp")
+    await bench.action("controller.install", for_s=20)
+    await bench.settle()
+    first = bench.line.install_until
+    await bench.action("controller.install", for_s=500)
+    await bench.settle()
+    second = bench.line.install_until
+    assert first is not None
+    assert second is not None
+    assert (second - first).total_seconds() == pytest.approx(480, abs=1)
+
+
 async def test_row_3_ten_minutes_are_the_longest(bench: OsdpBench) -> None:
     await bench.set(protocol="osdp")
     assert (await bench.action("controller.install", for_s=601)).status_code == 400
