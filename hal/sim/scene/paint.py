@@ -30,6 +30,7 @@ CARD_PERIOD_S, PLATE_PERIOD_S = 8.0, 12.0
 DAY_EXPOSURE_US, NIGHT_EXPOSURE_US = 5_000, 400_000
 COVER_LUMA = 24
 NOISE = 2
+COARSE, BLUR = 4, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,15 +163,20 @@ def _turned(plane: Samples) -> Samples:
     return np.roll(plane, (height // 6, width // 3), axis=(0, 1))
 
 
-def _blurred(plane: Samples, radius: int = 12) -> Samples:
-    """The mean over a square of 2 * radius + 1 samples, with the border repeated."""
+def _blurred(plane: Samples) -> Samples:
+    """Out of focus: every fourth sample, averaged over a square of seven of them, and spread out again."""
+    height, width = plane.shape
+    coarse = plane[::COARSE, ::COARSE]
     for axis in (0, 1):
         pad = [(0, 0), (0, 0)]
-        pad[axis] = (radius + 1, radius)
-        sums = np.cumsum(np.pad(plane, pad, mode="edge"), axis=axis, dtype=np.uint32)
-        high, low = np.split(sums, [2 * radius + 1], axis=axis)[1], np.split(sums, [-(2 * radius + 1)], axis=axis)[0]
-        plane = ((high - low) // (2 * radius + 1)).astype(np.uint8)
-    return plane
+        pad[axis] = (BLUR + 1, BLUR)
+        sums = np.cumsum(np.pad(coarse, pad, mode="edge"), axis=axis, dtype=np.uint32)
+        length = coarse.shape[axis]
+        square = 2 * BLUR + 1
+        high, low = sums.take(range(square, square + length), axis), sums.take(range(length), axis)
+        coarse = ((high - low) // square).astype(np.uint8)
+    spread: Samples = coarse.repeat(COARSE, 0).repeat(COARSE, 1)[:height, :width]
+    return spread
 
 
 def _noise(size: int) -> NDArray[np.int16]:
