@@ -6,11 +6,12 @@ Faults are what happens to cameras at doors: `covered` (sprayed, taped), `blurre
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hal.errors import OutOfRange
 from hal.sim.peers.base import Peer, Place
+from hal.sim.scene.eye import SceneState
 from hal.sim.scene.glyphs import GLYPHS
 from hal.sim.traces import Trace
 
@@ -30,23 +31,46 @@ class CameraPeer(Peer):
         self.plate = "LINTEL 7"
         self.film: Path | None = None
         self.trace: Trace[bool] = self.new_trace(False)
+        self.changed: set[Callable[[], None]] = set()
 
     @property
     def traces(self) -> Mapping[str, Trace[bool]]:
         return {"": self.trace}
 
-    @property
-    def present(self) -> bool:
-        """Whether a camera is there at all: plugged in, with power."""
-        return self.plugged and self.place.powered
+    def scene(self) -> SceneState:
+        """What is before it now; it is there when it is plugged in and has power."""
+        return SceneState(
+            present=self.plugged and self.place.powered,
+            faults=frozenset(self.faults),
+            plate=self.plate,
+            film=self.film,
+            origin_ns=self.place.origin_ns,
+        )
+
+    def looking(self, on: bool) -> None:
+        """Note whether the firmware looks."""
+        self.trace.put(on)
+
+    def faults_changed(self) -> None:
+        self._tell()
+
+    def power_changed(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell whoever keeps a copy of the scene."""
+        for tell in tuple(self.changed):
+            tell()
 
     def unplug(self) -> None:
         """Pull the camera's cable."""
         self.plugged = False
+        self._tell()
 
     def plug(self) -> None:
         """Put the cable back."""
         self.plugged = True
+        self._tell()
 
     def drive_past(self, plate: str) -> None:
         """Show a plate with this text. Raises OutOfRange for text that cannot be painted."""
@@ -55,7 +79,9 @@ class CameraPeer(Peer):
                 self.title, f"a plate has 1 to {LONGEST_TEXT} letters A-Z, digits and spaces (got {plate!r})"
             )
         self.plate = plate
+        self._tell()
 
     def show(self, film: Path | None) -> None:
         """Show a film (a file with planes, see `film`) instead of the scene; None is the scene again."""
         self.film = film
+        self._tell()

@@ -6,9 +6,9 @@ from hal.clock import Clock, Timer
 from hal.errors import Absent, BusError, HalError
 from hal.pictures import CameraMode, CameraSettings, Frame, Picture, Tuning
 from hal.planes import scaled
+from hal.sim.scene.eye import Eye
 from hal.sim.scene.film import Film
 from hal.sim.scene.paint import ScenePainter, View, seen, small
-from hal.sim.scene.peer import CameraPeer
 from hal.wires import FrameHandler, LostHandler
 
 # A scene has no lens: sharpness is the one thing that cannot be tuned.
@@ -18,8 +18,8 @@ TUNINGS = frozenset(Tuning) - {Tuning.SHARPNESS}
 class SceneFrames:
     """A simulated camera; implements Frames."""
 
-    def __init__(self, peer: CameraPeer, clock: Clock) -> None:
-        self._peer = peer
+    def __init__(self, eye: Eye, clock: Clock) -> None:
+        self._eye = eye
         self._clock = clock
         self._timer: Timer | None = None
         self._film: Film | None = None
@@ -35,18 +35,18 @@ class SceneFrames:
     ) -> CameraMode:
         """Begin to look. Raises Absent while the camera is unplugged, DeviceError for a film that cannot be shown."""
         if self._running is not None:
-            raise BusError(self._peer.bus, "is in use")
-        if not self._peer.present:
-            raise Absent(self._peer.bus, "no camera is there")
+            raise BusError(self._eye.bus, "is in use")
+        if not self._eye.scene().present:
+            raise Absent(self._eye.bus, "no camera is there")
         self._running = _Running(mode, settings, handler, lost, self._clock.now_ns())
-        self._peer.trace.put(True)
+        self._eye.looking(True)
         self._next()
         return mode
 
     async def tune(self, settings: CameraSettings) -> None:
         """Look with other settings from the next frame on. Raises BusError when it is off."""
         if self._running is None:
-            raise BusError(self._peer.bus, "is off")
+            raise BusError(self._eye.bus, "is off")
         self._running.settings = settings
 
     async def stop(self) -> None:
@@ -55,7 +55,7 @@ class SceneFrames:
             self._timer.cancel()
             self._timer = None
         if self._running is not None:
-            self._peer.trace.put(False)
+            self._eye.looking(False)
         self._running = None
 
     def _next(self) -> None:
@@ -69,16 +69,16 @@ class SceneFrames:
         running = self._running
         if running is None:
             return
-        if not self._peer.present:
-            self._peer.trace.put(False)
-            running.lost(BusError(self._peer.bus, "the camera was unplugged"))
+        if not self._eye.scene().present:
+            self._eye.looking(False)
+            running.lost(BusError(self._eye.bus, "the camera was unplugged"))
             return
         t_ns = self._clock.now_ns()
-        if "hung" not in self._peer.faults:
+        if "hung" not in self._eye.scene().faults:
             try:
                 main = self._look(running, t_ns)
             except HalError as error:
-                running.lost(BusError(self._peer.bus, str(error)))
+                running.lost(BusError(self._eye.bus, str(error)))
                 return
             running.handler(Frame(t_ns, running.seq, main, small(main, running.mode.lores)))
         # a late loop loses frames, as a camera does that nobody empties
@@ -88,21 +88,21 @@ class SceneFrames:
             self._next()
 
     def _look(self, running: _Running, t_ns: int) -> Picture:
-        peer = self._peer
-        t_s = (t_ns - peer.place.origin_ns) / 1e9
-        if peer.film is None:
-            picture = running.painter.picture(t_s, peer.plate)
+        scene = self._eye.scene()
+        t_s = (t_ns - scene.origin_ns) / 1e9
+        if scene.film is None:
+            picture = running.painter.picture(t_s, scene.plate)
         else:
-            if self._film is None or self._film.path != peer.film:
-                self._film = Film(peer.film)
+            if self._film is None or self._film.path != scene.film:
+                self._film = Film(scene.film)
             picture = scaled(self._film.picture(t_s), running.mode.size)
         view = View(
             settings=running.settings,
             fps=running.mode.fps,
-            covered="covered" in peer.faults,
-            blurred="blurred" in peer.faults,
-            turned="turned" in peer.faults,
-            dark="dark" in peer.faults,
+            covered="covered" in scene.faults,
+            blurred="blurred" in scene.faults,
+            turned="turned" in scene.faults,
+            dark="dark" in scene.faults,
         )
         return seen(picture, view, running.seq)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hal.errors import BoardError, nearest
-from hal.sim.scene.peer import CameraPeer
 from hal.sim.scene.source import SceneFrames
 from hal.sim.world import World
 
@@ -17,10 +15,7 @@ class SimCameraWires:
 
     async def frames(self, bus: str) -> SceneFrames:
         """The camera on that bus. Raises BoardError."""
-        cameras = {peer.bus: peer for peer in self._world.peers.values() if isinstance(peer, CameraPeer)}
-        if bus not in cameras:
-            raise BoardError("buses", f"no camera on a bus {bus!r}{nearest(bus, cameras)}")
-        frames = SceneFrames(cameras[bus], self._world.clock)
+        frames = SceneFrames(self._world.camera(bus), self._world.clock)
         self._opened.append(frames)
         return frames
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hal.assemble_cameras import assemble_cameras
 from hal.board import Board, parse_board
 from hal.pictures import CameraMode, CameraPhase, CameraSettings, CameraStatus, Frame, Size
 from hal.ports import Camera
+from hal.sim.remote import WorldServer
+from hal.sim.remote.cameras import RemoteCameraWires
 from hal.sim.scene.peer import CameraPeer
 from hal.sim.scene.wires import SimCameraWires
 from hal.sim.time import VirtualClock
 from hal.sim.world import World
+from hal.wires import CameraWires
 
 BOARD = """
 [product]
@@ -61,10 +66,42 @@ class CameraBench:
 
 
 @asynccontextmanager
-async def camera_bench(clock: VirtualClock) -> AsyncIterator[CameraBench]:
+async def camera_bench(clock: VirtualClock, way: str = "in process") -> AsyncIterator[CameraBench]:
     """The bench, with the camera off at first."""
     world = World(clock, camera_board())
+    connect = WAYS[way]
+    async with connect(world) as wires:
+        async with at_work(world, wires, clock) as bench:
+            yield bench
+    world.close()
+
+
+@asynccontextmanager
+async def in_process(world: World) -> AsyncIterator[CameraWires]:
     wires = SimCameraWires(world)
+    yield wires
+    await wires.close()
+
+
+@asynccontextmanager
+async def over_a_socket(world: World) -> AsyncIterator[CameraWires]:
+    with tempfile.TemporaryDirectory() as folder:
+        server = WorldServer(world, Path(folder) / "world")
+        await server.start()
+        wires = await RemoteCameraWires.connect(Path(folder) / "world", world.clock)
+        try:
+            yield wires
+        finally:
+            await wires.close()
+            await server.close()
+
+
+WAYS = {"in process": in_process, "over a socket": over_a_socket}
+
+
+@asynccontextmanager
+async def at_work(world: World, wires: CameraWires, clock: VirtualClock) -> AsyncIterator[CameraBench]:
+    """The camera's driver at work on these wires."""
     cameras = await assemble_cameras(world.board, wires, clock)
     peer = world.find("camera:entrance")
     assert isinstance(peer, CameraPeer)
@@ -78,5 +115,3 @@ async def camera_bench(clock: VirtualClock) -> AsyncIterator[CameraBench]:
         work.cancel()
         with suppress(asyncio.CancelledError):
             await work
-        await wires.close()
-        world.close()

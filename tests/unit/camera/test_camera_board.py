@@ -69,7 +69,7 @@ def test_control_assembles_the_board_and_leaves_the_camera_closed() -> None:
 
 def test_what_control_imports_has_no_numpy_and_no_camera_library() -> None:
     script = (
-        "import sys, firmware.app, hal.assemble, hal.buses.real, hal.sim.world, hal.sim.wires\n"
+        "import sys, firmware.app, firmware.board_process.process, hal.assemble, hal.buses.real, hal.sim.remote\n"
         "print(sorted({'numpy', 'simplejpeg', 'picamera2', 'hal.planes', 'hal.drivers.camera'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)

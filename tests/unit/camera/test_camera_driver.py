@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
-from hal.errors import OutOfRange
+from hal.errors import BoardError, OutOfRange
 from hal.pictures import CameraMode, CameraPhase, CameraSettings, Size
 from hal.planes import samples
+from hal.sim.remote import WorldServer
+from hal.sim.remote.cameras import RemoteCameraWires
 from hal.sim.time import VirtualClock, virtual_run
-from tests.unit.camera.bench import MODE, SETTINGS, CameraBench, camera_bench
+from hal.sim.world import World
+from tests.unit.camera.bench import MODE, SETTINGS, WAYS, CameraBench, at_work, camera_bench, camera_board
 from tests.unit.camera.looks import mean
 
 OFF, STARTING, RUNNING, LOST = CameraPhase.OFF, CameraPhase.STARTING, CameraPhase.RUNNING, CameraPhase.LOST
 
 
-def on_bench(scene: Callable[[CameraBench], Awaitable[None]]) -> None:
-    async def main(clock: VirtualClock) -> None:
-        async with camera_bench(clock) as bench:
-            await scene(bench)
+OnBench = Callable[[Callable[[CameraBench], Awaitable[None]]], None]
 
-    virtual_run(main)
+
+@pytest.fixture(params=list(WAYS))
+def on_bench(request: pytest.FixtureRequest) -> OnBench:
+    """Play a scene with the camera's world in the same process, and behind a socket."""
+
+    def play(scene: Callable[[CameraBench], Awaitable[None]]) -> None:
+        async def main(clock: VirtualClock) -> None:
+            async with camera_bench(clock, request.param) as bench:
+                await scene(bench)
+
+        virtual_run(main)
+
+    return play
 
 
 @pytest.mark.parametrize("fps", [1, 10, 25, 50])
-def test_frames_come_at_the_rate_that_was_asked_for_with_both_streams(fps: int) -> None:
+def test_frames_come_at_the_rate_that_was_asked_for_with_both_streams(fps: int, on_bench: OnBench) -> None:
     async def scene(bench: CameraBench) -> None:
         bench.camera.start(dataclasses.replace(MODE, fps=fps), SETTINGS)
         await bench.clock.sleep(4.005)
@@ -44,7 +58,7 @@ def test_frames_come_at_the_rate_that_was_asked_for_with_both_streams(fps: int) 
     on_bench(scene)
 
 
-def test_nothing_is_opened_before_somebody_starts_the_camera_and_nothing_comes_after_stop() -> None:
+def test_nothing_is_opened_before_somebody_starts_the_camera_and_nothing_comes_after_stop(on_bench: OnBench) -> None:
     async def scene(bench: CameraBench) -> None:
         await bench.clock.sleep(5)
         assert not bench.peer.trace.value
@@ -62,7 +76,7 @@ def test_nothing_is_opened_before_somebody_starts_the_camera_and_nothing_comes_a
     on_bench(scene)
 
 
-def test_frames_that_are_kept_keep_their_picture() -> None:
+def test_frames_that_are_kept_keep_their_picture(on_bench: OnBench) -> None:
     async def scene(bench: CameraBench) -> None:
         bench.camera.start(MODE, SETTINGS)
         first = await bench.next_frame()
@@ -75,7 +89,7 @@ def test_frames_that_are_kept_keep_their_picture() -> None:
     on_bench(scene)
 
 
-def test_an_unplugged_camera_is_lost_and_comes_back_by_itself_in_the_same_mode() -> None:
+def test_an_unplugged_camera_is_lost_and_comes_back_by_itself_in_the_same_mode(on_bench: OnBench) -> None:
     async def scene(bench: CameraBench) -> None:
         bench.camera.start(MODE, CameraSettings(saturation=0))
         await bench.next_frame()
@@ -97,7 +111,7 @@ def test_an_unplugged_camera_is_lost_and_comes_back_by_itself_in_the_same_mode()
     on_bench(scene)
 
 
-def test_a_camera_that_is_absent_at_the_start_is_waited_for() -> None:
+def test_a_camera_that_is_absent_at_the_start_is_waited_for(on_bench: OnBench) -> None:
     async def scene(bench: CameraBench) -> None:
         bench.peer.unplug()
         bench.camera.start(MODE, SETTINGS)
@@ -110,7 +124,7 @@ def test_a_camera_that_is_absent_at_the_start_is_waited_for() -> None:
     on_bench(scene)
 
 
-def test_a_camera_that_falls_silent_is_opened_again_until_it_sends() -> None:
+def test_a_camera_that_falls_silent_is_opened_again_until_it_sends(on_bench: OnBench) -> None:
     async def scene(bench: CameraBench) -> None:
         bench.camera.start(MODE, SETTINGS)
         await bench.next_frame()
@@ -127,7 +141,7 @@ def test_a_camera_that_falls_silent_is_opened_again_until_it_sends() -> None:
     on_bench(scene)
 
 
-def test_a_slow_camera_is_not_taken_for_a_silent_one() -> None:
+def test_a_slow_camera_is_not_taken_for_a_silent_one(on_bench: OnBench) -> None:
     async def scene(bench: CameraBench) -> None:
         bench.camera.start(dataclasses.replace(MODE, fps=1), SETTINGS)
         await bench.clock.sleep(30.5)
@@ -137,7 +151,7 @@ def test_a_slow_camera_is_not_taken_for_a_silent_one() -> None:
     on_bench(scene)
 
 
-def test_another_mode_takes_over_without_a_loss() -> None:
+def test_another_mode_takes_over_without_a_loss(on_bench: OnBench) -> None:
     async def scene(bench: CameraBench) -> None:
         bench.camera.start(MODE, SETTINGS)
         await bench.next_frame()
@@ -151,14 +165,14 @@ def test_another_mode_takes_over_without_a_loss() -> None:
     on_bench(scene)
 
 
-def test_power_off_takes_the_camera_away_and_power_on_brings_it_back() -> None:
+def test_power_off_takes_the_camera_away_and_power_on_brings_it_back(on_bench: OnBench) -> None:
     async def scene(bench: CameraBench) -> None:
         bench.camera.start(MODE, SETTINGS)
         await bench.next_frame()
-        bench.world.powered = False
+        bench.world.power(False)
         await bench.clock.sleep(2)
         assert bench.camera.status.phase is LOST
-        bench.world.powered = True
+        bench.world.power(True)
         await bench.clock.sleep(5.3)
         assert bench.camera.status.phase is RUNNING
 
@@ -177,7 +191,9 @@ def test_power_off_takes_the_camera_away_and_power_on_brings_it_back() -> None:
          "small stream is even and 64 x 48 to 320 x 180 (got 640 x 360)"),
     ],
 )  # fmt: skip
-def test_a_mode_the_camera_has_not_got_is_refused_and_the_old_one_goes_on(mode: CameraMode, complaint: str) -> None:
+def test_a_mode_the_camera_has_not_got_is_refused_and_the_old_one_goes_on(
+    mode: CameraMode, complaint: str, on_bench: OnBench
+) -> None:
     async def scene(bench: CameraBench) -> None:
         bench.camera.start(MODE, SETTINGS)
         await bench.next_frame()
@@ -200,7 +216,9 @@ def test_a_mode_the_camera_has_not_got_is_refused_and_the_old_one_goes_on(mode: 
          "cannot set sharpness; can set: brightness, contrast, exposure_us, longest_exposure_us, saturation"),
     ],
 )  # fmt: skip
-def test_a_setting_out_of_range_or_not_there_is_refused(settings: CameraSettings, complaint: str) -> None:
+def test_a_setting_out_of_range_or_not_there_is_refused(
+    settings: CameraSettings, complaint: str, on_bench: OnBench
+) -> None:
     async def scene(bench: CameraBench) -> None:
         bench.camera.start(MODE, SETTINGS)
         await bench.next_frame()
@@ -211,7 +229,7 @@ def test_a_setting_out_of_range_or_not_there_is_refused(settings: CameraSettings
     on_bench(scene)
 
 
-def test_a_camera_that_is_off_cannot_be_tuned() -> None:
+def test_a_camera_that_is_off_cannot_be_tuned(on_bench: OnBench) -> None:
     async def scene(bench: CameraBench) -> None:
         with pytest.raises(OutOfRange, match="camera1: is off; start it first"):
             bench.camera.tune(SETTINGS)
@@ -227,5 +245,44 @@ def test_the_end_of_the_work_closes_the_camera() -> None:
             peer = bench.peer
         assert not peer.trace.value
         assert bench.phases[-1] is OFF
+
+    virtual_run(main)
+
+
+def test_a_camera_whose_world_goes_is_lost_and_its_world_sees_it_closed() -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = World(clock, camera_board())
+        with tempfile.TemporaryDirectory() as folder:
+            server = WorldServer(world, Path(folder) / "world")
+            await server.start()
+            wires = await RemoteCameraWires.connect(Path(folder) / "world", clock)
+            async with at_work(world, wires, clock) as bench:
+                bench.camera.start(MODE, SETTINGS)
+                await bench.next_frame()
+                assert bench.peer.trace.value
+                await server.close()
+                await clock.sleep(1)
+                assert bench.camera.status.phase is LOST
+                assert not bench.peer.trace.value
+                assert not bench.peer.changed
+            await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_a_bus_without_a_camera_is_refused_over_a_socket_too(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = World(clock, camera_board())
+        server = WorldServer(world, tmp_path / "w")
+        await server.start()
+        wires = await RemoteCameraWires.connect(tmp_path / "w", clock)
+        with pytest.raises(BoardError, match=r"buses\.gpio0: is a gpio bus, not camera; valid: csi0"):
+            await wires.frames("gpio0")
+        with pytest.raises(BoardError, match=r"buses: no bus 'csi9'; did you mean 'csi0'"):
+            await wires.frames("csi9")
+        await wires.close()
+        await server.close()
+        world.close()
 
     virtual_run(main)
