@@ -14,6 +14,7 @@ from dataclasses import replace
 from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.errors import Busy, Refused, StationError, Unavailable
+from firmware.core.pace import Pace
 from firmware.core.vocabulary.osdp import (
     KeyChange,
     ReaderCondition,
@@ -61,6 +62,7 @@ class Attendant:
         self._core = core
         self._keys = keys
         self._settings = settings
+        self._conditions: Pace[ReaderCondition] = Pace(core.clock, core.bus.publish)
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._armed: Timer | None = None
@@ -94,6 +96,7 @@ class Attendant:
         self.disarm()
         self.port.on_link(None)
         self.port.on_condition(None)
+        self._conditions.close()
         self.port.disconnect()
 
     def apply(self) -> None:
@@ -196,14 +199,15 @@ class Attendant:
         self._bus.publish(link)
 
     def _condition(self, said: PeerCondition) -> None:
-        self._bus.publish(
+        self._conditions.put(
+            "",
             ReaderCondition(
                 reader=self.node,
                 tamper=said.tamper,
                 power_failed=said.power_failed,
                 inputs=said.inputs,
                 outputs=said.outputs,
-            )
+            ),
         )
 
     # keys

@@ -385,3 +385,13 @@ async def test_another_address_is_served_at_once(bench: OsdpBench) -> None:
     bench.peer.address = 7
     bench.plug(KEY)
     await bench.online()
+
+
+async def test_an_opened_external_reader_is_a_tamper_to_the_panel_until_it_is_closed(bench: OsdpBench) -> None:
+    await bench.pair()
+    await bench.params("osdp", external={"use": True})
+    await bench.action("reader.install", reader="external")
+    await bench.event("reader/key", change="rotated")
+    for open in (True, False):
+        bench.reader("external").tamper()
+        await bench.until(lambda open=open: bench.peer.tampered is open)
