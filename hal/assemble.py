@@ -18,6 +18,7 @@ from hal.board import (
     BicolourLedNode,
     Board,
     ButtonNode,
+    CameraNode,
     CardModuleNode,
     DigitalInputNode,
     DigitalOutputNode,
@@ -55,7 +56,20 @@ from hal.wires import AnalogIn, Gpio, I2c, Wires
 log = logging.getLogger("hal.assemble")
 
 # Drivers first by what they do to the world: what moves a strike is brought to its safe level before the rest.
-ORDER = ("expander", "adc", "relay", "output", "port", "wiegand_out", "led", "reader", "panel", "input", "button")
+ORDER = (
+    "expander",
+    "adc",
+    "relay",
+    "output",
+    "port",
+    "wiegand_out",
+    "led",
+    "reader",
+    "panel",
+    "input",
+    "button",
+    "camera",
+)
 
 # Full scale of a converter, in volts: the smaller one is finer, the larger one is for loops on a 5 V supply.
 FINE_V, WIDE_V = 4.096, 6.144
@@ -233,6 +247,8 @@ class _Assembly:
                 await self._loop(name, node)
             case ButtonNode():
                 await self._button(name, node)
+            case CameraNode():
+                return  # the media role's: hal.assemble_cameras
 
     async def _expander(self, name: str, node: Mcp23017Node) -> None:
         interrupt = await self._line(node.interrupt)

@@ -12,7 +12,9 @@ from hal.board.models import (
     Ads1115Node,
     Bus,
     ButtonNode,
+    CameraNode,
     CardModuleNode,
+    CsiBus,
     DigitalInputNode,
     GpioBus,
     I2cBus,
@@ -22,6 +24,7 @@ from hal.board.models import (
     OsdpReaderNode,
     RelayNode,
     UartBus,
+    VideoBus,
 )
 from hal.types import LineRef, Pull
 
@@ -35,6 +38,7 @@ def check_whole(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
     _channels(nodes)
     _addresses(buses, nodes)
     _serial(buses, nodes)
+    _cameras(buses, nodes)
     _aliases(nodes)
     _devices(buses)
 
@@ -142,6 +146,21 @@ def _serial(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
                 )
 
 
+def _cameras(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
+    """A camera has its bus for itself."""
+    places = sorted(name for name, bus in buses.items() if isinstance(bus, CsiBus | VideoBus))
+    owners: dict[str, str] = {}
+    for name, node in nodes.items():
+        if not isinstance(node, CameraNode):
+            continue
+        key = ("nodes", name, "bus")
+        if node.bus not in places:
+            raise Complaint(key, unknown("camera bus", node.bus, places))
+        owner = owners.setdefault(node.bus, name)
+        if owner != name:
+            raise Complaint(key, f"{node.bus} is already that of nodes.{owner}")
+
+
 def _aliases(nodes: Mapping[str, Node]) -> None:
     owners: dict[tuple[str, str], str] = {(node.kind, name): name for name, node in nodes.items()}
     for name, node in nodes.items():
@@ -157,5 +176,5 @@ def _devices(buses: Mapping[str, Bus]) -> None:
     for name, bus in buses.items():
         owner = owners.setdefault(bus.path, name)
         if owner != name:
-            field = "chip" if isinstance(bus, GpioBus) else "device"
+            field = "chip" if isinstance(bus, GpioBus) else "port" if isinstance(bus, CsiBus) else "device"
             raise Complaint(("buses", name, field), f"{bus.path!r} is already buses.{owner}")
