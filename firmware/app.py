@@ -245,7 +245,7 @@ def control_services(
             IndicateService(core, hardware),
             ReadersService(core, hardware, access_config, entries),
         ),
-        "external_readers": lambda: (ExternalReadersService(core, hardware),),
+        "osdp_readers": lambda: (ExternalReadersService(core, hardware),),
         "osdp_trace": lambda: (OsdpTraceService(core, hardware),),
         "controller": lambda: (ControllerService(core, hardware, ports),),
         "rules": lambda: (RulesService(core),),

@@ -65,7 +65,7 @@ DUTIES = (
         wants=_no_doors,
     ),
     Duty(
-        name="external_readers",
+        name="osdp_readers",
         role="control",
         summary="readers on RS-485 and their keys",
         needs=frozenset({"reader"}),

@@ -1,6 +1,6 @@
 """Board and wires in, named ports out: opens the driver of every node, and closes all of them safely.
 
-Only what the board needs is opened; sound is not: `hal.assemble_media` opens it in another process. Chips come first,
+Only what the board needs is opened; sound is not: `hal.assemble_sound` opens it in another process. Chips come first,
 then whatever drives something, then whatever listens; closing makes every output safe before anything else is given
 back.
 """
@@ -19,6 +19,7 @@ from hal.board import (
     BicolourLedNode,
     Board,
     ButtonNode,
+    CameraNode,
     CardModuleNode,
     DigitalInputNode,
     DigitalOutputNode,
@@ -56,9 +57,22 @@ from hal.wires import AnalogIn, Gpio, I2c, Wires
 log = logging.getLogger("hal.assemble")
 
 # Drivers first by what they do to the world: what moves a strike is brought to its safe level before the rest.
-ORDER = ("expander", "adc", "relay", "output", "port", "wiegand_out", "led", "reader", "panel", "input", "button")
+ORDER = (
+    "expander",
+    "adc",
+    "relay",
+    "output",
+    "port",
+    "wiegand_out",
+    "led",
+    "reader",
+    "panel",
+    "input",
+    "button",
+    "camera",
+)
 
-# What another process opens: see hal/assemble_media.py.
+# What another process opens: see hal/assemble_sound.py.
 MEDIA = frozenset({"speaker", "microphone"})
 
 # Full scale of a converter, in volts: the smaller one is finer, the larger one is for loops on a 5 V supply.
@@ -238,6 +252,8 @@ class _Assembly:
                 await self._loop(name, node)
             case ButtonNode():
                 await self._button(name, node)
+            case CameraNode():
+                return  # the media role's: hal.assemble_cameras
 
     async def _expander(self, name: str, node: Mcp23017Node) -> None:
         interrupt = await self._line(node.interrupt)

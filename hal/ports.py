@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hal.errors import BusError
+from hal.pictures import CameraMode, CameraSettings, CameraStatus, Frame
 from hal.types import (
     BusFrame,
     Colour,
@@ -388,11 +389,38 @@ class Microphone(Sound, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundHardware:
-    """The speakers and microphones of a board, by node name; made by `hal.assemble_media`."""
+    """The speakers and microphones of a board, by node name; made by `hal.assemble_sound`."""
 
     speakers: Mapping[str, Speaker]
     microphones: Mapping[str, Microphone]
     aliases: Mapping[str, str]
+
+
+class Camera(Port, Protocol):
+    """A camera. Off until `start`; from then on it comes back by itself whenever it was lost."""
+
+    @property
+    def largest(self) -> CameraMode:
+        """The largest size and the highest rate the board's camera has."""
+
+    @property
+    def status(self) -> CameraStatus:
+        """What it is doing now."""
+
+    def start(self, mode: CameraMode, settings: CameraSettings) -> None:
+        """Deliver frames from now on, instead of what it did. Raises OutOfRange with value and valid range."""
+
+    def tune(self, settings: CameraSettings) -> None:
+        """Change the settings without a break. Raises OutOfRange, also for a setting the running camera lacks."""
+
+    def stop(self) -> None:
+        """Close the camera."""
+
+    def watch(self, handler: Callable[[Frame], None] | None) -> None:
+        """Report every frame."""
+
+    def on_status(self, handler: Callable[[CameraStatus], None] | None) -> None:
+        """Report every change of phase or reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -243,8 +243,8 @@ class LinkSettings:
     """How one end of an OSDP link talks. Source: OSDP 2.2, Annex D (secure channel).
 
     `address` 0-126, `baud` 9600 to 230400. `keys` are secure channel base keys of 16 bytes, tried in order (the
-    key in use, then one that a rotation left behind). Without a key, or when all are refused, the link is
-    refused unless `plain` allows clear text; a peer that was seen with a secure channel never gets `plain`.
+    key in use, then one that a rotation left behind). With a key there is never clear text. Without one the link
+    is refused, unless `plain` allows clear text with a peer that was never seen with a secure channel.
     """
 
     address: int = 0

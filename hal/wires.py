@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hal.errors import BusError
+from hal.pictures import CameraMode, CameraSettings, Frame, Tuning
 from hal.types import ChipIdentity, Drive, Edge, EdgeKind, PcmBlock, Pull, PulseTrain, WiegandTiming
 
 EdgeHandler = Callable[[Edge], None]
 ByteHandler = Callable[[int, bytes], None]
 LostHandler = Callable[[BusError], None]
 PcmHandler = Callable[[PcmBlock], None]
+FrameHandler = Callable[[Frame], None]
 
 
 class InputLines(Protocol):
@@ -197,7 +199,7 @@ class PcmIn(Protocol):
 
 
 class SoundWires(Protocol):
-    """The wires of a board's sound, real or simulated: what `assemble_media` is handed."""
+    """The wires of a board's sound, real or simulated: what `assemble_sound` is handed."""
 
     async def gpio(self, bus: str) -> Gpio:
         """The GPIO chip of that bus name. Raises BoardError for an unknown name."""
@@ -232,3 +234,39 @@ class Wires(Protocol):
 
     async def close(self) -> None:
         """Give every bus back."""
+
+
+class Frames(Protocol):
+    """A camera as a stream of frames: an image sensor on its ribbon, a USB camera, or a simulated scene.
+
+    Off until `start`. After it failed, was lost or was stopped, it can be started again.
+    """
+
+    @property
+    def tunings(self) -> frozenset[Tuning]:
+        """What can be set; known while it runs, empty otherwise."""
+
+    async def start(
+        self, mode: CameraMode, settings: CameraSettings, handler: FrameHandler, lost: LostHandler
+    ) -> CameraMode:
+        """Open the camera and call `handler` for every frame; answers the mode it really delivers.
+
+        `lost` is called at most once, when the camera goes; `stop` has to follow. Settings it lacks are left alone.
+        Raises Absent, BusError; then nothing stays open.
+        """
+
+    async def tune(self, settings: CameraSettings) -> None:
+        """Apply settings while it runs. Raises BusError."""
+
+    async def stop(self) -> None:
+        """Close the camera; no frame comes after that. Stopping twice is harmless."""
+
+
+class CameraWires(Protocol):
+    """The cameras of one board, which only the media role opens; control is never handed these."""
+
+    async def frames(self, bus: str) -> Frames:
+        """The camera on the bus of that name, not yet started. Raises BoardError for an unknown name."""
+
+    async def close(self) -> None:
+        """Stop every camera."""

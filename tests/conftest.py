@@ -12,7 +12,7 @@ from tests.effort import EFFORT, examples
 
 settings.register_profile(
     "lintel",
-    max_examples=examples(100) * EFFORT,
+    max_examples=examples(100),
     deadline=None,
     derandomize=EFFORT == 1,
     suppress_health_check=[HealthCheck.too_slow],

@@ -283,10 +283,10 @@ class Desk:
         await self._settle(visit, self._decide(visit.attempt))
 
     def dial(self) -> str:
-        """The call key was pressed: the digits typed, which are forgotten; empty when they are a PIN or for one."""
+        """The call key was pressed: the digits typed, which are forgotten; empty with a PIN in them, or one awaited."""
         params = self._core.params.get(AccessParams)
         number = self._keys.take(self._core.clock.now_ns(), timeout_s=params.pin_timeout_s)
-        if self._waiting.visit is not None or self._shared.entries.is_pin(number):
+        if self._waiting.visit is not None or self._shared.entries.holds_pin(number):
             return ""
         return number
 

@@ -35,6 +35,8 @@ USE_WITHIN_S = 0.5
 LOAD_AGAIN_S = 10.0
 STOP_WITHIN_S = 2.0
 CHANGES = 64
+# A shorter PIN inside of a number is chance, not a slip of the finger.
+TELLING_DIGITS = 4
 
 WHAT = "entries"
 FILE = "entries.db"
@@ -83,14 +85,14 @@ class EntryList:
 
     # life
 
-    async def start(self, doors: Iterable[str]) -> None:
+    async def start(self, doors: Iterable[str], group: type[AccessParams] = AccessParams) -> None:
         """Load the list; what is damaged comes from the last good copy, what cannot be read stays closed.
 
-        `doors` are the doors an entry may name.
+        `doors` are the doors an entry may name; `group` is the parameter group as it is made for the board.
         """
         self._doors = tuple(doors)
-        self._core.params.declare(AccessParams)
-        await self._core.params.load(AccessParams)
+        self._core.params.declare(group)
+        await self._core.params.load(group)
         await self._load()
 
     async def run(self) -> None:
@@ -191,6 +193,12 @@ class EntryList:
         """Whether some entry has this PIN, alone or with its card."""
         hashed = self.pin_hash(digits)
         return hashed in self.index.pins or self.book.has_pin(hashed)
+
+    def holds_pin(self, digits: str) -> bool:
+        """Whether these are a PIN, or a PIN of four digits and more stands in them (a stray key came before it)."""
+        count = len(digits)
+        parts = {digits[start:end] for start in range(count) for end in range(start + TELLING_DIGITS, count + 1)}
+        return self.is_pin(digits) or any(map(self.is_pin, parts))
 
     async def spend(self, entry: Entry, *, cause: str | None) -> bool:
         """Take one use of a limited entry; True once it is on disk, False when that failed or took too long.

@@ -10,7 +10,7 @@ import logging
 from typing import ClassVar
 
 from firmware.access.indication import Indication
-from firmware.access.settings import AccessParams
+from firmware.access.settings import AccessParams, access_group
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
 from firmware.core.errors import NotFound, Unavailable, Unsupported
@@ -32,6 +32,7 @@ class IndicateService:
 
     def __init__(self, core: Core, hardware: Hardware) -> None:
         self._core = core
+        self._group = access_group(hardware)
         self._readers = frozenset(hardware.readers)
         self._nodes = {hardware.alias(node): node for node in hardware.readers}
         self._lights = {
@@ -44,8 +45,8 @@ class IndicateService:
 
     async def start(self) -> None:
         """Show the idle colour everywhere."""
-        self._core.params.declare(AccessParams)
-        await self._core.params.load(AccessParams)
+        self._core.params.declare(self._group)
+        await self._core.params.load(self._group)
         self._core.actions.register(
             "reader.indicate", IndicateParams, self._indicate, summary="Show a colour on a reader's light for a time."
         )

@@ -19,6 +19,7 @@ from firmware.access.forward import Forwarder
 from firmware.access.latest import LatestCards
 from firmware.access.oddity import Whereabouts
 from firmware.access.presenting import PresentingCommands
+from firmware.access.settings import access_group
 from firmware.access.throttle import Throttles
 from firmware.core.context import Core
 from firmware.core.vocabulary.station import ParamsChanged
@@ -40,6 +41,7 @@ class ReadersService:
         config.check(hardware)
         self._core = core
         self._entries = entries
+        self._group = access_group(hardware)
         self._chip_readers = hardware.chip_readers
         self._throttles = Throttles(core)
         self._forwarder = Forwarder(core)
@@ -57,7 +59,7 @@ class ReadersService:
         self._core.params.declare(ChipParams)
         await self._core.params.load(ChipParams)
         self._ask_chips()
-        await self._entries.start(self._doors)
+        await self._entries.start(self._doors, self._group)
         await self._throttles.load()
         for desk in self._desks.values():
             desk.open()

@@ -1,21 +1,32 @@
 """Parameters of the access room: the groups `access` (entry list, readers, schedules) and `doors`.
 
-The group `doors` is made for the board at hand, one parameter a door, so that a hold time above the
-relay's limit is refused before anything is saved.
+The groups are made for the board at hand, so that a reader that is not there and a hold time above the relay's limit
+are refused before anything is saved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    create_model,
+    field_validator,
+)
 
 from firmware.access.schedule import Schedule
 from firmware.core.cards.formats import FORMATS, CardFormat
 from firmware.core.params import Group, param, part_over
 from hal.errors import nearest
+from hal.ports import Hardware
 from hal.types import Colour
 
 HOLDERS = 50
@@ -90,7 +101,7 @@ class AccessParams(Group):
         le=50,
     )
     mode: ReaderMode = param(ReaderMode.ANY, "What readers ask for.")
-    reader_modes: dict[ReaderKey, ReaderMode] = param(dict, "Modes of single readers, by node name.", max_length=32)
+    reader_modes: dict[ReaderKey, ReaderMode] = param(dict, "Modes of single readers, by name.", max_length=32)
     double_use: DoubleUse = param(DoubleUse.FLAG, "What happens to a card that was at another reader a moment ago.")
     double_use_s: float = param(
         1.0, "Seconds a holder needs from one reader to another; 0: not looked at.", ge=0, le=60
@@ -106,6 +117,29 @@ class AccessParams(Group):
     def formats(self) -> tuple[CardFormat, ...]:
         """The layouts of `card_formats`, in order."""
         return tuple(FORMATS[name] for name in self.card_formats)
+
+
+def access_group(hardware: Hardware) -> type[AccessParams]:
+    """The group for a board's readers: their modes are kept by node, whichever name people use."""
+    return _access_group(tuple((hardware.alias(node), node) for node in hardware.readers))
+
+
+@cache
+def _access_group(readers: tuple[tuple[str, str], ...]) -> type[AccessParams]:
+    nodes = {name: node for alias, node in readers for name in (alias, node)}
+
+    def by_node(modes: dict[str, ReaderMode]) -> dict[str, ReaderMode]:
+        found: dict[str, ReaderMode] = {}
+        for name, mode in modes.items():
+            if name not in nodes:
+                raise ValueError(f"no reader {name!r} on this board{nearest(name, nodes)}")
+            if nodes[name] in found:
+                raise ValueError(f"reader {name!r} is named twice")
+            found[nodes[name]] = mode
+        return found
+
+    validators: dict[str, Any] = {"_readers_of_the_board": field_validator("reader_modes")(by_node)}
+    return create_model("BoardAccessGroup", __base__=AccessParams, __validators__=validators)
 
 
 class Repeat(StrEnum):

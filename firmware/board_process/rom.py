@@ -75,7 +75,7 @@ class Rom:
             self._slots.mkdir(mode=0o700, parents=True, exist_ok=True)
             link = self._slots / Slot.A
             if link.is_symlink() and not link.exists():
-                link.unlink()  # the checkout has moved, or is another one now
+                link.unlink()  # the checkout has moved
             if not link.exists():
                 link.symlink_to(CHECKOUT, target_is_directory=True)
             for path in self._places.boots.values():

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from firmware.board_process.rom import Booted
+from firmware.core.errors import Unavailable
 from firmware.notify import RESTART, parse
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir
@@ -168,7 +169,11 @@ class Supervisor:
     async def _restarts(self) -> None:
         while True:
             await self._wanted.wait()
-            await self.restart()
+            self._wanted.clear()  # also where the power is off and nothing comes of it, or this would never wait again
+            try:
+                await self.restart()
+            except Unavailable as error:  # the board stays dark, and `power on` tries again
+                print(f"lintel: boot: {error.message}", file=sys.stderr, flush=True)
 
     def _bark(self) -> None:
         self._watchdog = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from firmware.controller.face import Said, Stands
@@ -19,6 +19,8 @@ from firmware.controller.settings import ControllerParams
 from firmware.core.actions import Caller, Level
 from firmware.core.context import Core
 from firmware.core.errors import Refused, StationError
+from firmware.core.events import Event
+from firmware.core.pace import Pace
 from firmware.core.vocabulary.controller import (
     ControllerLink,
     ControllerOutput,
@@ -28,6 +30,7 @@ from firmware.core.vocabulary.controller import (
     ForwardParams,
     Verdict,
 )
+from firmware.core.vocabulary.osdp import ReaderCondition
 from hal.clock import Timer
 from hal.errors import HalError
 from hal.ports import PanelPort
@@ -68,10 +71,11 @@ class OsdpController:
         self._feedback = feedback
         self._stands = stands
         self._keys = Keyring(core)
+        self._wishes: Pace[Event] = Pace(core.clock, core.bus.publish)
         self._params = ControllerParams()
         self._served: LinkSettings | None = None
         self._armed: Timer | None = None
-        self._armed_until_ns = 0
+        self._armed_until: datetime | None = None
         self._told_ns = 0
         self._place: PanelPlace | None = None
         self._proved = False
@@ -88,7 +92,12 @@ class OsdpController:
         self._serve()
 
     async def run(self) -> None:
-        """Keep what the panel changes of our place on its bus and of our keys, until cancelled."""
+        """Keep what the panel changes of our place and keys, and tell it of opened housings, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_changes())
+            tasks.create_task(self._tell_tampers())
+
+    async def _keep_changes(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -96,6 +105,12 @@ class OsdpController:
                 await self._keep()
             except StationError as error:
                 log.error("what the panel has changed holds until the next start only: %s", error)
+
+    async def _tell_tampers(self) -> None:
+        """A reader of ours whose housing is open is our own housing to the panel."""
+        with self._core.bus.subscribe(ReaderCondition) as conditions:
+            async for _ in conditions:
+                self._port.tamper(any(state.tamper for state in self._core.bus.states(ReaderCondition)))
 
     async def _keep(self) -> None:
         place, self._place = self._place, None
@@ -123,6 +138,7 @@ class OsdpController:
         self._port.on_key(None)
         self._port.watch(None)
         self._port.stop()
+        self._wishes.close()
         self._served = None
         self._core.bus.forget(ControllerLink)
         for output in self._core.bus.states(ControllerOutput):
@@ -153,7 +169,7 @@ class OsdpController:
             )
         self._disarm()
         self._armed = self._core.clock.call_later(for_s, self._time_is_up)
-        self._armed_until_ns = self._core.clock.now_ns() + round(for_s * 1e9)
+        self._armed_until = self._core.clock.utc() + timedelta(seconds=for_s)
         self._serve(install=True)
 
     async def forget_key(self) -> None:
@@ -220,12 +236,7 @@ class OsdpController:
 
     def _tell(self, status: LinkStatus) -> None:
         now_ns = self._core.clock.now_ns()
-        until = None
-        if self._armed is not None:
-            until = self._core.clock.utc() + timedelta(microseconds=(self._armed_until_ns - now_ns) // 1000)
         before = self._core.bus.state(ControllerLink)
-        if before is not None and before.install_until is not None and until is not None:
-            until = before.install_until  # the same end, computed once
         now = ControllerLink(
             port=self._port.name,
             phase=status.phase,
@@ -237,7 +248,7 @@ class OsdpController:
             retries=status.retries,
             check_errors=status.check_errors,
             refusals=status.refusals,
-            install_until=until,
+            install_until=None if self._armed is None else self._armed_until,
         )
         only_counts = before is not None and _but_counts(now) == _but_counts(before)
         if only_counts and now_ns - self._told_ns < COUNTS_EVERY_S * 1e9:
@@ -256,9 +267,9 @@ class OsdpController:
             case PanelBuzz():
                 self._feedback.beep(fact.on)
             case PanelText():
-                self._core.bus.publish(ControllerText(text=fact.text, for_s=fact.for_s))
+                self._wishes.put("text", ControllerText(text=fact.text, for_s=fact.for_s))
             case PanelOutput():
-                self._core.bus.publish(ControllerOutput(number=fact.number, on=fact.on))
+                self._wishes.put(f"output {fact.number}", ControllerOutput(number=fact.number, on=fact.on))
             case PanelPlace():
                 self._moved(fact)
 

@@ -80,7 +80,9 @@ def explain(error: ValidationError, cls: type[Any], where: str) -> Invalid:
         return Invalid(place, "is missing")
     hidden = hidden_in(cls)
     secret = str(first["loc"][0]) in hidden if first["loc"] else bool(hidden)
-    got = "" if secret else f" (got {shown(first['input'])})"
+    # A mistake between several fields names them and their values itself; the whole object would only hide it.
+    between = first["type"] == "value_error" and not first["loc"]
+    got = "" if secret or between else f" (got {shown(first['input'])})"
     return Invalid(place, f"{message[0].lower()}{message[1:]}{got}")
 
 

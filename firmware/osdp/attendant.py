@@ -14,6 +14,7 @@ from dataclasses import replace
 from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.errors import Busy, Refused, StationError, Unavailable
+from firmware.core.pace import Pace
 from firmware.core.vocabulary.osdp import (
     KeyChange,
     ReaderCondition,
@@ -61,6 +62,7 @@ class Attendant:
         self._core = core
         self._keys = keys
         self._settings = settings
+        self._conditions: Pace[ReaderCondition] = Pace(core.clock, core.bus.publish)
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._armed: Timer | None = None
@@ -94,6 +96,7 @@ class Attendant:
         self.disarm()
         self.port.on_link(None)
         self.port.on_condition(None)
+        self._conditions.close()
         self.port.disconnect()
 
     def apply(self) -> None:
@@ -108,6 +111,8 @@ class Attendant:
         else:
             self._bus.forget(UnsafeSetting, f"{self.place}.insecure")
         if not settings.use:
+            if self._armed is not None:
+                self.disarm()
             self.port.disconnect()
             self._publish(self.port.link)
             return
@@ -116,6 +121,8 @@ class Attendant:
 
     def _connect(self, keys: tuple[bytes, ...], *, plain: bool) -> None:
         settings = self._settings()
+        if not self._open or not settings.use:
+            return  # switched off while an install was under way
         try:
             self.port.connect(LinkSettings(address=settings.address, baud=settings.baud, keys=keys, plain=plain))
         except HalError as error:
@@ -192,14 +199,15 @@ class Attendant:
         self._bus.publish(link)
 
     def _condition(self, said: PeerCondition) -> None:
-        self._bus.publish(
+        self._conditions.put(
+            "",
             ReaderCondition(
                 reader=self.node,
                 tamper=said.tamper,
                 power_failed=said.power_failed,
                 inputs=said.inputs,
                 outputs=said.outputs,
-            )
+            ),
         )
 
     # keys
@@ -225,7 +233,8 @@ class Attendant:
         """Give the reader its first key within `for_s` seconds. Raises Refused for a reader that is off, or keyed."""
         if not self._settings().use:
             raise Refused("reader.install", f"reader {self.alias!r} is switched off ({self.place}.use)")
-        if self._keys.of(self.node).secured:
+        known = self._keys.of(self.node)
+        if known.secured or known.imported:
             raise Refused("reader.install", f"reader {self.alias!r} has a key; 'reader.forget' comes first")
         self._stop_timer()
         self._armed = self._core.clock.call_later(for_s, self._install_over)
@@ -319,7 +328,7 @@ class Attendant:
         """Use a key that the reader has already. Raises Unavailable."""
         async with self._lock:
             await self._keys.forget(self.node)
-            await self._keys.offer(self.node, key)
+            await self._keys.offer(self.node, key, imported=True)
         self.apply()
         self._told(KeyChange.IMPORTED)
 

@@ -23,10 +23,15 @@ log = logging.getLogger("firmware.osdp")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderKeys:
-    """What is known of one reader: keys in hex, the one in use first; `secured` once seen with a secure channel."""
+    """What is known of one reader: keys in hex, the one in use first; `secured` once seen with a secure channel.
+
+    `imported` until then for a key that somebody else drew: it may be that of other readers as well, so it never
+    crosses the wire under the published install key (hardening row 3).
+    """
 
     keys: tuple[str, ...] = field(default=(), repr=False)
     secured: bool = False
+    imported: bool = False
 
     def raw(self) -> tuple[bytes, ...]:
         """The keys as bytes."""
@@ -35,9 +40,10 @@ class ReaderKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFile:
-    """The file as it is kept."""
+    """The file as it is kept; `lost` once it was damaged: a reader that is not in it may have had a key."""
 
     readers: dict[str, ReaderKeys]
+    lost: bool = False
 
 
 UNKNOWN = ReaderKeys()
@@ -66,21 +72,22 @@ class KeyBook:
         """
         try:
             data = await self._keeper.load(FILE)
-            readers = {} if data is None else dict(decode(KeyFile, json.loads(data), where=FILE).readers)
+            kept = KeyFile(readers={}) if data is None else decode(KeyFile, json.loads(data), where=FILE)
+        except (Damaged, Invalid, ValueError) as error:  # before Unavailable, of which Damaged is one
+            log.error("the keys of external readers are lost, none is talked to in clear text: %s", error)
+            kept = KeyFile(readers={}, lost=True)
         except Unavailable as error:
             log.error("the keys of external readers cannot be read now: %s", error)
             return False
-        except (Damaged, Invalid, ValueError) as error:
-            log.error("the keys of external readers are lost, none is talked to in clear text: %s", error)
-            self._lost, readers = True, {}
-        self._readers = readers
+        self._readers, self._lost = dict(kept.readers), kept.lost
         self._read = True
         return True
 
-    async def offer(self, reader: str, key: bytes) -> None:
-        """Keep a key that the reader is going to be given, behind the one in use. Raises Unavailable."""
+    async def offer(self, reader: str, key: bytes, *, imported: bool = False) -> None:
+        """Keep a key that the reader is given next, or has already, behind the one in use. Raises Unavailable."""
         known = self.of(reader)
-        await self._put(reader, replace(known, keys=(*known.keys[:1], key.hex())))
+        imported = imported or known.imported
+        await self._put(reader, replace(known, keys=(*known.keys[:1], key.hex()), imported=imported))
 
     async def prefer(self, reader: str, key: bytes) -> None:
         """Put a key that the reader says it has taken before the one it had. Raises Unavailable."""
@@ -100,5 +107,5 @@ class KeyBook:
         if not self._read and not await self.load():
             raise Unavailable(FILE, "cannot be read now; nothing was changed")
         readers = {**self._readers, reader: known}
-        await self._keeper.save(FILE, json.dumps(encode(KeyFile(readers=readers))).encode())
+        await self._keeper.save(FILE, json.dumps(encode(KeyFile(readers=readers, lost=self._lost))).encode())
         self._readers = readers

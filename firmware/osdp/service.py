@@ -1,4 +1,4 @@
-"""Service `external_readers`: readers on RS-485, switched on by parameters and keyed by hand (manual 001)."""
+"""Service `osdp_readers`: readers on RS-485, switched on by parameters and keyed by hand (manual 001)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ADDRESSES = range(127)
 class ExternalReadersService:
     """Owns parameter group `osdp` and the `reader.*` actions of external readers; publishes their links."""
 
-    name: ClassVar[str] = "external_readers"
+    name: ClassVar[str] = "osdp_readers"
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset({"reader"})
 

@@ -51,8 +51,8 @@ class FileEngine:
     def write(self, slot: Slot, approved: Approved, progress: Callable[[int], None]) -> None:
         """Write, flush, read back and hash. Raises OSError (ENOSPC: nothing was written), Damaged."""
         make_folders(self._medium, SLOTS)
+        self.check_room(slot, approved)
         total = sum(image.size for image in approved.images)
-        self._check_room(slot, total)
         if exists(self._medium, note_path(slot)):
             self._medium.remove(note_path(slot))
             self._medium.sync(SLOTS)
@@ -70,6 +70,15 @@ class FileEngine:
             raise
         replace_file(self._medium, note_path(slot), note_of(approved))
 
+    def check_room(self, slot: Slot, approved: Approved) -> None:
+        """Whether the medium has room for the images. Raises OSError (ENOSPC)."""
+        if self._free_bytes is None:
+            return
+        total = sum(image.size for image in approved.images)
+        room = self._free_bytes() - SPARE_BYTES
+        if room < total:
+            raise OSError(errno.ENOSPC, f"slot {slot.value} needs {total} bytes, there is room for {max(0, room)}")
+
     def holds(self, slot: Slot, manifest_sha256: str) -> bool:
         """Whether the slot holds exactly this content, whole, by reading all of it. Raises OSError."""
         try:
@@ -80,13 +89,6 @@ class FileEngine:
             return all(self._digest(slot, image) == image.sha256 for image in images)
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return False
-
-    def _check_room(self, slot: Slot, total: int) -> None:
-        if self._free_bytes is None:
-            return
-        room = self._free_bytes() - SPARE_BYTES
-        if room < total:
-            raise OSError(errno.ENOSPC, f"slot {slot.value} needs {total} bytes, there is room for {max(0, room)}")
 
     def _check(self, slot: Slot, image: Image, meter: _Meter) -> None:
         if self._digest(slot, image, meter) != image.sha256:

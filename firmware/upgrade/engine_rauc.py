@@ -68,6 +68,9 @@ class RaucEngine:
                 raise Damaged(f"slot {slot.value}", f"reads back other than {image.name!r} of the bundle")
         replace_file(self._medium, note_path(slot), note_of(approved))
 
+    def check_room(self, slot: Slot, approved: Approved) -> None:
+        """RAUC's slots are partitions, and the gate has compared the images with their size."""
+
     def holds(self, slot: Slot, manifest_sha256: str) -> bool:
         """Whether the slot holds exactly this content, whole, by reading all of it. Raises OSError."""
         try:

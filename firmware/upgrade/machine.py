@@ -108,11 +108,13 @@ class Machine:
     ) -> Upgrade:
         """Write an approved bundle into the other slot and stage it; `arm` starts it.
 
-        Raises Busy, and whatever the engine or the boot control raised; then the old firmware stays, idle,
-        with the failure as the outcome.
+        Raises Busy, OSError (ENOSPC: nothing was changed), and whatever the engine or the boot control raised
+        while they wrote; then the old firmware stays, idle, with the failure as the outcome.
         """
         self.check_free()
         source, target = self.running, self.running.other
+        # Before anything changes: what does not fit must not cost the firmware in the other slot.
+        self.parts.engine.check_room(target, approved)
         up = Upgrade(
             id=self.parts.new_id(),
             mode=mode,

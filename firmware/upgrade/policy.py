@@ -8,7 +8,7 @@ from firmware.upgrade.context import GateContext, Mode
 from firmware.upgrade.manifest import Manifest, Version, version
 from firmware.upgrade.refusals import Refusal, Why, shown
 
-# From this track on every LTS track on the way has to be installed (manual 001, Upgrade AXIS OS).
+# From this track on every LTS track on the way has to be installed (manual 001, upgrade of the firmware).
 LTS_RULE_FROM = (12, 6)
 # A bundle for several models cannot name one of them to RAUC.
 FAMILY = "lintel"

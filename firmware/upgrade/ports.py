@@ -84,6 +84,9 @@ class Boot(Protocol):
 class Engine(Protocol):
     """Writes the images of an approved bundle into a slot."""
 
+    def check_room(self, slot: Slot, approved: Approved) -> None:
+        """Whether the images fit, before anything is changed. Raises OSError (ENOSPC)."""
+
     def write(self, slot: Slot, approved: Approved, progress: Callable[[int], None]) -> None:
         """Write, flush, read back and hash; `progress` is told 0 to 100. Raises OSError, Damaged."""
 

@@ -7,17 +7,18 @@ service brings it bundles, time, health and wishes, and shows its record on the 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from firmware.core.actions import NOTHING, Caller, Invocation, Level, Nothing
 from firmware.core.context import Core
-from firmware.core.errors import Busy, NotFound, StationError, Unavailable
+from firmware.core.errors import Busy, Exhausted, NotFound, StationError, Unavailable
 from firmware.core.vocabulary.device import DeviceInfo, DevicePhase, Phase, RestartAsked
 from firmware.core.vocabulary.security import LoginSeen
 from firmware.core.vocabulary.station import RoleState, ServicePhase, ServiceState
@@ -36,7 +37,7 @@ from firmware.upgrade.gate import approve
 from firmware.upgrade.indication import SHOWN_S, phase_of, state_of
 from firmware.upgrade.machine import TICK_S, Machine, reason_of
 from firmware.upgrade.ports import Approved
-from firmware.upgrade.record import Mode, Outcome, ResetKind, Upgrade
+from firmware.upgrade.record import Mode, Outcome, ResetKind, Stage, Upgrade
 from firmware.upgrade.revoking import Revoking
 from firmware.upgrade.waking import Start
 from firmware.upgrade.worker import Worker
@@ -49,6 +50,8 @@ SETTLED_S = 3.0
 # How often the time that a failure is shown is written down.
 SHOWN_TICK_S = 3600
 LARGEST_IMAGE = 1024**3
+
+T = TypeVar("T")
 
 log = logging.getLogger("firmware.upgrade")
 
@@ -143,8 +146,9 @@ class UpgradeService:
             self._refused(error.code, str(error), invocation)
             raise
         except OSError as error:
-            self._refused("unavailable", reason_of(error), invocation)
-            raise Unavailable("upgrade.install", f"storage fails ({reason_of(error)}); nothing was changed") from error
+            failure = _storage_failure(error)
+            self._refused(failure.code, failure.message, invocation)
+            raise failure from error
         finally:
             self._checking = False
             self._show(invocation.cause)
@@ -165,7 +169,6 @@ class UpgradeService:
         def progress(percent: int) -> None:
             loop.call_soon_threadsafe(self._progressed, percent)
 
-        loop.call_soon_threadsafe(self._passed)
         return self._machine.install(approved, Mode(wish.mode.value), window_s=wish.confirm_within_s, progress=progress)
 
     def _context(self, mode: GateMode) -> GateContext:
@@ -187,11 +190,6 @@ class UpgradeService:
             certificate=self._places.certificate if self._places.certificate.exists() else None,
         )
 
-    def _passed(self) -> None:
-        """The gate let it through: from now on the machine has it."""
-        self._checking = False
-        self._show()
-
     def _progressed(self, percent: int) -> None:
         self._progress = percent
         self._show()
@@ -207,13 +205,13 @@ class UpgradeService:
     async def _confirm(self, invocation: Invocation) -> Nothing:
         wish = invocation.params
         assert isinstance(wish, ConfirmParams)
-        await self._worker.run(lambda: self._machine.confirm(wish.id))
+        await self._change(lambda: self._machine.confirm(wish.id), invocation)
         self._show(invocation.cause)
         return NOTHING
 
     async def _rollback(self, invocation: Invocation) -> UpgradeAnswer:
         self._check_free()
-        up = await self._worker.run(self._machine.rollback)
+        up = await self._change(self._machine.rollback, invocation)
         self._show(invocation.cause)
         return self._begin(up, invocation)
 
@@ -221,13 +219,17 @@ class UpgradeService:
         by = "button" if invocation.caller.via == "button" else "api"
         if by == "api":
             self._check_free()
-        try:
-            await self._worker.run(lambda: self._machine.ask_reset(kind, by))
-        except OSError as error:
-            raise Unavailable(invocation.action, f"storage fails ({reason_of(error)}); nothing was changed") from error
+        await self._change(lambda: self._machine.ask_reset(kind, by), invocation)
         self._show(invocation.cause)
         self._ask_restart(self._machine.parts.boot.restart, invocation.caller)
         return NOTHING
+
+    async def _change(self, step: Callable[[], T], invocation: Invocation) -> T:
+        """A step of the machine, on the worker. Raises what it raises, Unavailable when the medium fails."""
+        try:
+            return await self._worker.run(step)
+        except OSError as error:
+            raise Unavailable(invocation.action, f"storage fails ({reason_of(error)})") from error
 
     # restart
 
@@ -304,13 +306,15 @@ class UpgradeService:
     def _show(self, cause: str | None = None) -> None:
         """Put the record on the bus, and an outcome that nobody was told of yet."""
         record, bus = self._machine.record, self._core.bus
-        state = state_of(record, self._machine.running, checking=self._checking, progress=self._progress)
+        # Until the machine has it: between the gate and the record there is no idle moment.
+        checking = self._checking and record.stage is Stage.IDLE
+        state = state_of(record, self._machine.running, checking=checking, progress=self._progress)
         if not state.same_as(bus.state(UpgradeState)):
             bus.publish(state, cause=cause)
         if record.last is not None and (self._told is None or record.last.id != self._told.id):
             self._announce()
         phase, detail = phase_of(record)
-        if self._checking and phase in (Phase.NORMAL, Phase.UPGRADE_FAILED):
+        if checking and phase in (Phase.NORMAL, Phase.UPGRADE_FAILED):
             phase, detail = Phase.UPGRADING, "checking"
         before = bus.state(DevicePhase)
         starting = before is None or before.phase is Phase.STARTING
@@ -355,3 +359,10 @@ class UpgradeService:
         except OSError as error:
             log.warning("the record could not be written: %s", error)
         self._show()
+
+
+def _storage_failure(error: OSError) -> StationError:
+    """What whoever wanted an installation is told when the medium refused."""
+    if error.errno == errno.ENOSPC:
+        return Exhausted("bundle", f"the device has no room for it ({reason_of(error)}); its firmware stays")
+    return Unavailable("upgrade.install", f"storage fails ({reason_of(error)}); the firmware stays")

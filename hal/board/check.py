@@ -12,7 +12,9 @@ from hal.board.models import (
     Ads1115Node,
     Bus,
     ButtonNode,
+    CameraNode,
     CardModuleNode,
+    CsiBus,
     DigitalInputNode,
     GpioBus,
     I2cBus,
@@ -22,6 +24,7 @@ from hal.board.models import (
     OsdpReaderNode,
     RelayNode,
     UartBus,
+    VideoBus,
 )
 from hal.board.sound import AudioInNode, AudioOutNode
 from hal.types import LineRef, Pull
@@ -37,6 +40,7 @@ def check_whole(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
     _addresses(buses, nodes)
     _serial(buses, nodes)
     _sound(nodes)
+    _cameras(buses, nodes)
     _aliases(nodes)
     _devices(buses)
 
@@ -156,6 +160,21 @@ def _sound(nodes: Mapping[str, Node]) -> None:
                 raise Complaint(("nodes", name, "device"), f"{node.device!r} is already nodes.{owner}")
 
 
+def _cameras(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
+    """A camera has its bus for itself."""
+    places = sorted(name for name, bus in buses.items() if isinstance(bus, CsiBus | VideoBus))
+    owners: dict[str, str] = {}
+    for name, node in nodes.items():
+        if not isinstance(node, CameraNode):
+            continue
+        key = ("nodes", name, "bus")
+        if node.bus not in places:
+            raise Complaint(key, unknown("camera bus", node.bus, places))
+        owner = owners.setdefault(node.bus, name)
+        if owner != name:
+            raise Complaint(key, f"{node.bus} is already that of nodes.{owner}")
+
+
 def _aliases(nodes: Mapping[str, Node]) -> None:
     owners: dict[tuple[str, str], str] = {(node.kind, name): name for name, node in nodes.items()}
     for name, node in nodes.items():
@@ -171,5 +190,5 @@ def _devices(buses: Mapping[str, Bus]) -> None:
     for name, bus in buses.items():
         owner = owners.setdefault(bus.path, name)
         if owner != name:
-            field = "chip" if isinstance(bus, GpioBus) else "device"
+            field = "chip" if isinstance(bus, GpioBus) else "port" if isinstance(bus, CsiBus) else "device"
             raise Complaint(("buses", name, field), f"{bus.path!r} is already buses.{owner}")

@@ -85,6 +85,40 @@ class UartBus(Frozen):
         return self.device
 
 
+class CsiBus(Frozen):
+    """A connector for an image sensor on a ribbon; `port` counts the sensors as libcamera does, from 0."""
+
+    kind: Literal["csi"]
+    port: int = Field(0, ge=0, le=3)
+
+    @property
+    def lines(self) -> tuple[LineRef, ...]:
+        """A ribbon has lines of its own."""
+        return ()
+
+    @property
+    def path(self) -> str:
+        """The port, which is no file."""
+        return f"csi:{self.port}"
+
+
+class VideoBus(Frozen):
+    """A camera with a driver of its own, such as one on USB, by its device file."""
+
+    kind: Literal["video"]
+    device: Device
+
+    @property
+    def lines(self) -> tuple[LineRef, ...]:
+        """It takes no line."""
+        return ()
+
+    @property
+    def path(self) -> str:
+        """The device file."""
+        return self.device
+
+
 class ButtonNode(Soldered):
     """A push button to ground or to supply."""
 
@@ -327,7 +361,22 @@ class OsdpPortNode(Soldered):
     bus: Name
 
 
-Bus = GpioBus | I2cBus | UartBus
+class CameraNode(Soldered):
+    """A camera on a bus of kind csi or video; `width`, `height` and `fps` are the most it delivers.
+
+    The media role opens it; size, rate and settings in use are parameters.
+    """
+
+    kind: ClassVar[str] = "camera"
+
+    compatible: Literal["camera"]
+    bus: Name
+    width: int = Field(1920, ge=64, le=8192, multiple_of=2)
+    height: int = Field(1080, ge=48, le=8192, multiple_of=2)
+    fps: int = Field(30, ge=1, le=240)
+
+
+Bus = GpioBus | I2cBus | UartBus | CsiBus | VideoBus
 Node = (
     ButtonNode
     | LedNode
@@ -347,15 +396,17 @@ Node = (
     | OsdpPortNode
     | AudioInNode
     | AudioOutNode
+    | CameraNode
 )
 
-BUSES: dict[str, type[Bus]] = {"gpio": GpioBus, "i2c": I2cBus, "uart": UartBus}
+BUSES: dict[str, type[Bus]] = {"gpio": GpioBus, "i2c": I2cBus, "uart": UartBus, "csi": CsiBus, "video": VideoBus}
 NODES: dict[str, type[Node]] = {
     "ads1115": Ads1115Node,
     "audio-in": AudioInNode,
     "audio-out": AudioOutNode,
     "bicolour-led": BicolourLedNode,
     "button": ButtonNode,
+    "camera": CameraNode,
     "card-module": CardModuleNode,
     "digital-input": DigitalInputNode,
     "digital-output": DigitalOutputNode,

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 from hal.clock import Clock
 from hal.errors import BusError, LineInUse
@@ -75,6 +75,8 @@ def open_pcm(name: str, device: str, *, capture: bool, rate_hz: int, channels: i
 class _Card:
     """A device and its thread. The thread alone calls the device; the loop alone keeps everything else."""
 
+    capture: ClassVar[bool]
+
     def __init__(self, name: str, device: str, pcm: Pcm, clock: Clock, *, rate_hz: int, channels: int) -> None:
         self._name = name
         self._device = device
@@ -87,6 +89,14 @@ class _Card:
         self._closing = threading.Event()
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name=f"sound {name}", daemon=True)
+
+    @classmethod
+    async def open(cls, name: str, device: str, clock: Clock, *, rate_hz: int, channels: int) -> Self:
+        """Open the device of that name. Raises LineInUse, BusError."""
+        pcm = await asyncio.to_thread(open_pcm, name, device, capture=cls.capture, rate_hz=rate_hz, channels=channels)
+        card = cls(name, device, pcm, clock, rate_hz=rate_hz, channels=channels)
+        card._thread.start()
+        return card
 
     @property
     def period_frames(self) -> int:
@@ -144,6 +154,8 @@ class _Card:
 class AlsaOut(_Card):
     """A device that plays; implements PcmOut. Open it with `open`."""
 
+    capture = False
+
     def __init__(self, name: str, device: str, pcm: Pcm, clock: Clock, *, rate_hz: int, channels: int) -> None:
         super().__init__(name, device, pcm, clock, rate_hz=rate_hz, channels=channels)
         self._turn = asyncio.Lock()
@@ -152,14 +164,6 @@ class AlsaOut(_Card):
         self._under_way = 0
         self._moved = asyncio.Event()
         self._underruns = 0
-
-    @classmethod
-    async def open(cls, name: str, device: str, clock: Clock, *, rate_hz: int, channels: int) -> AlsaOut:
-        """Open the device of that name. Raises LineInUse, BusError."""
-        pcm = await asyncio.to_thread(open_pcm, name, device, capture=False, rate_hz=rate_hz, channels=channels)
-        card = cls(name, device, pcm, clock, rate_hz=rate_hz, channels=channels)
-        card._thread.start()
-        return card
 
     @property
     def underruns(self) -> int:
@@ -241,20 +245,14 @@ class AlsaOut(_Card):
 class AlsaIn(_Card):
     """A device that records; implements PcmIn. Open it with `open`."""
 
+    capture = True
+
     def __init__(self, name: str, device: str, pcm: Pcm, clock: Clock, *, rate_hz: int, channels: int) -> None:
         super().__init__(name, device, pcm, clock, rate_hz=rate_hz, channels=channels)
         self._handler: PcmHandler | None = None
         self._arrivals: deque[PcmBlock] = deque()
         self._lost_handler: LostHandler | None = None
         self._lost_error: BusError | None = None
-
-    @classmethod
-    async def open(cls, name: str, device: str, clock: Clock, *, rate_hz: int, channels: int) -> AlsaIn:
-        """Open the device of that name. Raises LineInUse, BusError."""
-        pcm = await asyncio.to_thread(open_pcm, name, device, capture=True, rate_hz=rate_hz, channels=channels)
-        card = cls(name, device, pcm, clock, rate_hz=rate_hz, channels=channels)
-        card._thread.start()
-        return card
 
     def receive(self, handler: PcmHandler | None) -> None:
         self._handler = handler

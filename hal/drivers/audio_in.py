@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from hal.drivers.button import PushButton
-from hal.drivers.sound import Gain, block_of, bytes_of, level_of
+from hal.drivers.sound import Audio, Gain, block_of, bytes_of, level_of
 from hal.errors import BusError, OutOfRange
 from hal.ports import InputChange
-from hal.types import InputType, PcmBlock, PowerType, SoundBlock, SoundLevel
+from hal.types import InputType, PcmBlock, PowerType, SoundBlock
 from hal.wires import OutputLines, PcmIn
 
 T = TypeVar("T", InputType, PowerType)
@@ -53,7 +53,7 @@ class Choice(Generic[T]):
                 line.close()
 
 
-class AudioIn:
+class AudioIn(Audio):
     """Port `Microphone`."""
 
     def __init__(
@@ -68,59 +68,17 @@ class AudioIn:
         powers: Choice[PowerType],
         switch: PushButton | None = None,
     ) -> None:
-        self._name = name
+        super().__init__(name, rate_hz=rate_hz, channels=channels, gain=gain)
         self._wire = wire
-        self._rate_hz = rate_hz
-        self._channels = channels
-        self._gain = gain
         self._inputs = inputs
         self._powers = powers
         self._switch = switch
-        self._level = SoundLevel()
         self._handler: Callable[[SoundBlock], None] | None = None
         self._disabled_handler: Callable[[InputChange], None] | None = None
         if switch is not None:
             switch.watch(self._thrown)
             self._gain.silence(switch.pressed())
         wire.receive(self._heard)
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def rate_hz(self) -> int:
-        return self._rate_hz
-
-    @property
-    def channels(self) -> int:
-        return self._channels
-
-    @property
-    def gain_range_db(self) -> tuple[float, float]:
-        return self._gain.range_db
-
-    @property
-    def gain_db(self) -> float:
-        return self._gain.db
-
-    def set_gain(self, db: float) -> None:
-        self._gain.set(db)
-
-    @property
-    def muted(self) -> bool:
-        return self._gain.muted
-
-    def mute(self, muted: bool) -> None:
-        self._gain.mute(muted)
-
-    @property
-    def level(self) -> SoundLevel:
-        return self._level
-
-    @property
-    def clipped(self) -> int:
-        return self._gain.clipped
 
     @property
     def input_types(self) -> tuple[InputType, ...]:

@@ -2,68 +2,24 @@
 
 from __future__ import annotations
 
-from hal.drivers.sound import Gain, block_of, bytes_of, level_of
+from hal.drivers.sound import Audio, Gain, block_of, bytes_of, level_of
 from hal.errors import OutOfRange
 from hal.types import SoundLevel
 from hal.wires import PcmOut
 
 
-class AudioOut:
+class AudioOut(Audio):
     """Port `Speaker`. The gain is applied period by period, when the card takes the sound."""
 
     def __init__(self, name: str, wire: PcmOut, *, rate_hz: int, channels: int, gain: Gain) -> None:
-        self._name = name
+        super().__init__(name, rate_hz=rate_hz, channels=channels, gain=gain)
         self._wire = wire
-        self._rate_hz = rate_hz
-        self._channels = channels
-        self._gain = gain
-        self._level = SoundLevel()
-        self._playing = 0
+        self._playing = 0  # calls of play since everything was out
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def rate_hz(self) -> int:
-        return self._rate_hz
-
-    @property
-    def channels(self) -> int:
-        return self._channels
-
-    @property
-    def gain_range_db(self) -> tuple[float, float]:
-        return self._gain.range_db
-
-    @property
-    def gain_db(self) -> float:
-        return self._gain.db
-
-    def set_gain(self, db: float) -> None:
-        self._gain.set(db)
-        self._settle()
-
-    @property
-    def muted(self) -> bool:
-        return self._gain.muted
-
-    def mute(self, muted: bool) -> None:
-        self._gain.mute(muted)
-        self._settle()
-
-    def _settle(self) -> None:
+    def _changed(self) -> None:
         """Silent already: the next sound begins with the new gain, not with a rest of the old one."""
         if not self._playing:
             self._gain.settle()
-
-    @property
-    def level(self) -> SoundLevel:
-        return self._level
-
-    @property
-    def clipped(self) -> int:
-        return self._gain.clipped
 
     @property
     def underruns(self) -> int:

@@ -89,6 +89,7 @@ class OsdpReader:
         self._condition: PeerCondition | None = None
         self._tampers = {"housing": False, "reader": False}
         self._tick: Timer | None = None
+        self._downgraded = ""
         self._facts: Callable[[ReaderFact], None] | None = None
         self._links: Callable[[LinkStatus], None] | None = None
         self._conditions: Callable[[PeerCondition], None] | None = None
@@ -186,6 +187,8 @@ class OsdpReader:
             self._links(status)
         if was == now:
             return
+        if now:
+            self._downgraded = ""
         for wish in (self._led, self._beeper):
             if wish is not None:
                 wish.online(now)
@@ -218,11 +221,17 @@ class OsdpReader:
             case Rekeyed():
                 self._bus.keyed(fact.address)
             case Downgrade():
-                log.warning("%s: somebody tampers with the line: %s", self._name, fact.reason)
+                self._downgrade(fact.reason)
             case FrameSeen():
                 self._seen(fact)
             case _:
                 pass
+
+    def _downgrade(self, reason: str) -> None:
+        """Said once until the link stands again: the reader is asked every second."""
+        if reason != self._downgraded:
+            self._downgraded = reason
+            log.warning("%s: somebody tampers with the line: %s", self._name, reason)
 
     def _seen(self, fact: FrameSeen) -> None:
         if self._frames is not None:

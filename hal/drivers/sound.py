@@ -1,4 +1,4 @@
-"""What happens to sound on its way: gain with a ramp, mute, and the level meter. No wires, no time.
+"""What happens to sound on its way: gain with a ramp, mute, and the level meter; and what all audio drivers share.
 
 A block is an array of int16, one row a frame, one column a channel.
 """
@@ -116,3 +116,57 @@ class Gain:
         self._left = max(0, self._left - frames)
         ramp: npt.NDArray[np.float64] = self._to + (self._from - self._to) * left[:, np.newaxis] / self._ramp_frames
         return ramp
+
+
+class Audio:
+    """What a speaker and a microphone have in common, as port `Sound`."""
+
+    def __init__(self, name: str, *, rate_hz: int, channels: int, gain: Gain) -> None:
+        self._name = name
+        self._rate_hz = rate_hz
+        self._channels = channels
+        self._gain = gain
+        self._level = SoundLevel()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def rate_hz(self) -> int:
+        return self._rate_hz
+
+    @property
+    def channels(self) -> int:
+        return self._channels
+
+    @property
+    def gain_range_db(self) -> tuple[float, float]:
+        return self._gain.range_db
+
+    @property
+    def gain_db(self) -> float:
+        return self._gain.db
+
+    def set_gain(self, db: float) -> None:
+        self._gain.set(db)
+        self._changed()
+
+    @property
+    def muted(self) -> bool:
+        return self._gain.muted
+
+    def mute(self, muted: bool) -> None:
+        self._gain.mute(muted)
+        self._changed()
+
+    def _changed(self) -> None:
+        """The gain was changed by somebody."""
+
+    @property
+    def level(self) -> SoundLevel:
+        return self._level
+
+    @property
+    def clipped(self) -> int:
+        return self._gain.clipped

@@ -13,6 +13,7 @@ from hal.board.models import (
     Ads1115Node,
     BicolourLedNode,
     ButtonNode,
+    CameraNode,
     CardModuleNode,
     DigitalInputNode,
     DigitalOutputNode,
@@ -44,6 +45,7 @@ from hal.sim.peers.reader import ReaderPeer
 from hal.sim.peers.sound import MicrophonePeer, SpeakerPeer
 from hal.sim.peers.switch import StrikePeer, SwitchPeer, ToldLoad
 from hal.sim.peers.terminal import TerminalPeer
+from hal.sim.scene.peer import CameraPeer
 from hal.types import Colour, LineRef, Pull
 
 if TYPE_CHECKING:
@@ -257,12 +259,19 @@ def microphone(world: World, name: str, node: Node) -> Peer:
     )
 
 
+def camera(world: World, name: str, node: Node) -> Peer:
+    """A camera and what it looks at."""
+    assert isinstance(node, CameraNode)
+    return CameraPeer(world, name, node.bus, alias=node.alias)
+
+
 BUILDERS: dict[type[Node], Callable[[World, str, Node], Peer]] = {
     Ads1115Node: converter,
     AudioInNode: microphone,
     AudioOutNode: speaker,
     BicolourLedNode: light,
     ButtonNode: button,
+    CameraNode: camera,
     CardModuleNode: card_module,
     DigitalInputNode: contact,
     DigitalOutputNode: load,

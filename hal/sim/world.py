@@ -23,6 +23,7 @@ from hal.sim.peers.loop import LoopPeer
 from hal.sim.peers.probe import ProbePeer
 from hal.sim.peers.switch import StrikePeer
 from hal.sim.pins import SimFactory
+from hal.sim.scene.peer import CameraPeer
 from hal.sim.serial import SerialBus
 from hal.sim.time import VirtualClock
 from hal.types import ChipIdentity, LineRef, LoopState
@@ -50,6 +51,7 @@ KINDS = {
     "wiegand_out": "controller",
     "speaker": "speaker",
     "microphone": "microphone",
+    "camera": "camera",
 }
 # A bare name that several things share means the first of these.
 PRIORITY = (
@@ -68,6 +70,7 @@ PRIORITY = (
     "controller",
     "speaker",
     "microphone",
+    "camera",
 )
 
 B = TypeVar("B")
@@ -157,6 +160,11 @@ class World:
     def uart(self, bus: str) -> SerialBus:
         """The serial bus of a name. Raises BoardError."""
         return self._bus(bus, self._uarts, "uart")
+
+    def camera(self, bus: str) -> CameraPeer:
+        """The camera on a bus. Raises BoardError."""
+        cameras = {peer.bus: peer for peer in self.peers.values() if isinstance(peer, CameraPeer)}
+        return self._bus(bus, cameras, "camera")
 
     def _bus(self, name: str, buses: Mapping[str, B], kind: str) -> B:
         if name in buses:

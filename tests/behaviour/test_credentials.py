@@ -124,3 +124,26 @@ async def test_a_number_typed_before_the_call_key_is_told_and_a_pin_never(bench:
     await bench.settle()
     assert (await bench.action("keypad.dial")).json() == {"number": ""}
     assert len(bench.events("access/dial")) == 1
+
+
+async def test_the_mode_of_a_reader_counts_by_the_name_that_people_call_it(bench: SimBench) -> None:
+    await bench.enrol(card=CARD)
+    answer = await bench.params("access", reader_modes={"front": "card and PIN"})
+    assert answer.status_code == 200, answer.text
+    await bench.reader("front").swipe(CARD)
+    denied = await bench.event("access/denied")
+    assert denied.reason == "not enough at this reader"
+    assert bench.relay("door").edges() == 0
+    await bench.restart()
+    await bench.reader("front").swipe(CARD)
+    await bench.advance(2.0)
+    assert bench.relay("door").edges() == 0
+
+
+async def test_the_mode_of_a_reader_that_is_not_there_is_refused_with_the_nearest_name(bench: SimBench) -> None:
+    answer = await bench.params("access", reader_modes={"frnt": "card and PIN"})
+    assert answer.status_code == 400
+    assert "no reader 'frnt' on this board; did you mean 'front'?" in answer.text
+    answer = await bench.params("access", reader_modes={"front": "card", "reader1": "PIN"})
+    assert answer.status_code == 400
+    assert "named twice" in answer.text

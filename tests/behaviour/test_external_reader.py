@@ -10,6 +10,7 @@ import pytest
 from tests.bench.sim import SimBench
 
 CARD = "H10301:42:1234"
+SITE_KEY = "8F1C2E7A5B3D90C4E6F70812A3B5D94C"
 INSTALL_KEY = "303132333435363738393A3B3C3D3E3F"
 
 
@@ -155,6 +156,34 @@ async def test_row_3_install_mode_closes_with_the_first_key_and_never_opens_for_
     assert answer.status_code in (400, 422)
 
 
+async def test_row_3_a_key_that_was_imported_never_crosses_the_wire_under_the_published_one(bench: SimBench) -> None:
+    await use(bench)
+    answer = await bench.action("reader.import_key", reader="external", key=SITE_KEY)
+    assert answer.status_code == 200, answer.text
+    await bench.advance(2.0)
+    answer = await bench.action("reader.install", reader="external")
+    assert answer.json()["error"]["code"] == "refused", answer.text
+    assert "reader.forget" in answer.text
+    await bench.advance(10.0)
+    assert bench.world.find("reader:external").state()["keyed"] is False
+    await bench.action("reader.forget", reader="external")
+    await install(bench)
+    assert SITE_KEY.lower() not in bench.file("control", "osdp-keys").read_text(errors="replace").lower()
+
+
+async def test_row_3_a_reader_that_is_switched_off_while_install_mode_is_armed_stays_off(bench: SimBench) -> None:
+    bench.reader("external").unplug()
+    await use(bench)
+    await bench.action("reader.install", reader="external")
+    await bench.advance(5.0)
+    await use(bench, use=False)
+    bench.reader("external").plug()
+    await bench.advance(30.0)
+    assert (link(bench).phase, link(bench).reason) == ("off", "it is switched off")
+    assert not bench.states("reader/install")[0].armed
+    assert bench.events("reader/key") == []
+
+
 @pytest.mark.parametrize("key", [INSTALL_KEY, "00" * 16, "000102030405060708090A0B0C0D0E0F", "0011" * 8])
 async def test_row_4_a_weak_key_is_not_imported_and_the_link_stays(bench: SimBench, key: str) -> None:
     await bench.enrol(card=CARD)
@@ -194,6 +223,29 @@ async def test_row_21_damaged_keys_let_no_reader_talk_in_clear_text(bench: SimBe
     await bench.advance(30.0)
     assert link(bench).phase != "connected"
     assert not await opens(bench)
+
+
+async def test_row_21_after_damaged_keys_a_reader_that_was_forgotten_by_hand_takes_its_key_again(
+    bench: SimBench,
+) -> None:
+    await bench.enrol(card=CARD)
+    await install(bench)
+    raw = bench.file("control", "osdp-keys").read_text(errors="replace")
+    secret = raw[raw.index('"keys"') :].split('"')[3]
+    await bench.stop()
+    for name in ("osdp-keys", "osdp-keys.good"):
+        path = bench.file("control", name)
+        if path.exists():
+            path.write_bytes(b"\x00" + path.read_bytes()[1:])
+    await bench.start()
+    await bench.advance(5.0)
+    assert link(bench).phase != "connected"
+    answer = await bench.action("reader.forget", reader="external")
+    assert answer.status_code == 200, answer.text
+    answer = await bench.action("reader.import_key", reader="external", key=secret)
+    assert answer.status_code == 200, answer.text
+    await connected(bench)
+    assert await opens(bench)
 
 
 async def test_a_reader_that_is_unplugged_is_noticed_within_two_seconds_and_back_within_one(bench: SimBench) -> None:
@@ -279,3 +331,18 @@ async def test_row_7_whatever_happens_to_its_cable_the_door_stays_locked_and_the
     edges = bench.relay("door").edges()
     await external.swipe(CARD)
     await bench.until(lambda: bench.relay("door").edges() == edges + 2)
+
+
+async def test_a_reader_that_denies_its_channel_for_long_is_logged_once_until_it_is_back(
+    bench: SimBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    await install(bench)
+    bench.reader("external").fault("no_secure")
+    await bench.until(lambda: link(bench).phase == "not connected", within_s=5.0)
+    await bench.advance(60.0)
+    assert len([line for line in caplog.messages if "somebody tampers with the line" in line]) == 1
+    bench.reader("external").fault("none")
+    await connected(bench)
+    bench.reader("external").fault("no_secure")
+    await bench.advance(10.0)
+    assert len([line for line in caplog.messages if "somebody tampers with the line" in line]) == 2

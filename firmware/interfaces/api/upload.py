@@ -68,22 +68,23 @@ class Spool:
         reader = _Reader(_boundary(request), file_field, fields)
         await self._check_room(request)
         name = secrets.token_hex(16)
-        sink = await self._core.shared.run(lambda: self._open(name), what="spool")
+        sink = _Sink(self.folder / name)
         try:
+            await self._core.shared.run(sink.open, what="spool")
             async for piece in request.stream():
                 reader.feed(piece)
                 if len(reader.waiting) >= PIECE_BYTES:
                     await self._write(sink, reader.take())
             await self._write(sink, reader.take())
-            return Form(file=name, fields=reader.end())
+            fields_found = reader.end()
+            await self._core.shared.run(sink.close, what="spool")
         except Exception:
-            await self._core.shared.run(lambda: self._remove(name), what="spool")
+            await self._core.shared.run(sink.discard, what="spool")
             raise
         except BaseException:  # nobody is left to wait
-            self._core.shared.post(lambda: self._remove(name), what="spool")
+            self._core.shared.post(sink.discard, what="spool")
             raise
-        finally:
-            os.close(sink)
+        return Form(file=name, fields=fields_found)
 
     async def end(self, name: str | None) -> None:
         """Give the spool back, without the file."""
@@ -102,14 +103,42 @@ class Spool:
         found = os.statvfs(self.folder)
         return found.f_bavail * found.f_frsize - SPARE_BYTES
 
-    def _open(self, name: str) -> int:
-        return os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    async def _write(self, sink: _Sink, data: bytes) -> None:
+        await self._core.shared.run(lambda: self._put(sink, data), what="spool")
 
-    async def _write(self, sink: int, data: bytes) -> None:
-        await self._core.shared.run(lambda: _write_all(sink, data), what="spool")
+    def _put(self, sink: _Sink, data: bytes) -> None:
+        # Asked each time: not every form says its size, and others write meanwhile.
+        if len(data) > self._room():
+            raise Exhausted("bundle", "there is no room for the rest of it")
+        sink.write(data)
 
     def _remove(self, name: str) -> None:
         (self.folder / name).unlink(missing_ok=True)
+
+
+class _Sink:
+    """The file of one upload. The writer thread alone opens, writes and closes it: whoever gives an upload up must
+    not close a number that a piece is still being written to."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def open(self) -> None:
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, data: bytes) -> None:
+        assert self._descriptor is not None, "opened first"
+        _write_all(self._descriptor, data)
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def discard(self) -> None:
+        self.close()
+        self._path.unlink(missing_ok=True)
 
 
 def _write_all(sink: int, data: bytes) -> None:

@@ -35,6 +35,7 @@ class Link(asyncio.Protocol):
     def __init__(self, lost: Lost | None) -> None:
         self.lost = lost
         self.groups: dict[int, RemoteInputs] = {}
+        self.eyes: dict[str, Callable[[Message], None]] = {}
         self._numbers = itertools.count(1)
         self._lines = LineReader()
         self._asked: dict[int, tuple[asyncio.Future[object], Callable[[Message], None] | None]] = {}
@@ -72,6 +73,10 @@ class Link(asyncio.Protocol):
             for group, t_ns, line, level, seq in message["edges"]:
                 if group in self.groups:
                     self.groups[group].changed(Edge(t_ns, line, level, seq))
+            return
+        if "eye" in message:
+            if message["eye"] in self.eyes:
+                self.eyes[message["eye"]](message["scene"])
             return
         error = error_of(message["error"]) if "error" in message else None
         future, first = self._asked.pop(message.get("id", 0), (None, None))
@@ -278,6 +283,22 @@ class RemoteI2c(I2cCalls):
         return bytes.fromhex(str(await self._link.ask(message | {"op": "read", "length": length})))
 
 
+async def open_link(path: Path | str, clock: Clock, lost: Lost | None, *, within_s: float) -> Link:
+    """A stream to the world, trying for `within_s` seconds while it is not up yet. Raises BusError."""
+    loop = asyncio.get_running_loop()
+    until_ns = clock.now_ns() + round(within_s * 1e9)
+    while True:
+        link = Link(lost)
+        try:
+            await loop.create_unix_connection(lambda link=link: link, str(path))  # type: ignore[misc]
+        except OSError as error:
+            if clock.now_ns() >= until_ns:
+                raise BusError("world", f"cannot reach {path}: {error.strerror or error}") from error
+            await clock.sleep(CONNECT_EVERY_S)
+        else:
+            return link
+
+
 class RemoteWires(SimPcm):
     """`hal.wires.Wires` over the socket of a `WorldServer`."""
 
@@ -293,20 +314,9 @@ class RemoteWires(SimPcm):
     ) -> RemoteWires:
         """Connect, trying for `within_s` seconds while the world is not up yet. Raises BusError."""
         clock = clock or SystemClock()
-        loop = asyncio.get_running_loop()
-        until_ns = clock.now_ns() + round(within_s * 1e9)
-        while True:
-            link = Link(lost)
-            try:
-                await loop.create_unix_connection(lambda link=link: link, str(path))  # type: ignore[misc]
-            except OSError as error:
-                if clock.now_ns() >= until_ns:
-                    raise BusError("world", f"cannot reach {path}: {error.strerror or error}") from error
-                await clock.sleep(CONNECT_EVERY_S)
-            else:
-                wires = cls(link, clock)
-                await wires.identity()  # only now is the other end surely there
-                return wires
+        wires = cls(await open_link(path, clock, lost, within_s=within_s), clock)
+        await wires.identity()  # only now is the other end surely there
+        return wires
 
     def on_lost(self, handler: Lost | None) -> None:
         """Tell `handler` when the world goes away."""

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from hal.buses.pins import InputWish, OutputWish
 from hal.errors import BusError, HalError, error_data, nearest
 from hal.sim.remote.lines import MOST_UNSENT, LineReader, Message, packed
+from hal.sim.remote.scenes import scene_data
 from hal.types import Drive, Edge, EdgeKind, Pull
 
 if TYPE_CHECKING:
     from hal.sim.pins import SimLines
+    from hal.sim.scene.peer import CameraPeer
     from hal.sim.world import World
 
 log = logging.getLogger("hal.sim")
@@ -66,6 +68,7 @@ class ClientOfWorld(asyncio.Protocol):
         self._lines = LineReader()
         self._groups: dict[int, SimLines] = {}
         self._edges: list[list[int | bool]] = []
+        self._eyes: dict[str, tuple[CameraPeer, Callable[[], None]]] = {}
         self._transport: asyncio.Transport | None = None
         self._ended = False
         self._operations: dict[str, Callable[[Message], object]] = {
@@ -79,6 +82,8 @@ class ClientOfWorld(asyncio.Protocol):
             "has": self._has,
             "uart": self._uart,
             "identity": self._identity,
+            "eye": self._eye,
+            "looking": self._looking,
         }
 
     # the stream
@@ -104,6 +109,10 @@ class ClientOfWorld(asyncio.Protocol):
         for group in self._groups.values():
             group.close()
         self._groups.clear()
+        for peer, tell in self._eyes.values():
+            peer.changed.discard(tell)
+            peer.looking(False)
+        self._eyes.clear()
 
     def hang_up(self) -> None:
         """End the connection at once, even one that is only just being made."""
@@ -224,3 +233,21 @@ class ClientOfWorld(asyncio.Protocol):
     def _identity(self, _message: Message) -> Message:
         identity = self._world.identity
         return {"serial": identity.serial, "chip_id": identity.chip_id}
+
+    def _eye(self, message: Message) -> Message:
+        """A camera's scene now, and pushed again whenever it changes. Raises BoardError."""
+        bus = str(message["bus"])
+        peer = self._world.camera(bus)
+        if bus not in self._eyes:
+
+            def tell() -> None:
+                self._send({"eye": bus, "scene": scene_data(peer.scene())})
+
+            peer.changed.add(tell)
+            self._eyes[bus] = peer, tell
+        return scene_data(peer.scene())
+
+    def _looking(self, message: Message) -> None:
+        if message["bus"] not in self._eyes:
+            raise BusError("world", f"no eye {message['bus']!r}")
+        self._eyes[message["bus"]][0].looking(bool(message["on"]))

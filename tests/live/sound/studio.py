@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from hal.assemble_media import assemble_media
+from hal.assemble_sound import assemble_sound
 from hal.board import parse_board
 from hal.clock import SystemClock
 from hal.ports import Microphone, SoundHardware, Speaker
@@ -139,7 +139,7 @@ def in_the_studio(folder: Path, test: Callable[[Studio], Awaitable[None]], board
                 room = group.create_task(rig.run())
                 wires = SimWires(world)
                 try:
-                    opened = await assemble_media(world.board, wires, clock)
+                    opened = await assemble_sound(world.board, wires, clock)
                     try:
                         await test(Studio(world, rig, opened.hardware, clock))
                     finally:

@@ -129,13 +129,13 @@ def test_a_dead_microphone_hands_over_silence(tmp_path: Path) -> None:
 
 async def opens_real(board: str) -> None:
     """Open a board's sound as on hardware."""
-    from hal.assemble_media import assemble_media
+    from hal.assemble_sound import assemble_sound
     from hal.buses.real import RealWires
 
     clock = SystemClock()
     parsed = parse_board(board, "studio.toml")
     wires = RealWires(parsed.buses, clock)
-    await (await assemble_media(parsed, wires, clock)).close()
+    await (await assemble_sound(parsed, wires, clock)).close()
 
 
 def test_a_device_that_does_not_exist_is_one_error_with_node_and_device() -> None:

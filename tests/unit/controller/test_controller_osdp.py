@@ -218,6 +218,19 @@ async def test_row_3_install_mode_closes_after_its_time(bench: OsdpBench) -> Non
     assert await bench.done(bench.peer.install(KEY)) is not Outcome.DONE
 
 
+async def test_install_mode_that_is_armed_anew_tells_its_new_end(bench: OsdpBench) -> None:
+    await bench.set(protocol="osdp")
+    await bench.action("controller.install", for_s=20)
+    await bench.settle()
+    first = bench.line.install_until
+    await bench.action("controller.install", for_s=500)
+    await bench.settle()
+    second = bench.line.install_until
+    assert first is not None
+    assert second is not None
+    assert (second - first).total_seconds() == pytest.approx(480, abs=1)
+
+
 async def test_row_3_ten_minutes_are_the_longest(bench: OsdpBench) -> None:
     await bench.set(protocol="osdp")
     assert (await bench.action("controller.install", for_s=601)).status_code == 400
@@ -372,3 +385,13 @@ async def test_another_address_is_served_at_once(bench: OsdpBench) -> None:
     bench.peer.address = 7
     bench.plug(KEY)
     await bench.online()
+
+
+async def test_an_opened_external_reader_is_a_tamper_to_the_panel_until_it_is_closed(bench: OsdpBench) -> None:
+    await bench.pair()
+    await bench.params("osdp", external={"use": True})
+    await bench.action("reader.install", reader="external")
+    await bench.event("reader/key", change="rotated")
+    for open in (True, False):
+        bench.reader("external").tamper()
+        await bench.until(lambda open=open: bench.peer.tampered is open)

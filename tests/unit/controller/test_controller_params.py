@@ -105,3 +105,8 @@ def test_a_value_outside_its_range_is_refused_by_name(name: str, value: float) -
 
 def test_the_danger_of_granting_when_lost_is_named_where_it_is_chosen() -> None:
     assert "DANGER" in str(ControllerParams.model_fields["when_lost"].description)
+
+
+def test_a_mistake_between_two_parameters_does_not_repeat_all_of_the_group() -> None:
+    said = refused(data_format="Wiegand26", facility_mode="Override", facility_code=300)
+    assert said == "controller: facility_code (Wiegand26) 300 is not between 0 and 255"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,6 +30,12 @@ async def upload(face: Face, *, auth: Any = ADMIN, **form: Any) -> httpx.Respons
 
 def kept(face: Face) -> list[str]:
     return sorted(path.name for path in face.spool.folder.glob("*")) if face.spool.folder.exists() else []
+
+
+def held(face: Face) -> list[str]:
+    """The files of the spool that this process has open."""
+    places = [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()]
+    return [place for place in places if place.startswith(f"{face.spool.folder.resolve()}/")]
 
 
 def test_a_bundle_reaches_control_whole_and_is_gone_from_the_spool_afterwards(play: Callable[..., None]) -> None:
@@ -122,6 +131,60 @@ def test_row_28_a_second_upload_is_refused_while_the_first_one_comes_in(play: Ca
         first = await upload(face, content=body(), headers=kind)
         assert (first.status_code, second[0].status_code) == (202, 409)
         assert kept(face) == []
+
+    play(main)
+
+
+def test_row_18_an_upload_that_does_not_say_its_size_leaves_the_room_that_the_door_needs(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(face: Face) -> None:
+        await face.set_up()
+        face.bus.publish(IDLE)
+        face.spool.folder.mkdir()
+        monkeypatch.setattr(face.spool, "_room", lambda: 1000)
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b'--b\r\ncontent-disposition: form-data; name="bundle"; filename="f"\r\n\r\n' + BUNDLE
+            yield b"\r\n--b--\r\n"
+
+        answer = await upload(face, content=body(), headers={"content-type": "multipart/form-data; boundary=b"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (507, "exhausted")
+        assert kept(face) == []
+
+    play(main)
+
+
+def test_an_upload_that_is_given_up_while_a_piece_is_written_closes_its_file_after_that(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed before, its number might be another file's by then, and the piece would go into that."""
+
+    async def main(face: Face) -> None:
+        await face.set_up()
+        face.bus.publish(IDLE)
+        writing, go_on = threading.Event(), threading.Event()
+        open_still: list[bool] = []
+
+        def slowly(sink: int, data: bytes) -> None:
+            writing.set()
+            assert go_on.wait(10)
+            place = Path(f"/proc/self/fd/{sink}")
+            open_still.append(place.is_symlink() and place.resolve().parent == face.spool.folder.resolve())
+
+        monkeypatch.setattr("firmware.interfaces.api.upload._write_all", slowly)
+        sending = asyncio.ensure_future(upload(face, files={"bundle": BUNDLE}))
+        while not writing.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(0)  # noqa: TID251 - a real thread
+        sending.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)  # noqa: TID251 - a real thread
+        go_on.set()
+        await asyncio.wait((sending,))
+        await face.core.shared.run(lambda: None)
+        assert open_still == [True]
+        assert kept(face) == []
+        assert held(face) == []
 
     play(main)
 

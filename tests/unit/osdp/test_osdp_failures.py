@@ -119,7 +119,7 @@ def test_d1_a_session_recorded_without_the_key_opens_neither_a_new_panel_nor_a_n
     for n, raw in enumerate(said[False]):
         reader.receive(n * 50 * MS, raw)
         reader.step(n * 50 * MS)
-    assert not reader.status.secure
+        assert not reader.status.secure
 
 
 def test_d2_thousands_of_commands_leave_the_interpreter_as_it_was() -> None:

@@ -410,6 +410,36 @@ def test_row_6_a_forged_answer_is_ignored_and_the_genuine_one_counts() -> None:
     assert bus.panel.status(0).check_errors > 0
 
 
+def test_row_6_a_wrong_proof_of_a_panel_is_refused_and_opens_no_channel() -> None:
+    reader = Peripheral(PeripheralSettings(keys=(KEY,)), WHO)
+    assert answer_to_challenge(reader, 0, b"\x01").code == ReplyCode.CCRYPT
+    wrong = Frame(
+        address=0, reply=False, sequence=1, code=0x77, data=bytes(16), block=Scs.CRYPTOGRAM, block_data=b"\x01"
+    )
+    reader.receive(0, encode(wrong))
+    (answer,) = Decoder().feed(0, reader.step(0).send)
+    assert isinstance(answer, Frame)
+    assert (answer.code, answer.data) == (ReplyCode.NAK, b"\x06")
+    assert (reader.status.secure, reader.status.reason) == (False, "wrong key")
+
+
+def test_row_6_a_clear_answer_slipped_in_before_the_sealed_one_is_passed_over() -> None:
+    bus = secure_bus()
+    bus.peripherals[0].report(bus.t_ns, Raw(0, 1, "1" * 26))
+
+    def slip_in(up: bool, data: bytes) -> bytes:
+        frame = parse(data)
+        if not up or not isinstance(frame, Frame) or not frame.secured:
+            return data
+        card = Raw(0, 1, "0" * 26).encode()
+        return encode(Frame(address=0, reply=True, sequence=frame.sequence, code=ReplyCode.RAW, data=card)) + data
+
+    bus.edit = slip_in
+    bus.run(3 * S)
+    assert bus.cards() == ["1" * 26]
+    assert len(bus.found(LinkChanged)) == 1
+
+
 def test_row_6_a_clear_answer_to_a_sealed_question_is_never_believed() -> None:
     bus = secure_bus()
 

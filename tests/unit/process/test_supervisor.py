@@ -11,6 +11,8 @@ import pytest
 from firmware.board_process.rom import Booted
 from firmware.board_process.rom import Installed as Checkout
 from firmware.board_process.supervisor import Supervisor
+from firmware.core.errors import Unavailable
+from firmware.notify import RESTART
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir
 from firmware.upgrade.ports import Slot
@@ -91,3 +93,81 @@ def test_firmware_on_trial_that_hangs_is_left_when_the_watchdog_runs_out(
             running.cancel()
 
     asyncio.run(main())
+
+
+def test_a_restart_that_is_asked_for_as_the_power_goes_neither_happens_nor_stops_the_board(tmp_path: Path) -> None:
+    async def main() -> None:
+        options: Any = object.__new__(RunOptions)
+        supervisor = Supervisor(
+            options, RuntimeDir(tmp_path), SystemClock(), ("control",), Checkout(), lambda child: None
+        )
+
+        async def sleeper(role: str) -> asyncio.subprocess.Process:
+            return await asyncio.create_subprocess_exec("sleep", "60")
+
+        supervisor._start = sleeper  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(supervisor.run())
+            await supervisor.on()
+            await asyncio.sleep(0.1)  # noqa: TID251 - real processes
+            pid = str(supervisor.children["control"].pid)
+            off = group.create_task(supervisor.off())
+            await asyncio.sleep(0)  # noqa: TID251 - real processes
+            assert not off.done()
+            # Killed, and not yet gone: what it said last is read now.
+            supervisor._heard({"LINTEL_ROLE": "control", "MAINPID": pid, RESTART: "1"})
+            async with asyncio.timeout(5):
+                await off
+            await asyncio.sleep(0.1)  # noqa: TID251 - real processes
+            assert supervisor.children["control"].pid is None
+            await supervisor.on()
+            await asyncio.sleep(0.1)  # noqa: TID251 - real processes
+            assert supervisor.children["control"].pid is not None
+            running.cancel()
+
+    asyncio.run(main())
+
+
+class Broken(Checkout):
+    """A loader that finds nothing to start, from the second time on."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def boot(self) -> Booted:
+        self.tries += 1
+        if self.tries > 1:
+            raise Unavailable("boot", "slot A cannot be started: it is closed")
+        return super().boot()
+
+
+def test_a_restart_that_finds_no_firmware_leaves_the_board_dark_and_the_bench_is_told_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        options: Any = object.__new__(RunOptions)
+        loader = Broken()
+        supervisor = Supervisor(options, RuntimeDir(tmp_path), SystemClock(), ("control",), loader, lambda child: None)
+
+        async def sleeper(role: str) -> asyncio.subprocess.Process:
+            return await asyncio.create_subprocess_exec("sleep", "60")
+
+        supervisor._start = sleeper  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(supervisor.run())
+            await supervisor.on()
+            await asyncio.sleep(0.1)  # noqa: TID251 - real processes
+            pid = str(supervisor.children["control"].pid)
+            supervisor._heard({"LINTEL_ROLE": "control", "MAINPID": pid, RESTART: "1"})
+            async with asyncio.timeout(5):
+                while loader.tries < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # noqa: TID251 - real processes
+            await asyncio.sleep(0.1)  # noqa: TID251 - real processes
+            assert not running.done()
+            assert supervisor.children["control"].pid is None
+            with pytest.raises(Unavailable, match="it is closed"):
+                await supervisor.on()
+            running.cancel()
+
+    asyncio.run(main())
+    assert "it is closed" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hal.assemble import assemble
-from hal.assemble_media import assemble_media
+from hal.assemble_sound import assemble_sound
 from hal.board import AudioInNode, AudioOutNode, board_names, describe_board, load_board, parse_board
 from hal.drivers.audio_in import AudioIn, Choice
 from hal.drivers.sound import Gain
@@ -208,7 +208,7 @@ def test_when_one_card_cannot_be_opened_nothing_stays_open() -> None:
         world = World(clock, parse_board(BOARD, "b.toml"))
         wires = HalfSound(world)
         with pytest.raises(BusError, match=r"^mic: plughw:CARD=codec: cannot be opened$"):
-            await assemble_media(world.board, wires, clock)
+            await assemble_sound(world.board, wires, clock)
         assert wires.closed == ["card"]
         (await (await SimWires(world).gpio("gpio0")).inputs("heir", [5, 6, 7])).close()
         await wires.close()
@@ -221,7 +221,7 @@ def test_a_board_without_sound_opens_none_and_no_shipped_board_has_any_yet() -> 
     async def main(clock: VirtualClock) -> None:
         for name in board_names():
             world = World(clock, load_board(name))
-            opened = await assemble_media(world.board, NoSound(world), clock)
+            opened = await assemble_sound(world.board, NoSound(world), clock)
             assert not opened.hardware.speakers
             assert not opened.hardware.microphones
             await opened.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from firmware.core.actions import NOTHING, ActionTable, Caller, Invocation, Level, Nothing
 from firmware.core.bus import Bus
 from firmware.core.context import Core
-from firmware.core.errors import Busy, NotFound, Refused, StationError
+from firmware.core.errors import Busy, Exhausted, NotFound, Refused, StationError, Unavailable
 from firmware.core.events import Event
 from firmware.core.link.local import LocalLink
 from firmware.core.params import Params
@@ -23,13 +25,15 @@ from firmware.core.vocabulary.entries import EntryRef
 from firmware.core.vocabulary.security import LoginSeen
 from firmware.core.vocabulary.station import RoleState, ServicePhase, ServiceState
 from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeEnded, UpgradeRefused, UpgradeState
+from firmware.upgrade.engine_file import SPARE_BYTES, FileEngine
+from firmware.upgrade.medium import FileMedium
 from firmware.upgrade.ports import Slot
 from firmware.upgrade.record import Mode, Outcome, Stage
 from firmware.upgrade.service import HEALTH_S, Places, UpgradeService
 from firmware.upgrade.waking import wake
 from hal.sim.time import VirtualClock, virtual_run
 from tests.unit.upgrade.model.real_device import RealDevice
-from tests.unit.upgrade.model.world import Quality, approved
+from tests.unit.upgrade.model.world import Quality, approved, payload
 
 ROLES = frozenset({"control", "network"})
 ADMIN = Caller("root", Level.ADMIN, "api")
@@ -245,6 +249,25 @@ def test_a_confirmed_trial_stays_and_can_be_rolled_back_by_hand(play: Play) -> N
     play(trial, back, mode=Mode.AUTOROLLBACK)
 
 
+@pytest.mark.parametrize(("action", "params"), [("upgrade.confirm", ConfirmParams()), ("upgrade.rollback", NOTHING)])
+def test_a_medium_that_fails_is_said_in_one_clear_error(play: Play, action: str, params: object) -> None:
+    async def trial(station: Station) -> None:
+        station.ready()
+        await station.clock.sleep(8)
+        if action == "upgrade.rollback":
+            await station.ask("upgrade.confirm", ConfirmParams())
+            # The record cannot be written: this is no file any more.
+            for path in (station.device.root / "boot").glob("record.*"):
+                path.unlink()
+        else:
+            station.device.places.autoboot.unlink()
+        with pytest.raises(Unavailable, match="storage fails"):
+            await station.ask(action, params)
+        assert station.state.stage in ("trial", "idle")
+
+    play(trial, mode=Mode.AUTOROLLBACK)
+
+
 def test_who_was_deleted_in_the_new_firmware_does_not_come_back_with_the_old_one(play: Play) -> None:
     async def trial(station: Station) -> None:
         station.ready()
@@ -296,6 +319,54 @@ def test_row_28_two_installs_at_once_and_a_link_in_the_spool_are_refused(play: P
         ]
 
     play(idle)
+
+
+def test_from_the_gate_to_the_restart_the_device_is_never_seen_idle(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firmware.upgrade.service.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
+
+    async def idle(station: Station) -> None:
+        spool = station.device.root / "spool"
+        spool.mkdir()
+        (spool / ("a" * 32)).write_bytes(b"bundle")
+        begun = len(station.facts)
+        await station.ask("upgrade.install", InstallParams(spool="a" * 32))
+        await station.clock.sleep(2)
+        shown = [fact.stage.value for fact in station.facts[begun:] if isinstance(fact, UpgradeState)]
+        assert [stage for stage, _ in groupby(shown)] == ["checking", "installing", "staged", "trial"]
+        phases = {fact.phase for fact in station.facts[begun:] if isinstance(fact, DevicePhase)}
+        assert phases == {Phase.UPGRADING}
+
+    play(idle)
+
+
+def test_row_18_row_28_a_bundle_without_room_is_refused_with_its_code_and_the_way_back_stays(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The gate lets every bundle through here: this is about what comes after it.
+    monkeypatch.setattr("firmware.upgrade.service.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
+
+    async def trial(station: Station) -> None:
+        station.ready()
+        await station.clock.sleep(8)
+        device, machine = station.device, station.service._machine
+        spool = device.root / "spool"
+        spool.mkdir()
+        (spool / ("a" * 32)).write_bytes(b"bundle")
+        before = {path: path.read_bytes() for path in sorted((device.root / "boot").rglob("*")) if path.is_file()}
+        record = machine.record
+        full = FileEngine(FileMedium(device.root), payload, free_bytes=lambda: SPARE_BYTES)
+        machine.parts = replace(machine.parts, engine=full)
+        with pytest.raises(Exhausted):
+            await station.ask("upgrade.install", InstallParams(spool="a" * 32))
+        after = {path: path.read_bytes() for path in sorted((device.root / "boot").rglob("*")) if path.is_file()}
+        assert (machine.record, after) == (record, before)
+        assert [fact.code for fact in station.facts if isinstance(fact, UpgradeRefused)] == ["exhausted"]
+        assert (station.state.stage, station.phase) == ("idle", Phase.NORMAL)
+        await station.ask("upgrade.rollback")
+
+    play(trial, mode=Mode.STANDARD)
 
 
 def test_a_reset_from_the_api_is_done_by_the_next_start(play: Play) -> None:

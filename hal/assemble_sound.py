@@ -23,7 +23,7 @@ from hal.wires import OutputLines, SoundWires
 log = logging.getLogger("hal.assemble")
 
 
-class AssembledMedia:
+class AssembledSound:
     """The sound of a board, and its life. The wires stay their owner's to close."""
 
     def __init__(self, hardware: SoundHardware, opened: dict[str, AudioOut | AudioIn]) -> None:
@@ -37,7 +37,7 @@ class AssembledMedia:
                 all_of_them.push_async_callback(_close, *self._opened.popitem())
 
 
-async def assemble_media(board: Board, wires: SoundWires, clock: Clock) -> AssembledMedia:
+async def assemble_sound(board: Board, wires: SoundWires, clock: Clock) -> AssembledSound:
     """Open every speaker and microphone of the board.
 
     Raises BusError with the name of the node; then nothing stays open.
@@ -46,7 +46,7 @@ async def assemble_media(board: Board, wires: SoundWires, clock: Clock) -> Assem
     microphones: dict[str, AudioIn] = {}
     opened: dict[str, AudioOut | AudioIn] = {}
     hardware = SoundHardware(speakers=speakers, microphones=microphones, aliases=board.aliases)
-    assembled = AssembledMedia(hardware, opened)
+    assembled = AssembledSound(hardware, opened)
     try:
         for name, node in board.nodes.items():
             with named(name):

@@ -1,0 +1,46 @@
+"""One picture as a JPEG file, and what the file is called."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import simplejpeg
+
+from hal.errors import OutOfRange
+from hal.pictures import Picture
+from hal.planes import Samples, samples
+
+BEST, WORST = 100, 1
+
+
+def jpeg_of(picture: Picture, *, quality: int = 80) -> bytes:
+    """The picture as a baseline JPEG (JFIF) with 4:2:0 colour; `quality` 1 to 100. Pure.
+
+    The planes are handed to the encoder as they are; only a picture in limited range is stretched first, because JFIF
+    is full range. Raises OutOfRange for another quality. Source: ITU-T T.81, T.871.
+    """
+    if not WORST <= quality <= BEST:
+        raise OutOfRange("jpeg", f"quality is {WORST} to {BEST} (got {quality})")
+    y, u, v = samples(picture.y), samples(picture.u), samples(picture.v)
+    if picture.limited:
+        y, u, v = LUMA[y], COLOUR[u], COLOUR[v]
+    jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(
+        np.ascontiguousarray(y), np.ascontiguousarray(u), np.ascontiguousarray(v), quality=quality, fastdct=False
+    )
+    return jpeg
+
+
+def _stretched(zero: int, low: int, high: int) -> Samples:
+    """Limited range to full range, for every sample there is."""
+    wide = (np.arange(256) - low) * 255 / (high - low) + zero
+    return np.clip(wide + 0.5, 0, 255).astype(np.uint8)
+
+
+LUMA = _stretched(0, 16, 235)
+COLOUR = _stretched(0, 16, 240)
+
+
+def snapshot_name(at: datetime) -> str:
+    """The name of a snapshot taken at `at`, the device's local time. Source: manuals 001 and 003, live view."""
+    return at.strftime("snapshot_%Y_%m_%d_%H_%M_%S.jpg")

@@ -1,0 +1,183 @@
+"""Values a camera deals in: planes, pictures and frames; modes, settings and what a camera is doing.
+
+A picture is planar YUV 4:2:0. Whoever makes a frame copies the pixels out of the kernel's buffer once and never
+writes to them again, so a frame may be kept for as long as anybody likes; everybody above looks at the same memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """One plane of bytes: `height` rows of `width` samples, `stride` bytes from one row to the next.
+
+    Raises ValueError when the memory does not hold the rows.
+    """
+
+    data: memoryview = field(repr=False)
+    width: int
+    height: int
+    stride: int
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1 or self.stride < self.width:
+            raise ValueError(f"no plane has {self.width} x {self.height} samples with rows of {self.stride} bytes")
+        flat = self.data.toreadonly().cast("B")
+        needed = self.stride * (self.height - 1) + self.width
+        if flat.nbytes < needed:
+            raise ValueError(
+                f"a plane of {self.width} x {self.height} with rows of {self.stride} bytes needs {needed} bytes"
+                f" (got {flat.nbytes})"
+            )
+        object.__setattr__(self, "data", flat)
+
+    def row(self, number: int) -> memoryview:
+        """The samples of a row, without what lies between the rows."""
+        start = number * self.stride
+        return self.data[start : start + self.width]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of even width and height; `u` and `v` have half of both. `limited` is luma 16-235 (else 0-255).
+
+    Raises ValueError when the planes do not fit together.
+    """
+
+    y: Plane
+    u: Plane
+    v: Plane
+    limited: bool = False
+
+    def __post_init__(self) -> None:
+        for plane in (self.u, self.v):
+            if (2 * plane.width, 2 * plane.height) != (self.y.width, self.y.height):
+                raise ValueError(
+                    f"colour planes of {plane.width} x {plane.height} do not fit a picture of"
+                    f" {self.y.width} x {self.y.height}"
+                )
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.y.width
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.y.height
+
+    @classmethod
+    def of(
+        cls, data: bytes | bytearray | memoryview, width: int, height: int, *, stride: int = 0, limited: bool = False
+    ) -> Picture:
+        """The picture in one buffer, plane after plane; `stride` (0: the width) is luma's, of colour half of it.
+
+        Raises ValueError for odd sizes, an odd stride, or too few bytes.
+        """
+        stride = stride or width
+        if width < 2 or height < 2 or width % 2 or height % 2 or stride % 2:
+            raise ValueError(f"width, height and stride are even (got {width} x {height}, {stride})")
+        flat = memoryview(data).toreadonly().cast("B")
+        luma, colour = stride * height, (stride // 2) * (height // 2)
+        half = (width // 2, height // 2, stride // 2)
+        return cls(
+            Plane(flat[:luma], width, height, stride),
+            Plane(flat[luma : luma + colour], *half),
+            Plane(flat[luma + colour : luma + 2 * colour], *half),
+            limited,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One exposure: `t_ns` monotonic, `seq` from 1 since the camera started (a gap is lost frames).
+
+    `lores` is the same moment in a smaller size, where the mode asks for one.
+    """
+
+    t_ns: int
+    seq: int
+    main: Picture
+    lores: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Columns and rows, both even."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraMode:
+    """What a camera delivers: size, frames per second, and the size of the small stream beside it (None: none)."""
+
+    size: Size
+    fps: float
+    lores: Size | None = None
+
+
+class Tuning(StrEnum):
+    """What can be set while a camera runs; a camera lists those it has."""
+
+    BRIGHTNESS = "brightness"
+    CONTRAST = "contrast"
+    SATURATION = "saturation"
+    SHARPNESS = "sharpness"
+    EXPOSURE = "exposure_us"
+    LONGEST_EXPOSURE = "longest_exposure_us"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraSettings:
+    """How a camera is tuned. The first four are 0 to 100, 50 is the camera's own middle.
+
+    `exposure_us` fixes the exposure time; None is automatic, then `longest_exposure_us` bounds it (None: the time of
+    a frame does). Source: manuals 001 and 003, Image and Exposure (Max shutter).
+    """
+
+    brightness: int = 50
+    contrast: int = 50
+    saturation: int = 50
+    sharpness: int = 50
+    exposure_us: int | None = None
+    longest_exposure_us: int | None = None
+
+    def changed(self) -> frozenset[Tuning]:
+        """The settings that are not a camera's own."""
+        own = CameraSettings()
+        return frozenset(tuning for tuning in Tuning if getattr(self, tuning) != getattr(own, tuning))
+
+
+class CameraPhase(StrEnum):
+    """Whether pictures come."""
+
+    OFF = "off"
+    STARTING = "starting"
+    RUNNING = "running"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraStatus:
+    """What a camera is doing; `reason` says in words why it is lost, or is empty.
+
+    `mode` is what it really delivers (a camera may round what it was asked for), `tunings` what can be set. Counts
+    are since it was off: frames delivered, frames missing in between, and how often it was lost.
+    """
+
+    phase: CameraPhase = CameraPhase.OFF
+    reason: str = ""
+    mode: CameraMode | None = None
+    tunings: frozenset[Tuning] = frozenset()
+    frames: int = 0
+    missed: int = 0
+    losses: int = 0

@@ -1,0 +1,198 @@
+"""Paints the scene: a wall of colour bars, a clock in hundredths, a card and a plate that pass by.
+
+All positions are parts of the picture, so the same scene is seen in every size. Colours are YUV, full range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hal.pictures import CameraSettings, Picture, Size
+from hal.planes import Samples, picture_of, samples, scaled
+from hal.sim.scene.glyphs import COLUMNS, GLYPHS, ROWS
+
+Colour = tuple[int, int, int]
+
+# White, yellow, cyan, green, magenta, red, blue, black at three quarters (BT.601, full range).
+BARS: tuple[Colour, ...] = (
+    (191, 128, 128), (169, 32, 144), (134, 160, 32), (112, 64, 48), (79, 192, 208), (57, 96, 224), (22, 224, 112),
+    (0, 128, 128),
+)  # fmt: skip
+WHITE: Colour = (235, 128, 128)
+INK: Colour = (16, 128, 128)
+CARD: Colour = (200, 90, 160)
+
+CARD_PERIOD_S, PLATE_PERIOD_S = 8.0, 12.0
+# The light: an exposure of this length is right. At night it is not reached at any usual frame rate.
+DAY_EXPOSURE_US, NIGHT_EXPOSURE_US = 5_000, 400_000
+COVER_LUMA = 24
+NOISE = 2
+COARSE, BLUR = 4, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What happens to the picture between the scene and the sensor, and how the camera is tuned."""
+
+    settings: CameraSettings
+    fps: float
+    covered: bool = False
+    blurred: bool = False
+    turned: bool = False
+    dark: bool = False
+
+
+class Canvas:
+    """Three planes to paint on."""
+
+    def __init__(self, size: Size) -> None:
+        self.size = size
+        self.planes: tuple[Samples, Samples, Samples] = (
+            np.full((size.height, size.width), INK[0], np.uint8),
+            np.full((size.height // 2, size.width // 2), INK[1], np.uint8),
+            np.full((size.height // 2, size.width // 2), INK[2], np.uint8),
+        )
+
+    def box(self, left: int, top: int, width: int, height: int, colour: Colour) -> None:
+        """A filled rectangle, cut at the borders; colour lands on whole pairs of samples."""
+        for plane, value, half in zip(self.planes, colour, (1, 2, 2), strict=True):
+            rows = slice(max(0, top) // half, max(0, top + height) // half)
+            plane[rows, max(0, left) // half : max(0, left + width) // half] = value
+
+    def text(self, left: int, top: int, dot: int, words: str, colour: Colour) -> None:
+        """Letters of `dot` samples a dot, one dot apart."""
+        for place, letter in enumerate(words):
+            for row, code in enumerate(GLYPHS[letter]):
+                for column in range(COLUMNS):
+                    if int(code) & (4 >> column):
+                        x = left + (place * (COLUMNS + 1) + column) * dot
+                        self.box(x, top + row * dot, dot, dot, colour)
+
+    def picture(self) -> Picture:
+        """What was painted, which must not be painted on any more."""
+        return picture_of(*self.planes)
+
+
+def even(value: float) -> int:
+    """The nearest even number below."""
+    return int(value) // 2 * 2
+
+
+def dot_of(size: Size) -> int:
+    """The size of a letter's dot, so that a plate's ten letters take a third of the width."""
+    return max(2, even(size.width / 120))
+
+
+def clock_text(t_s: float) -> str:
+    """The scene's clock at a time since the world began."""
+    hundredths = round(t_s * 100)
+    return f"{hundredths // 6000 % 100:02d}:{hundredths // 100 % 60:02d}.{hundredths % 100:02d}"
+
+
+class ScenePainter:
+    """The scene in one size; the wall is painted once."""
+
+    def __init__(self, size: Size) -> None:
+        self.size = size
+        self._wall = Canvas(size)
+        for number, colour in enumerate(BARS):
+            left, right = (even(size.width * edge / len(BARS)) for edge in (number, number + 1))
+            self._wall.box(left, 0, right - left, even(size.height * 0.6), colour)
+        floor = np.linspace(60, 180, size.width).astype(np.uint8)
+        self._wall.planes[0][even(size.height * 0.6) :] = floor
+
+    def picture(self, t_s: float, plate: str) -> Picture:
+        """The scene at `t_s` seconds since the world began."""
+        canvas = Canvas.__new__(Canvas)
+        canvas.size = self.size
+        y, u, v = self._wall.planes
+        canvas.planes = (y.copy(), u.copy(), v.copy())
+        width, height, dot = self.size.width, self.size.height, dot_of(self.size)
+        canvas.box(0, 0, 34 * dot, 8 * dot, INK)
+        canvas.text(2 * dot, dot, dot, clock_text(t_s), WHITE)
+        card = even((t_s / CARD_PERIOD_S % 1) * width * 1.2 - width * 0.2)
+        canvas.box(card, even(height * 0.35), even(width * 0.1), even(height * 0.12), CARD)
+        board = ((COLUMNS + 1) * len(plate) + 1) * dot
+        left = even((t_s / PLATE_PERIOD_S % 1) * (width + board)) - board
+        top = even(height * 0.75)
+        canvas.box(left, top, board, (ROWS + 2) * dot, WHITE)
+        canvas.text(left + dot, top + dot, dot, plate, INK)
+        return canvas.picture()
+
+
+def exposed(view: View) -> float:
+    """How much light reaches the sensor, 1 is right: exposure time over the time the light needs."""
+    needed = NIGHT_EXPOSURE_US if view.dark else DAY_EXPOSURE_US
+    frame_us = 1e6 / view.fps
+    if view.settings.exposure_us is not None:
+        return min(view.settings.exposure_us, frame_us) / needed
+    longest = min(frame_us, view.settings.longest_exposure_us or frame_us)
+    return min(1.0, longest / needed)
+
+
+def seen(picture: Picture, view: View, seq: int) -> Picture:
+    """What the sensor makes of a picture: turned away, covered, blurred, lit, tuned, with noise."""
+    y, u, v = samples(picture.y), samples(picture.u), samples(picture.v)
+    if view.turned:
+        y, u, v = (_turned(plane) for plane in (y, u, v))
+    if view.covered:
+        y, u, v = np.full_like(y, COVER_LUMA), np.full_like(u, 128), np.full_like(v, 128)
+    if view.blurred:
+        y, u, v = (_blurred(plane) for plane in (y, u, v))
+    settings = view.settings
+    gain = exposed(view) * settings.contrast / 50
+    offset = 128 - 128 * settings.contrast / 50 + (settings.brightness - 50) * 2.55
+    hues = min(1.0, exposed(view)) * settings.saturation / 50
+    u, v = (_levels(plane, hues, 128 - 128 * hues) for plane in (u, v))
+    return picture_of(_noisy(_levels(y, gain, offset), seq), u, v, limited=picture.limited)
+
+
+def _levels(plane: Samples, gain: float, offset: float) -> Samples:
+    if gain == 1 and offset == 0:
+        return plane
+    table = np.clip(np.arange(256) * gain + offset + 0.5, 0, 255).astype(np.uint8)
+    looked_up: Samples = table[plane]
+    return looked_up
+
+
+def _turned(plane: Samples) -> Samples:
+    height, width = plane.shape
+    return np.roll(plane, (height // 6, width // 3), axis=(0, 1))
+
+
+def _blurred(plane: Samples) -> Samples:
+    """Out of focus: every fourth sample, averaged over a square of seven of them, and spread out again."""
+    height, width = plane.shape
+    coarse = plane[::COARSE, ::COARSE]
+    for axis in (0, 1):
+        pad = [(0, 0), (0, 0)]
+        pad[axis] = (BLUR + 1, BLUR)
+        sums = np.cumsum(np.pad(coarse, pad, mode="edge"), axis=axis, dtype=np.uint32)
+        length = coarse.shape[axis]
+        square = 2 * BLUR + 1
+        high, low = sums.take(range(square, square + length), axis), sums.take(range(length), axis)
+        coarse = ((high - low) // square).astype(np.uint8)
+    spread: Samples = coarse.repeat(COARSE, 0).repeat(COARSE, 1)[:height, :width]
+    return spread
+
+
+def _noise(size: int) -> NDArray[np.int16]:
+    return np.random.default_rng(1).integers(-NOISE, NOISE + 1, size, dtype=np.int16)
+
+
+_GRAIN = _noise(1 << 16)
+
+
+def _noisy(plane: Samples, seq: int) -> Samples:
+    """A sensor's grain: the same in every run, another one in every frame."""
+    grain = np.resize(np.roll(_GRAIN, seq * 7919), plane.shape)
+    noisy: Samples = np.clip(plane + grain, 0, 255).astype(np.uint8)
+    return noisy
+
+
+def small(picture: Picture, size: Size | None) -> Picture | None:
+    """The small stream beside a picture."""
+    return None if size is None else scaled(picture, size)
