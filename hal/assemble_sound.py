@@ -17,7 +17,8 @@ from hal.drivers.button import PushButton
 from hal.drivers.sound import Gain
 from hal.errors import HalError
 from hal.ports import SoundHardware
-from hal.types import InputType, LineRef, PowerType
+from hal.sounds import InputType, PowerType
+from hal.types import LineRef
 from hal.wires import OutputLines, SoundWires
 
 log = logging.getLogger("hal.assemble")

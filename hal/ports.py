@@ -11,12 +11,12 @@ from typing import Protocol
 
 from hal.errors import BusError
 from hal.pictures import CameraMode, CameraSettings, CameraStatus, Frame
+from hal.sounds import InputType, PowerType, SoundBlock, SoundLevel
 from hal.types import (
     BusFrame,
     Colour,
     Direction,
     FoundPeer,
-    InputType,
     LinkSettings,
     LinkStatus,
     LoopState,
@@ -24,12 +24,9 @@ from hal.types import (
     PanelKey,
     Pattern,
     PeerCondition,
-    PowerType,
     ReaderFact,
     SecureRead,
     SentFrame,
-    SoundBlock,
-    SoundLevel,
     WiegandOutStatus,
     WiegandTiming,
 )

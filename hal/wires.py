@@ -12,7 +12,8 @@ from typing import Protocol
 
 from hal.errors import BusError
 from hal.pictures import CameraMode, CameraSettings, Frame, Tuning
-from hal.types import ChipIdentity, Drive, Edge, EdgeKind, PcmBlock, Pull, PulseTrain, WiegandTiming
+from hal.sounds import PcmBlock
+from hal.types import ChipIdentity, Drive, Edge, EdgeKind, Pull, PulseTrain, WiegandTiming
 
 EdgeHandler = Callable[[Edge], None]
 ByteHandler = Callable[[int, bytes], None]

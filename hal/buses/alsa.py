@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from hal.clock import Clock
 from hal.errors import BusError, LineInUse
-from hal.types import PcmBlock
+from hal.sounds import PcmBlock
 from hal.wires import LostHandler, PcmHandler
 
 log = logging.getLogger(__name__)

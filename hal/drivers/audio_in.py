@@ -15,7 +15,7 @@ from hal.drivers.button import PushButton
 from hal.drivers.sound import Audio, Gain, block_of, bytes_of, level_of
 from hal.errors import BusError, OutOfRange
 from hal.ports import InputChange
-from hal.types import InputType, PcmBlock, PowerType, SoundBlock
+from hal.sounds import InputType, PcmBlock, PowerType, SoundBlock
 from hal.wires import OutputLines, PcmIn
 
 T = TypeVar("T", InputType, PowerType)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hal.drivers.sound import Audio, Gain, block_of, bytes_of, level_of
 from hal.errors import OutOfRange
-from hal.types import SoundLevel
+from hal.sounds import SoundLevel
 from hal.wires import PcmOut
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hal.errors import OutOfRange
-from hal.types import SILENCE_DBFS, SoundLevel
+from hal.sounds import SILENCE_DBFS, SoundLevel
 
 Samples: TypeAlias = npt.NDArray[np.int16]
 

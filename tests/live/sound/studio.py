@@ -21,7 +21,7 @@ from hal.sim.sound import Room, SoundRig, tone
 from hal.sim.sound.measure import Signal
 from hal.sim.wires import SimWires
 from hal.sim.world import World
-from hal.types import SoundBlock
+from hal.sounds import SoundBlock
 
 RATE_HZ = 48000
 PATIENCE_S = 60.0

@@ -13,7 +13,7 @@ from hal.errors import BusError, OutOfRange
 from hal.ports import InputChange
 from hal.sim.peers.button import ButtonPeer
 from hal.sim.sound import level_db, pitch_hz, tone
-from hal.types import SILENCE_DBFS, InputType, PowerType
+from hal.sounds import SILENCE_DBFS, InputType, PowerType
 from tests.live.sound.studio import BOARD, RATE_HZ, Studio, in_the_studio, signal
 
 pytestmark = pytest.mark.live

@@ -19,7 +19,7 @@ from hal.buses import alsa
 from hal.buses.alsa import MOST_BEHIND, AlsaIn, AlsaOut
 from hal.clock import SystemClock
 from hal.errors import BusError
-from hal.types import PcmBlock
+from hal.sounds import PcmBlock
 
 PERIOD = 80
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as npst
 
 from hal.drivers.sound import FULL_SCALE, Gain, Samples, block_of, bytes_of, level_of
 from hal.errors import OutOfRange
-from hal.types import SILENCE_DBFS
+from hal.sounds import SILENCE_DBFS
 
 RATE_HZ = 8000
 RAMP = 80

@@ -19,7 +19,7 @@ from hal.sim.sound import SoundRig
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import World
-from hal.types import InputType, PowerType
+from hal.sounds import InputType, PowerType
 from hal.wires import LostHandler, PcmHandler, PcmIn, PcmOut
 
 BOARD = """
