@@ -306,8 +306,10 @@ class Attendant:
             self._told(KeyChange.FAILED, str(error))
             self.apply()  # with both keys: the reader decides which one it has
             raise Unavailable("reader.rotate_key", str(error)) from error
-        await self._keys.prefer(self.node, key)
-        self.apply()
+        try:
+            await self._keys.prefer(self.node, key)
+        finally:
+            self.apply()  # the link counts its keys as they are kept, also when the new order could not be kept
         await self._shown()
         await self._settle_key()
         self._told(KeyChange.ROTATED)

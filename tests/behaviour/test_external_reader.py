@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
+import re
 from typing import Any
 
 import pytest
@@ -85,6 +88,27 @@ async def test_a_rotated_key_survives_a_restart_and_is_said_nowhere(bench: SimBe
     assert len(secret) == 32
     assert secret.lower() not in repr(bench._events).lower()
     assert secret.lower() not in (await bench.api("GET", "/state")).text.lower()
+    await bench.restart()
+    await connected(bench)
+    assert await opens(bench)
+
+
+async def test_a_disk_that_fails_in_the_middle_of_a_rotation_locks_nobody_out(bench: SimBench) -> None:
+    await bench.enrol(card=CARD)
+    await install(bench)
+    keys = bench.file("control", "osdp-keys")
+
+    async def fail_once_both_keys_are_kept() -> None:
+        await bench.until(lambda: len(re.findall(rb'"[0-9a-f]{32}"', keys.read_bytes())) == 2)
+        bench.disk.error = errno.EIO
+
+    answer, _ = await asyncio.gather(
+        bench.action("reader.rotate_key", reader="external"), fail_once_both_keys_are_kept()
+    )
+    assert answer.status_code == 503, answer.text
+    await bench.advance(1.0)
+    bench.disk.error = None
+    await bench.advance(15.0)
     await bench.restart()
     await connected(bench)
     assert await opens(bench)
