@@ -297,8 +297,9 @@ class Stream:
             if self._at >= self._top:
                 raise damaged("a table ends too early")
             data, after = self._block(self._at)
-            found += data[self._offset : self._offset + count - len(found)]
-            self._offset += len(data[self._offset : self._offset + count])
+            piece = data[self._offset : self._offset + count - len(found)]
+            found += piece
+            self._offset += len(piece)
             if self._offset >= len(data):
                 self._at, self._offset = after, 0
         return bytes(found)
