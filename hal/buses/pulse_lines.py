@@ -73,13 +73,14 @@ class LoggedLines:
     def _set(self, levels: int) -> None:
         if levels == self._levels:
             return
-        self._levels = levels
         at = 8 + 16 * (self._count % LOG_MOVES)
-        self._count += 1
         # Stamped near the end of the call, where a chip would move its lines.
         struct.pack_into("<Q", self._memory, at + 8, levels)
         struct.pack_into("<Q", self._memory, at, self._now_ns())
-        struct.pack_into("<Q", self._memory, 0, self._count)
+        struct.pack_into("<Q", self._memory, 0, self._count + 1)
+        # Known last: the signal that ends the process may come in between, and its rest must be written then.
+        self._count += 1
+        self._levels = levels
 
     def close(self) -> None:
         """Nothing is held."""

@@ -60,11 +60,11 @@ def main(words: list[str]) -> int:
     """Send what the parent asks for until it hangs up."""
     work = Work(**json.loads(words[0]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to everybody in a terminal; the parent ends in order
-    signal.signal(signal.SIGTERM, _leave)
     die_with_parent(work.parent, signal.SIGTERM)
     with socket.socket(fileno=work.socket) as parent:
         try:
             lines = work.open()
+            _rest_when_told_to_end(lines)
             try:
                 _serve(parent, lines, _come_first() if work.realtime else "not asked for")
             finally:
@@ -76,8 +76,19 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
+def _rest_when_told_to_end(lines: DataLines) -> None:
+    """From now on SIGTERM, whatever it interrupts, lets the lines go and ends the process.
+
+    No exception does it: one that is raised in a destructor or while a class is made does not reach `main`.
+    """
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        try:
+            lines.rest()
+        finally:
+            os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def _come_first() -> str:
