@@ -15,6 +15,7 @@ from firmware.core.vocabulary import (
     security,
     station,
     upgrade,
+    video,
 )
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "security",
     "station",
     "upgrade",
+    "video",
 ]
