@@ -12,8 +12,23 @@ from firmware.core.vocabulary import (
     osdp,
     rules,
     security,
+    sound_detection,
+    speaker_test,
     station,
     upgrade,
 )
 
-__all__ = ["access", "controller", "device", "entries", "io", "osdp", "rules", "security", "station", "upgrade"]
+__all__ = [
+    "access",
+    "controller",
+    "device",
+    "entries",
+    "io",
+    "osdp",
+    "rules",
+    "security",
+    "sound_detection",
+    "speaker_test",
+    "station",
+    "upgrade",
+]
