@@ -7,6 +7,7 @@ around it (IEC 61260-1), as measurements of rooms do.
 
 from __future__ import annotations
 
+import cmath
 import math
 from dataclasses import dataclass
 
@@ -19,22 +20,31 @@ SETTLE_S, MARGIN_S = 0.12, 0.03
 HOP_S = 0.010
 # How far two clocks may run apart, and how finely the tone is looked for.
 DRIFTS = np.arange(-5, 6) * 1e-4
+# How even a tone is that arrived whole; a fault of the speaker is as even.
+STEADY_DB, STEADY_RAD = 1.0, 0.3
 OVERTONES = (2, 3, 4, 5)
 FLOOR_DB = -140.0
-# Bins to each side of a tone that are still tone under a Hann window, drift included.
+# Bins to each side of a tone that are still tone, drift included.
 NEAR_BINS = 6
+BLACKMAN_HARRIS = (0.35875, -0.48829, 0.14128, -0.01168)
 LIMIT = 0.999
 THIRD = 2 ** (1 / 6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeardTone:
-    """One tone: level and noise in dB of a full-scale sine, distortion as a part of the tone (THD)."""
+    """One tone: level and noise in dB of a full-scale sine, distortion as a part of the tone (THD).
+
+    `silence_dbfs` is the noise in the silences before it. `steady` is false where level or phase jumps within the
+    tone: a part of it was lost on its way.
+    """
 
     hz: float
     level_dbfs: float
     noise_dbfs: float
+    silence_dbfs: float
     distortion: float
+    steady: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +111,29 @@ def _tone(hz: float, tone: Signal, silences: tuple[Signal, ...], rate_hz: int) -
     for order in OVERTONES:
         at_hz = hz * order * (1 + drift)
         if at_hz < 0.45 * rate_hz:
-            quiet = max(_amplitude(silence, at_hz, rate_hz) for silence in silences)
+            quiet = max(_amplitude(each, at_hz, rate_hz) for each in silences)
             overtones += max(0.0, _amplitude(tone, at_hz, rate_hz) ** 2 - (2 * quiet) ** 2)
     beside = _band(tone, hz, rate_hz, without_tone=True)
-    noise = max(beside, *(_band(silence, hz, rate_hz) for silence in silences))
+    silence = max(_band(each, hz, rate_hz) for each in silences)
     return HeardTone(
         hz=hz,
         level_dbfs=_db(amplitude),
-        noise_dbfs=_db(noise),
+        noise_dbfs=_db(max(silence, beside)),
+        silence_dbfs=_db(silence),
         distortion=math.sqrt(overtones) / amplitude if amplitude > 10 ** (FLOOR_DB / 20) else 0.0,
+        steady=_steady(tone, hz * (1 + drift), rate_hz),
     )
+
+
+def _steady(tone: Signal, hz: float, rate_hz: int) -> bool:
+    """Whether the thirds of a tone are of one level, and its phase goes on evenly from each to the next."""
+    third = len(tone) // 3
+    parts = [_turned(tone[number * third : (number + 1) * third], hz, rate_hz) for number in range(3)]
+    sizes = [abs(part) for part in parts]
+    if min(sizes) <= 0 or _db(max(sizes)) - _db(min(sizes)) > STEADY_DB:
+        return False
+    bend = cmath.phase(parts[2] * parts[0] / (parts[1] * parts[1]))
+    return abs(bend) <= STEADY_RAD
 
 
 def _strongest(sound: Signal, hz: float, rate_hz: int) -> tuple[float, float]:
@@ -121,14 +144,21 @@ def _strongest(sound: Signal, hz: float, rate_hz: int) -> tuple[float, float]:
 
 
 def _amplitude(sound: Signal, hz: float, rate_hz: int) -> float:
+    return abs(_turned(sound, hz, rate_hz))
+
+
+def _turned(sound: Signal, hz: float, rate_hz: int) -> complex:
+    """Amplitude and phase of the tone at `hz`."""
     window = np.hanning(len(sound))
     turning = np.exp(-2j * math.pi * hz * np.arange(len(sound)) / rate_hz)
-    return 2 * abs(complex(np.dot(sound * window, turning))) / float(window.sum())
+    return 2 * complex(np.dot(sound * window, turning)) / float(window.sum())
 
 
 def _band(sound: Signal, hz: float, rate_hz: int, *, without_tone: bool = False) -> float:
     """Amplitude of the sine that is as loud as all sound in the third of an octave around `hz`."""
-    window = np.hanning(len(sound))
+    # Its side lobes are 92 dB down: what is left of the tone outside of it is no noise. Window: Blackman-Harris.
+    turn = 2 * math.pi * np.arange(len(sound)) / len(sound)
+    window = sum((size * np.cos(order * turn) for order, size in enumerate(BLACKMAN_HARRIS)), np.zeros(len(sound)))
     power = np.abs(np.fft.rfft(sound * window)) ** 2
     bins = np.arange(len(power)) * rate_hz / len(sound)
     inside = (bins >= hz / THIRD) & (bins <= hz * THIRD)

@@ -20,15 +20,17 @@ class TonePlan:
     """A silence, then every tone with a silence after it; levels in dB below a full-scale sine, times in seconds.
 
     The silences show the noise of the surroundings. `latest_s` is how late the sound may arrive at the microphone.
+    No tone is an overtone of the mains, and in none is a block of 10 ms a whole number of periods: one that is lost
+    shows in the phase.
     """
 
-    hz: tuple[float, ...] = (500.0, 1000.0, 2000.0, 4000.0)
+    hz: tuple[float, ...] = (530.0, 1070.0, 2130.0, 4270.0)
     level_dbfs: float = -12.0
     guard_s: float = 0.4
     tone_s: float = 0.5
     gap_s: float = 0.2
     fade_s: float = 0.010
-    latest_s: float = 0.8
+    latest_s: float = 1.0
 
     def starts_s(self) -> tuple[float, ...]:
         """When each tone begins."""

@@ -76,6 +76,8 @@ def _doubts_of_microphone(heard: Heard) -> tuple[Finding, ...]:
     loudest = max((tone.level_dbfs for tone in heard.tones), default=LIVING_DBFS)
     if heard.floor_dbfs < LIVING_DBFS and loudest < LIVING_DBFS:
         return (Finding.MICROPHONE_SILENT,)
+    if any(tone.level_dbfs >= tone.silence_dbfs + ABOVE_NOISE_DB and not tone.steady for tone in heard.tones):
+        return (Finding.INTERRUPTED,)
     return ()
 
 

@@ -83,8 +83,17 @@ def test_row_53_a_microphone_at_its_limit_is_no_verdict(calibrated):
     assert (judged.verdict, judged.findings) == (Verdict.INCONCLUSIVE, (Finding.OVERDRIVEN,))
 
 
+@pytest.mark.parametrize("tone", range(4))
+def test_row_53_a_block_that_was_lost_in_a_tone_is_no_verdict(calibrated, tone):
+    sound = recording()
+    at = round((0.13 + PLAN.starts_s()[tone] + 0.3) * RATE_HZ)
+    sound = np.concatenate([sound[:at], sound[at + RATE_HZ // 100 :]])
+    judged = compare(measure(sound, RATE_HZ, PLAN), calibrated, TOLERANCE_DB)
+    assert (judged.verdict, judged.findings) == (Verdict.INCONCLUSIVE, (Finding.INTERRUPTED,))
+
+
 def test_without_a_calibration_of_every_tone_there_is_no_verdict(calibrated):
-    fewer = {hz: tone for hz, tone in calibrated.items() if hz != 2000.0}
+    fewer = {hz: tone for hz, tone in calibrated.items() if hz != PLAN.hz[2]}
     judged = judged_of(fewer)
     assert (judged.verdict, judged.findings) == (Verdict.INCONCLUSIVE, (Finding.NOT_CALIBRATED,))
 
@@ -104,7 +113,7 @@ def test_a_calibration_that_would_hide_a_fault_is_refused_with_the_reason(what, 
 
 
 def test_a_card_of_a_low_rate_carries_only_the_tones_that_it_can():
-    assert PLAN.at(8000).hz == (500.0, 1000.0, 2000.0)
+    assert PLAN.at(8000).hz == PLAN.hz[:3]
     assert PLAN.at(48000) == PLAN
 
 
@@ -131,7 +140,13 @@ def situations(draw: st.DrawFn) -> tuple[Heard, dict[float, ToneFigure], float]:
         was = draw(st.floats(-60, -10))
         calibrated[hz] = ToneFigure(hz=hz, level_dbfs=was, noise_dbfs=-100, distortion_percent=draw(st.floats(0, 8)))
         tones.append(
-            HeardTone(hz=hz, level_dbfs=draw(levels), noise_dbfs=draw(levels), distortion=draw(st.floats(0, 1.5)))
+            HeardTone(
+                hz=hz,
+                level_dbfs=draw(levels),
+                noise_dbfs=draw(levels),
+                silence_dbfs=-90,
+                distortion=draw(st.floats(0, 1.5)),
+            )
         )
     heard = Heard(tones=tuple(tones), floor_dbfs=-70, overdriven=0, late_s=0)
     return heard, calibrated, draw(st.floats(1, 20))
