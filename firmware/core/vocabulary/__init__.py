@@ -13,6 +13,8 @@ from firmware.core.vocabulary import (
     osdp,
     rules,
     security,
+    sound_detection,
+    speaker_test,
     station,
     upgrade,
     video,
@@ -31,4 +33,8 @@ __all__ = [
     "station",
     "upgrade",
     "video",
+    "sound_detection",
+    "speaker_test",
+    "station",
+    "upgrade",
 ]
