@@ -14,6 +14,19 @@ from firmware.core.vocabulary import (
     security,
     station,
     upgrade,
+    watch,
 )
 
-__all__ = ["access", "controller", "device", "entries", "io", "osdp", "rules", "security", "station", "upgrade"]
+__all__ = [
+    "access",
+    "controller",
+    "device",
+    "entries",
+    "io",
+    "osdp",
+    "rules",
+    "security",
+    "station",
+    "upgrade",
+    "watch",
+]
