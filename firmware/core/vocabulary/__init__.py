@@ -18,6 +18,7 @@ from firmware.core.vocabulary import (
     station,
     upgrade,
     video,
+    watch,
 )
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "speaker_test",
     "station",
     "upgrade",
+    "watch",
 ]
