@@ -5,6 +5,7 @@ Importing this package registers every topic, so that the link can read any even
 
 from firmware.core.vocabulary import (
     access,
+    cloud,
     controller,
     device,
     entries,
@@ -12,8 +13,28 @@ from firmware.core.vocabulary import (
     osdp,
     rules,
     security,
+    sound_detection,
+    speaker_test,
     station,
     upgrade,
+    video,
+    watch,
 )
 
-__all__ = ["access", "controller", "device", "entries", "io", "osdp", "rules", "security", "station", "upgrade"]
+__all__ = [
+    "access",
+    "cloud",
+    "controller",
+    "device",
+    "entries",
+    "io",
+    "osdp",
+    "rules",
+    "security",
+    "sound_detection",
+    "speaker_test",
+    "station",
+    "upgrade",
+    "video",
+    "watch",
+]
