@@ -17,17 +17,24 @@ from firmware.core.errors import Forbidden, StationError
 from firmware.interfaces.http.errors import HttpRefusal, status_of
 from firmware.interfaces.http.face import Face, Policy, Route
 from firmware.interfaces.vapix.asked import GET_AND_POST, Address, Asked, plain
+from firmware.interfaces.vapix.declarations import EventDeclarations
 from firmware.interfaces.vapix.device import DeviceApis, DiscoveryApi
+from firmware.interfaces.vapix.event_socket import STREAM, EventSocket
 from firmware.interfaces.vapix.io import IoApis
 from firmware.interfaces.vapix.leaves import Tree
 from firmware.interfaces.vapix.params import ParamCgi
 from firmware.interfaces.vapix.power import PowerCgis
+from firmware.interfaces.vapix.soap import SoapServices
 from firmware.interfaces.vapix.users import UserCgis
 from hal.errors import nearest
 
 PREFIXES = ("/axis-cgi", "/vapix")
 # Addresses without the JSON envelope that apidiscovery knows a name for.
-PLAIN_APIS = {"param-cgi": ("Legacy Parameter Handling", "1.0"), "user-management": ("User Management", "1.1")}
+PLAIN_APIS = {
+    "event-streaming-over-websocket": ("Event Streaming over WebSocket", "1.0"),
+    "param-cgi": ("Legacy Parameter Handling", "1.0"),
+    "user-management": ("User Management", "1.1"),
+}
 OPEN: Mapping[str, str] = {
     "/axis-cgi/apidiscovery.cgi": "clients ask what there is before they log in",
     "/axis-cgi/basicdeviceinfo.cgi": "has a method for everybody, without what identifies the chip",
@@ -53,7 +60,10 @@ POLICY = Policy(
     json_only=False,  # forms come as text/plain, JSON under any name
     cookies=False,  # a browser's session never reaches these addresses: they change things by GET
     links=False,
-    optional={(method, path): why for path, why in OPEN.items() for method in GET_AND_POST},
+    optional={
+        **{(method, path): why for path, why in OPEN.items() for method in GET_AND_POST},
+        ("WS", STREAM): "takes a token that somebody who has logged in asked for",
+    },
     refuse=refuse,
 )
 
@@ -64,6 +74,7 @@ class Vapix:
     def __init__(self, core: Core) -> None:
         device = DeviceApis(core)
         self._io = IoApis(core)
+        self._sockets = EventSocket(core)
         tree = Tree(core)
         self._apis = (*device.apis(), *self._io.apis())
         discovery = DiscoveryApi(lambda: (*self._apis, self._discovery), PLAIN_APIS)
@@ -74,6 +85,8 @@ class Vapix:
             *ParamCgi(tree.leaves, tree.product).addresses(),
             *UserCgis(core).addresses(),
             *PowerCgis(core).addresses(),
+            *self._sockets.addresses(),
+            *SoapServices(EventDeclarations(core).operations()).addresses(),
         )
         self._addresses = {address.path: address for address in addresses}
 
@@ -84,14 +97,20 @@ class Vapix:
             for address in self._addresses.values()
             for method in address.methods
         }
-        return Face(
-            name="vapix", prefixes=PREFIXES, app=self, policy=POLICY, levels=levels, close=self._io.close
-        )
+        levels["WS", STREAM] = Level.VIEWER
+        return Face(name="vapix", prefixes=PREFIXES, app=self, policy=POLICY, levels=levels, close=self._close)
+
+    def _close(self) -> None:
+        self._io.close()
+        self._sockets.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises StationError, which the guard tells."""
-        if scope["type"] != "http":
-            raise HttpRefusal(404, "not_found", scope["path"], "no such WebSocket")
+        if scope["type"] == "websocket":
+            if scope["path"] != STREAM:
+                raise HttpRefusal(404, "not_found", scope["path"], f"no such WebSocket; there is {STREAM}")
+            await self._sockets.serve(scope, receive, send)
+            return
         answer = await self._answer(Request(scope, receive))
         await answer(scope, receive, send)
 

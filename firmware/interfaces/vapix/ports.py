@@ -14,6 +14,7 @@ from firmware.core.actions import Caller
 from firmware.core.context import Core
 from firmware.core.errors import Invalid, NotFound
 from firmware.core.vocabulary.io import PortState
+from firmware.interfaces.topics.numbers import Numbers
 from hal.types import Direction, LoopState
 
 CONDUCTS = frozenset({LoopState.CLOSED, LoopState.SHORT})
@@ -49,11 +50,11 @@ class Ports:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._numbers = Numbers(core)
 
     def all(self) -> list[Port]:
         """Every port, by number."""
-        states = sorted(self._core.bus.states(PortState), key=lambda state: natural(state.port))
-        return [Port(number=number, state=state) for number, state in enumerate(states)]
+        return [Port(number=number, state=state) for number, state in enumerate(self._numbers.ports())]
 
     def find(self, number: object, *, first: int = 0) -> Port:
         """A port by its number as sent, counted from `first`. Raises NotFound with the numbers there are."""
@@ -76,11 +77,6 @@ class Ports:
     async def configure(self, port: Port, change: Mapping[str, Any], caller: Caller) -> None:
         """Change settings of a port. Raises what the owner of ports raises."""
         await self._core.link.command("port.configure", {"port": port.state.port, **change}, caller)
-
-
-def natural(name: str) -> tuple[tuple[int, str], ...]:
-    """An order in which io10 comes after io9."""
-    return tuple((int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name) if part)
 
 
 @dataclass(frozen=True, slots=True)
