@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from firmware import VERSION
 from firmware.app import Parts, Role, control_role, early_start, guest_role, media_services, network_services
@@ -24,6 +24,7 @@ from firmware.core.vocabulary.station import ServicePhase, ServiceState
 from firmware.notify import RESTART, notify
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir, StateDir
+from firmware.roles import roles_for
 from firmware.upgrade.boot_sim import sim_boot
 from firmware.upgrade.boot_single import SingleBoot
 from firmware.upgrade.boot_tryboot import RASPBERRY_PI, TrybootBoot
@@ -32,7 +33,11 @@ from hal.board import Board, load_board
 from hal.buses.parent import die_with_parent
 from hal.clock import Clock, SystemClock
 from hal.errors import BoardError, HalError
-from hal.wires import Wires
+from hal.wires import SoundWires
+
+if TYPE_CHECKING:
+    from hal.buses.real import RealWires
+    from hal.sim.remote import RemoteWires
 
 # How long a role knocks at the world or at control before it gives up and is started again.
 PATIENCE_S = 10.0
@@ -169,8 +174,10 @@ class Child:
             async with self._wires() as wires, control_role(self._parts, wires, self._runtime.link) as control:
                 await control.run(self._ready(control))
         elif role == "media":
-            async with guest_role(self._parts, "media", self._runtime.link, media_services) as media:
-                await media.run(self._ready(media))
+            async with self._wires() as wires:
+                services = media_services(self._parts, wires)
+                async with guest_role(self._parts, "media", self._runtime.link, services) as media:
+                    await media.run(self._ready(media))
         else:
             async with guest_role(self._parts, "network", self._runtime.link, self._network()) as network:
                 await network.run(self._ready(network))
@@ -181,22 +188,29 @@ class Child:
             async with asyncio.TaskGroup() as group:
                 group.create_task(control.run(up.set), name="control")
                 await up.wait()
+                if "media" in roles_for(self._board):
+                    group.create_task(self._media(wires), name="media")
                 async with guest_role(self._parts, "network", self._runtime.link, self._network()) as network:
                     await network.run(self._ready(network))
+
+    async def _media(self, wires: SoundWires) -> None:
+        services = media_services(self._parts, wires)
+        async with guest_role(self._parts, "media", self._runtime.link, services) as media:
+            await media.run()
 
     def _network(self) -> Any:
         host, port = self._options.http
         return network_services(self._parts, host, port, web=self._options.web)
 
     @asynccontextmanager
-    async def _wires(self) -> AsyncIterator[Wires]:
+    async def _wires(self) -> AsyncIterator[RealWires | RemoteWires]:
         opened = await self._open_wires(self._clock)
         try:
             yield opened
         finally:
             await opened.close()
 
-    async def _open_wires(self, clock: Clock) -> Wires:
+    async def _open_wires(self, clock: Clock) -> RealWires | RemoteWires:
         if self._options.hal == "real":
             from hal.buses.real import RealWires
 
