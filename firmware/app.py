@@ -35,29 +35,36 @@ from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
 from firmware.upgrade.boot_tryboot import TrybootBoot, ask_systemd
 from firmware.upgrade.ports import Boot, Engine, Slot
-from hal.board import AudioInNode, AudioOutNode, Board, describe_board, load_board
+from hal.board import Board, describe_board, load_board
 from hal.clock import Clock
-from hal.errors import BoardError
-from hal.sounds import InputType, PowerType
 
 if TYPE_CHECKING:
-    from firmware.audio import InputFacts, OutputFacts
     from firmware.device import DeviceConfig, DeviceService
     from firmware.upgrade.waking import Start
     from hal.assemble import Assembled
-    from hal.wires import SoundWires, Wires
+    from hal.wires import Wires
 
 
 log = logging.getLogger("firmware.app")
 
 
 def explain(board_name: str) -> str:
-    """The resolved board and why each service is on or off, how it is reset. Raises BoardError, Invalid."""
+    """The resolved board, why each service is on or off, what its buttons do. Raises BoardError, Invalid."""
     from firmware.device import DeviceConfig
 
     board = load_board(board_name)
     room = decode(DeviceConfig, dict(board.rooms.get("device", {})), where="rooms.device")
-    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_reset(room)}"
+    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_buttons(room)}{explain_reset(room)}"
+
+
+def explain_buttons(room: DeviceConfig) -> str:
+    """What a press of each button asks for, as stable text."""
+    lines = []
+    for name, button in room.buttons.items():
+        wishes = [] if button.short is None else [f"press for {button.short}"]
+        wishes += [] if button.long is None else [f"hold {button.long_s:g} s for {button.long}"]
+        lines.append(f"button {name}: {', '.join(wishes) or 'a fact for rules'}\n")
+    return "".join(lines)
 
 
 def explain_reset(room: DeviceConfig) -> str:
@@ -413,58 +420,6 @@ def network_services(
     return make
 
 
-def media_services(parts: Parts, wires: SoundWires) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
-    """What the media role runs: sound, and what plays and listens."""
-
-    def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
-        on = duties_on(parts.board, "media")
-        services: list[Service] = []
-        if "sound" in on:
-            services += sound_services(parts, core, wires, on)
-        return tuple(services)
-
-    return make
-
-
-def sound_services(parts: Parts, core: Core, wires: SoundWires, on: frozenset[str]) -> list[Service]:
-    """The cards of the board, then every service that plays or listens, in the order of their start."""
-    from firmware.audio import Sound, SoundService
-    from hal.assemble_sound import assemble_sound
-
-    sound = Sound(*audio_facts(parts.board))
-    makers: dict[str, Callable[[], tuple[Service, ...]]] = {
-        "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires, parts.clock)),),
-    }
-    return [service for name, make in makers.items() if name in on for service in make()]
-
-
-def audio_facts(board: Board) -> tuple[tuple[OutputFacts, ...], tuple[InputFacts, ...]]:
-    """Outputs and inputs as the board has them."""
-    from firmware.audio import RATE_HZ, InputFacts, OutputFacts
-
-    outputs: list[OutputFacts] = []
-    inputs: list[InputFacts] = []
-    for name, node in board.nodes.items():
-        if not isinstance(node, AudioOutNode | AudioInNode):
-            continue
-        if node.rate_hz != RATE_HZ:
-            raise BoardError(f"nodes.{name}.rate_hz", f"sound is {RATE_HZ} Hz in this firmware (got {node.rate_hz})")
-        alias, limits = board.aliases.get(name, name), (node.gain_min_db, node.gain_max_db)
-        if isinstance(node, AudioOutNode):
-            outputs.append(OutputFacts(node=name, alias=alias, gain_range_db=limits))
-            continue
-        inputs.append(
-            InputFacts(
-                node=name,
-                alias=alias,
-                gain_range_db=limits,
-                input_types=tuple(map(InputType, node.input_types)),
-                power_types=tuple(map(PowerType, node.power_types)),
-            )
-        )
-    return tuple(outputs), tuple(inputs)
-
-
 __all__ = [
     "Parts",
     "Role",
@@ -472,6 +427,5 @@ __all__ = [
     "early_start",
     "explain",
     "guest_role",
-    "media_services",
     "network_services",
 ]

@@ -40,9 +40,13 @@ def _no_osdp(board: Board) -> str | None:
     return None if _on_osdp(board, "reader", "panel") else "the board has no OSDP port"
 
 
+def has_sound(board: Board) -> bool:
+    """Whether the board has a speaker or a microphone."""
+    return bool({"speaker", "microphone"} & board.capabilities)
+
+
 def _no_sound(board: Board) -> str | None:
-    sounds = {"speaker", "microphone"} & board.capabilities
-    return None if sounds else "the board has no speaker and no microphone"
+    return None if has_sound(board) else "the board has no speaker and no microphone"
 
 
 def _on_osdp(board: Board, *kinds: str) -> bool:
@@ -86,6 +90,12 @@ DUTIES = (
     ),
     Duty(name="rules", role="control", summary="what follows from what"),
     Duty(name="sound", role="media", summary="speakers and microphones: mixer, gain, levels", wants=_no_sound),
+    Duty(
+        name="pictures",
+        role="media",
+        summary="cameras, their settings, and pictures for whoever looks",
+        needs=frozenset({"camera"}),
+    ),
     Duty(name="accounts", role="network", summary="who may do what"),
     Duty(name="carrier", role="network", summary="whether a cable or radio has a link (real boards)"),
     Duty(

@@ -20,6 +20,7 @@ from firmware.board_process.supervisor import Child, Loader, RoleRefused, Superv
 from firmware.core.errors import Busy, Invalid, StationError
 from firmware.options import ROLES, RunOptions
 from firmware.paths import RuntimeDir, StateDir
+from firmware.roles import has_sound, roles_for
 from hal.board import Board, load_board
 from hal.buses.identity import read_identity
 from hal.clock import SystemClock
@@ -137,11 +138,9 @@ class BoardProcess:
 
     async def run(self) -> int:
         """Serve until SIGINT, SIGTERM or the end of the terminal; returns 0."""
-        from firmware.roles import roles_for
-
         roles = ("all",) if self._options.role == "all" else roles_for(self._board)
         loader: Loader = Rom(self._state, self._runtime) if self._options.hal == "sim" else Installed()
-        sound = alsa_environment(self._runtime.sound) if self._options.hal == "sim" and sounds(self._board) else {}
+        sound = alsa_environment(self._runtime.sound) if self._options.hal == "sim" and has_sound(self._board) else {}
         supervisor = Supervisor(self._options, self._runtime, self._clock, roles, loader, self._said, sound)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -203,14 +202,9 @@ class BoardProcess:
         self._greeted, self._code = True, code
 
 
-def sounds(board: Board) -> bool:
-    """Whether the board has a speaker or a microphone."""
-    return bool({"speaker", "microphone"} & board.capabilities)
-
-
 def sound_rig(world: World, folder: Path) -> SoundRig | None:
     """The simulated room around a device that sounds; others load no acoustics."""
-    if not sounds(world.board):
+    if not has_sound(world.board):
         return None
     from hal.sim.sound import SoundRig
 
