@@ -5,6 +5,7 @@ Importing this package registers every topic, so that the link can read any even
 
 from firmware.core.vocabulary import (
     access,
+    cloud,
     controller,
     device,
     entries,
@@ -16,10 +17,13 @@ from firmware.core.vocabulary import (
     speaker_test,
     station,
     upgrade,
+    video,
+    watch,
 )
 
 __all__ = [
     "access",
+    "cloud",
     "controller",
     "device",
     "entries",
@@ -27,8 +31,12 @@ __all__ = [
     "osdp",
     "rules",
     "security",
+    "station",
+    "upgrade",
+    "video",
     "sound_detection",
     "speaker_test",
     "station",
     "upgrade",
+    "watch",
 ]

@@ -1,7 +1,8 @@
 """The camera's far end: what stands in front of it, and what people do to it.
 
-Faults are what happens to cameras at doors: `covered` (sprayed, taped), `blurred` (out of focus), `turned` away,
-`dark` (night without a lamp), `hung` (it answers, but sends nothing).
+Faults are what happens to cameras at doors: `covered` (taped), `sprayed`, `blurred` (out of focus), `turned` away,
+`hung` (it answers, but sends nothing); and what happens before them all day: `dark` (night without a lamp), `lamp`
+(one is switched on), `rain`, `people`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class CameraPeer(Peer):
     """A camera and its scene. The trace is whether it is on: opened by the firmware and sending."""
 
     kind = "camera"
-    kinds_of_fault = frozenset({"covered", "blurred", "turned", "dark", "hung"})
+    kinds_of_fault = frozenset({"covered", "sprayed", "blurred", "turned", "hung", "dark", "lamp", "rain", "people"})
 
     def __init__(self, place: Place, name: str, bus: str, *, alias: str | None = None) -> None:
         super().__init__(place, name, alias=alias)
