@@ -31,12 +31,10 @@ __all__ = [
     "osdp",
     "rules",
     "security",
-    "station",
-    "upgrade",
-    "video",
     "sound_detection",
     "speaker_test",
     "station",
     "upgrade",
+    "video",
     "watch",
 ]
