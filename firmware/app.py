@@ -49,12 +49,22 @@ log = logging.getLogger("firmware.app")
 
 
 def explain(board_name: str) -> str:
-    """The resolved board and why each service is on or off, how it is reset. Raises BoardError, Invalid."""
+    """The resolved board, why each service is on or off, what its buttons do. Raises BoardError, Invalid."""
     from firmware.device import DeviceConfig
 
     board = load_board(board_name)
     room = decode(DeviceConfig, dict(board.rooms.get("device", {})), where="rooms.device")
-    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_reset(room)}"
+    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_buttons(room)}{explain_reset(room)}"
+
+
+def explain_buttons(room: DeviceConfig) -> str:
+    """What a press of each button asks for, as stable text."""
+    lines = []
+    for name, button in room.buttons.items():
+        wishes = [] if button.short is None else [f"press for {button.short}"]
+        wishes += [] if button.long is None else [f"hold {button.long_s:g} s for {button.long}"]
+        lines.append(f"button {name}: {', '.join(wishes) or 'a fact for rules'}\n")
+    return "".join(lines)
 
 
 def explain_reset(room: DeviceConfig) -> str:
@@ -410,11 +420,6 @@ def network_services(
     return make
 
 
-def media_services(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
-    """What the media role runs: nothing yet; its services come with sound and pictures."""
-    return ()
-
-
 __all__ = [
     "Parts",
     "Role",
@@ -422,6 +427,5 @@ __all__ = [
     "early_start",
     "explain",
     "guest_role",
-    "media_services",
     "network_services",
 ]

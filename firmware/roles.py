@@ -80,6 +80,12 @@ DUTIES = (
         wants=_no_doors,
     ),
     Duty(name="rules", role="control", summary="what follows from what"),
+    Duty(
+        name="pictures",
+        role="media",
+        summary="cameras, their settings, and pictures for whoever looks",
+        needs=frozenset({"camera"}),
+    ),
     Duty(name="accounts", role="network", summary="who may do what"),
     Duty(name="carrier", role="network", summary="whether a cable or radio has a link (real boards)"),
     Duty(

@@ -60,6 +60,9 @@ class Loader(Protocol):
     def boot(self) -> Booted:
         """Choose, and make it runnable; blocks. Raises Unavailable when nothing can be started."""
 
+    def on_trial(self, booted: Booted) -> bool:
+        """Whether what was started is still only being tried."""
+
     def power_off(self) -> None:
         """Forget what a power cut forgets."""
 
@@ -92,6 +95,11 @@ class Supervisor:
         self._stopping = False
         self.children = {role: Child(role) for role in roles}
         self.booted: Booted | None = None
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the firmware that runs is being tried; no longer from its commit on."""
+        return self.booted is not None and self._loader.on_trial(self.booted)
 
     async def run(self) -> None:
         """Start and restart the roles until cancelled; they are stopped on the way out. Raises RoleRefused."""
@@ -227,7 +235,7 @@ class Supervisor:
                 code = await child.process.wait()
             if not self._runs.is_set():
                 continue  # killed by the power switch, or told to stop: that is no crash
-            if self.booted is not None and self.booted.trying and (code == EX_CONFIG or child.role in HUB):
+            if (code == EX_CONFIG or child.role in HUB) and self.on_trial:
                 self._runs.clear()
                 self._wanted.set()
                 continue

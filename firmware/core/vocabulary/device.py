@@ -86,11 +86,12 @@ class GestureKind(StrEnum):
 @topic("device/button")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ButtonState(State):
-    """A button, held down or not."""
+    """A button, held down or not; `ripe` while it has been held for its long action and was not let go yet."""
 
     keys: ClassVar[tuple[str, ...]] = ("button",)
     button: str
     pressed: bool
+    ripe: bool = False
 
 
 @topic("device/button/gesture")
@@ -101,6 +102,18 @@ class ButtonGesture(Pulse):
     button: str
     gesture: GestureKind
     held_s: float
+
+
+@topic("device/button/action")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonAction(Pulse):
+    """What a gesture asked for has been done, or not: `code` is `done` or an error code of the action table."""
+
+    button: str
+    gesture: GestureKind
+    action: str
+    code: str
+    message: str = ""
 
 
 class HoldOutcome(StrEnum):
