@@ -200,9 +200,9 @@ class SimBench:
             guest_role(parts, "network", hub.join, without_sockets)  # type: ignore[attr-defined]
         )
         await self._run(self._network)
-        from firmware.interfaces.api.app import build_app
+        from firmware.interfaces.faces import guarded
 
-        app = build_app(self._network.core, web=True)
+        app = guarded(self._network.core, web=True)
         self._http = await self._stack.enter_async_context(
             httpx.AsyncClient(
                 transport=httpx.ASGITransport(app=app, client=("127.0.0.1", 40000)),

@@ -60,8 +60,8 @@ class ApiService:
 
     async def start(self) -> None:
         """Bind the address. Raises Unavailable naming it and the reason."""
-        from firmware.interfaces.api.app import Api, host_names
-        from firmware.interfaces.api.upload import PATH, Spool
+        from firmware.interfaces.api.upload import Spool
+        from firmware.interfaces.faces import guarded, host_names
         from firmware.interfaces.http.limits import Limits
         from firmware.interfaces.http.server import Server
 
@@ -73,25 +73,26 @@ class ApiService:
         spool = None if self._spool is None else Spool(self._spool, self._core)
         if spool is not None:
             await spool.clear()
-        limits = self._limits or Limits(uploads={} if spool is None else {PATH: spool.largest})
-        api = Api(
+        guard = guarded(
             self._core,
             web=self._web,
-            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
             spool=spool,
+            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
         )
+        sizes = {path: size for face in guard.faces for path, size in face.sizes.items()}
+
         server = Server(
-            api.app,
+            guard,
             self._host,
             self._port,
             self._core.clock,
             deadlines=self._deadlines,
-            limits=limits,
-            closing=api.events.streams.close,
+            limits=self._limits or Limits(uploads=sizes),
+            closing=guard.close,
         )
         await server.open()
         self._server = server
-        self._app = api.app
+        self._app = guard
 
     async def run(self) -> None:
         """Serve until cancelled."""

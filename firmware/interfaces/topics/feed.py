@@ -80,6 +80,4 @@ def content_filter(text: str) -> Wanted:
     conditions = CONDITION.findall(text)
     if not conditions:
         raise Invalid("filter", 'has no condition such as boolean(//SimpleItem[@Name="port" and @Value="1"])')
-    return lambda told: all(
-        told.said.source.get(name, told.said.data.get(name)) == value for name, value in conditions
-    )
+    return lambda told: all(told.said.source.get(name, told.said.data.get(name)) == value for name, value in conditions)

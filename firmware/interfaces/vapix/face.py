@@ -16,7 +16,7 @@ from firmware.core.context import Core
 from firmware.core.errors import Forbidden, StationError
 from firmware.interfaces.http.errors import HttpRefusal, status_of
 from firmware.interfaces.http.face import Face, Policy, Route
-from firmware.interfaces.vapix.asked import GET_AND_POST, Address, Asked, plain
+from firmware.interfaces.vapix.asked import GET_AND_POST, Asked, plain
 from firmware.interfaces.vapix.declarations import EventDeclarations
 from firmware.interfaces.vapix.device import DeviceApis, DiscoveryApi
 from firmware.interfaces.vapix.event_socket import STREAM, EventSocket
@@ -93,9 +93,7 @@ class Vapix:
     def face(self) -> Face:
         """This interface for the guard."""
         levels: dict[Route, Level] = {
-            (method, address.path): address.level
-            for address in self._addresses.values()
-            for method in address.methods
+            (method, address.path): address.level for address in self._addresses.values() for method in address.methods
         }
         levels["WS", STREAM] = Level.VIEWER
         return Face(name="vapix", prefixes=PREFIXES, app=self, policy=POLICY, levels=levels, close=self._close)

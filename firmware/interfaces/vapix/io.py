@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -76,7 +76,7 @@ class IoApis:
             return await self._act(asked, words["action"])
         if "monitor" in words:
             return self._monitor(self._numbered(words["monitor"]))
-        answers = {
+        answers: dict[str, Callable[[Port], str]] = {
             "check": lambda port: "1" if port.closed else "0",
             "checkactive": lambda port: "active" if port.state.active else "inactive",
             "checkdirection": lambda port: "output" if port.is_output else "input",
@@ -281,5 +281,3 @@ def virtual_error(code: int, words: str) -> Response:
     """A refusal about virtual inputs."""
     error = f"<ErrorCode>{code}</ErrorCode><ErrorDescription>{escape(words)}</ErrorDescription>"
     return virtual_answer(f"<Error><GeneralError>{error}</GeneralError></Error>")
-
-

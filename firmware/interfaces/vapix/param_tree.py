@@ -110,7 +110,8 @@ def definitions(leaves: Sequence[Leaf], model: str, version: str) -> bytes:
     top = ElementTree.Element(f"{{{SCHEMA}}}parameterDefinitions", {"version": "1.0"})
     ElementTree.SubElement(top, f"{{{SCHEMA}}}model").text = model
     ElementTree.SubElement(top, f"{{{SCHEMA}}}firmwareVersion").text = version
-    groups = {(): ElementTree.SubElement(top, f"{{{SCHEMA}}}group", {"name": "root"})}
+    groups: dict[tuple[str, ...], ElementTree.Element] = {}
+    groups[()] = ElementTree.SubElement(top, f"{{{SCHEMA}}}group", {"name": "root"})
     for leaf in in_order(leaves):
         *path, name = leaf.name.split(".")
         for depth in range(1, len(path) + 1):
@@ -119,16 +120,15 @@ def definitions(leaves: Sequence[Leaf], model: str, version: str) -> bytes:
                 groups[step] = ElementTree.SubElement(groups[step[:-1]], f"{{{SCHEMA}}}group", {"name": step[-1]})
         place = groups[tuple(path)]
         place.append(_definition(leaf, name))
-    return ElementTree.tostring(top, encoding="utf-8", xml_declaration=True)
+    text: bytes = ElementTree.tostring(top, encoding="utf-8", xml_declaration=True)
+    return text
 
 
 def _definition(leaf: Leaf, name: str) -> ElementTree.Element:
     level = f"7{DIGITS[Level.SYSTEM]}{DIGITS[leaf.reads]}{DIGITS[leaf.writes if leaf.write else Level.SYSTEM]}"
     attributes = {"name": name, "value": leaf.value, "securityLevel": level, "niceName": leaf.nice or name}
     element = ElementTree.Element(f"{{{SCHEMA}}}parameter", attributes)
-    kind = ElementTree.SubElement(
-        element, f"{{{SCHEMA}}}type", {"readonly": "true"} if leaf.write is None else {}
-    )
+    kind = ElementTree.SubElement(element, f"{{{SCHEMA}}}type", {"readonly": "true"} if leaf.write is None else {})
     detail = ElementTree.SubElement(kind, f"{{{SCHEMA}}}{leaf.kind.value}")
     if leaf.kind is Kind.YES_NO:
         detail.attrib.update({"true": "yes", "false": "no"})

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from firmware.core.actions import Caller, Level
 from firmware.core.errors import StationError
 from firmware.interfaces.vapix.asked import Address, Asked, plain
-from firmware.interfaces.vapix.param_tree import Kind, Leaf, definitions, hint, leaf_named, select, short
 from firmware.interfaces.vapix.param_tree import ROOT as PREFIX
+from firmware.interfaces.vapix.param_tree import Kind, Leaf, definitions, hint, leaf_named, select, short
 
 log = logging.getLogger("lintel.vapix")
 
@@ -79,7 +79,9 @@ class ParamCgi:
         wrong = [name for name in wishes if (leaf := leaf_named(leaves, name)) is None or leaf.write is None]
         if wrong:
             return plain("".join(self._cannot(name, wishes[name], leaves) for name in wrong))
-        failures = [failure for name, value in wishes.items() if (failure := await self._set(caller, leaves, name, value))]
+        failures = [
+            failure for name, value in wishes.items() if (failure := await self._set(caller, leaves, name, value))
+        ]
         return plain("".join(failures) or "OK\n")
 
     def _cannot(self, name: str, value: str, leaves: list[Leaf]) -> str:
@@ -89,7 +91,8 @@ class ParamCgi:
     async def _set(self, caller: Caller, leaves: list[Leaf], name: str, value: str) -> str:
         """Change one leaf; returns what went wrong, or nothing."""
         leaf = leaf_named(leaves, name)
-        assert leaf is not None and leaf.write is not None, "looked up before"
+        assert leaf is not None, "looked up before"
+        assert leaf.write is not None, "looked up before"
         if caller.level < leaf.writes:
             return failure_of(name, value)
         why = misfit(leaf, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from itertools import pairwise
 
 from firmware.core.actions import Caller
 from firmware.core.context import Core
@@ -55,7 +56,7 @@ class Sequences:
     async def _go_on(self, port: Port, steps: tuple[Step, ...], caller: Caller) -> None:
         due_ns = self._core.clock.now_ns()
         try:
-            for before, step in zip(steps, steps[1:], strict=False):
+            for before, step in pairwise(steps):
                 # Counted from the beginning, so that steps do not drift by what each call takes.
                 due_ns += before.wait_ms * 1_000_000
                 await self._core.clock.sleep(max(due_ns - self._core.clock.now_ns(), 0) / 1e9)

@@ -37,6 +37,7 @@ REACH = {
     AccountLevel.OPERATOR: ("operator", "viewer"),
     AccountLevel.VIEWER: ("viewer",),
 }
+RANKS = (Level.ADMIN, Level.OPERATOR, Level.VIEWER)
 NO_NAME = "Error: account user name."
 NO_LOG = "Error: consult the system log file."
 TAKEN = "Error: this user name already exists, consult the system log file"
@@ -61,7 +62,11 @@ class UserCgis:
     async def _usergroup(self, asked: Asked) -> Response:
         """Who asks, and which groups that is."""
         caller = asked.caller
-        words = [name for level, name in zip((3, 2, 1), ("admin", "operator", "viewer"), strict=True) if caller.level >= level]
+        words = [
+            name
+            for level, name in zip((3, 2, 1), ("admin", "operator", "viewer"), strict=True)
+            if caller.level >= level
+        ]
         if caller.level >= Level.OPERATOR or caller.ptz:
             words.append("ptz")
         return plain(f"{caller.name}\n{' '.join([caller.name, *words])}\n")
@@ -76,7 +81,9 @@ class UserCgis:
         asked.needs(Level.ADMIN)
         doing = {"get": self._get, "add": self._add, "update": self._update, "remove": self._remove}.get(action)
         if doing is None:
-            return html(f"Error: malformed action operation, {one(action)}." if action else "Error: action operation type.")
+            return html(
+                f"Error: malformed action operation, {one(action)}." if action else "Error: action operation type."
+            )
         try:
             return await doing(asked, words)
         except Forbidden:

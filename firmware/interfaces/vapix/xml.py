@@ -1,4 +1,4 @@
-"""XML of requests, read so that it cannot hurt (hardening row 37): no DTD, no entities, bounded size, depth and count."""
+"""XML of requests, read so that it cannot hurt (hardening row 37): no DTD, no entities, all bounded."""
 
 from __future__ import annotations
 

@@ -49,6 +49,8 @@ from firmware.core.vocabulary.station import JournalPage, JournalQuery, StorageP
 from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeAnswer
 from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
+from firmware.interfaces.faces import host_names
+from firmware.interfaces.http.guard import Guard
 from firmware.security import AccountsService
 from hal.sim.time import VirtualClock, virtual_run
 
@@ -145,6 +147,7 @@ class Face:
         self.accounts = AccountsService(self.core, REALM)
         self.spool = Spool(root.parent / "spool", self.core)
         self.api = Api(self.core, web=web, spool=self.spool)
+        self.guard = Guard((self.api.face(),), self.core, host_names)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Face]:
@@ -159,6 +162,7 @@ class Face:
                 yield self
             finally:
                 task.cancel()
+        self.guard.close()
         await self.accounts.stop()
         await store.close()
 
@@ -167,7 +171,7 @@ class Face:
         self, auth: Any = None, *, address: str = HERE, base: str = BASE
     ) -> AsyncIterator[httpx.AsyncClient]:
         """An HTTP client at an address."""
-        transport = httpx.ASGITransport(app=self.api.app, client=(address, 40000))
+        transport = httpx.ASGITransport(app=self.guard, client=(address, 40000))
         async with httpx.AsyncClient(transport=transport, base_url=base, auth=auth) as client:
             yield client
 
