@@ -422,11 +422,6 @@ def network_services(
     return make
 
 
-def media_services(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
-    """What the media role runs: nothing yet; its services come with sound and pictures."""
-    return ()
-
-
 __all__ = [
     "Parts",
     "Role",
@@ -434,6 +429,5 @@ __all__ = [
     "early_start",
     "explain",
     "guest_role",
-    "media_services",
     "network_services",
 ]
