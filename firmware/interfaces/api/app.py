@@ -1,6 +1,6 @@
 """The native API and the status page as one ASGI application; see docs/security.md for its gate.
 
-Only this room imports FastAPI, and only the network role imports this room.
+Only this room imports FastAPI (when its description is asked for), and only the network role imports this room.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import socket
 from collections.abc import Callable, Collection
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import WebSocketRoute
 
 from firmware import VERSION
 from firmware.core.actions import Level
@@ -31,6 +31,7 @@ from firmware.interfaces.api.upload import Spool
 from hal.errors import nearest
 
 ROOT = "/api/v1"
+TITLE = "Lintel native API"
 
 
 def host_names() -> frozenset[str]:
@@ -45,14 +46,8 @@ class Api:
     def __init__(
         self, core: Core, *, web: bool, names: Callable[[], Collection[str]] = host_names, spool: Spool | None = None
     ) -> None:
-        self.app = FastAPI(
-            title="Lintel native API",
-            version=VERSION,
-            docs_url=None,
-            redoc_url=None,
-            openapi_url=None,
-            redirect_slashes=False,
-        )
+        self.app = Starlette()
+        self.app.router.redirect_slashes = False
         self._schemas = Schemas()
         self._document: dict[str, Any] | None = None
         self.events = Events(core)
@@ -70,7 +65,7 @@ class Api:
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
         routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")
-        self.app.router.add_api_websocket_route(PATH, self.events.socket)
+        self.app.router.routes.append(WebSocketRoute(PATH, self.events.socket))
         return routes.levels
 
     def _add_page(self, core: Core) -> dict[tuple[str, str], Level]:
@@ -80,7 +75,7 @@ class Api:
 
     async def _openapi(self, _: Request) -> Response:
         if self._document is None:
-            document = get_openapi(title=self.app.title, version=self.app.version, routes=self.app.routes)
+            document = self._schemas.document(TITLE, VERSION)
             components = document.setdefault("components", {})
             components["schemas"] = {**components.get("schemas", {}), **self._schemas.components}
             components["securitySchemes"] = {
@@ -117,6 +112,6 @@ async def _station_error(_: Request, error: Exception) -> Response:
     return answer_to(error)
 
 
-def build_app(core: Core, *, web: bool) -> FastAPI:
+def build_app(core: Core, *, web: bool) -> Starlette:
     """The application alone, for tests and tools."""
     return Api(core, web=web).app
