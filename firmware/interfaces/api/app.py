@@ -1,17 +1,17 @@
 """The native API and the status page as one ASGI application; see docs/security.md for the guard before it.
 
-Only this room imports FastAPI, and only the network role imports this room.
+Only this room imports FastAPI (when its description is asked for), and only the network role imports this room.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import WebSocketRoute
 
 from firmware import VERSION
 from firmware.core.actions import Level
@@ -48,20 +48,15 @@ POLICY = Policy(
         ("GET", "/page/icon.svg"): "belongs to that form",
     },
 )
+TITLE = "Lintel native API"
 
 
 class Api:
     """What was built: the application, the least level of each of its routes, and its open streams."""
 
     def __init__(self, core: Core, *, web: bool, spool: Spool | None = None) -> None:
-        self.app = FastAPI(
-            title="Lintel native API",
-            version=VERSION,
-            docs_url=None,
-            redoc_url=None,
-            openapi_url=None,
-            redirect_slashes=False,
-        )
+        self.app = Starlette()
+        self.app.router.redirect_slashes = False
         self._schemas = Schemas()
         self._document: dict[str, Any] | None = None
         self.events = Events(core)
@@ -81,7 +76,7 @@ class Api:
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
         routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")
-        self.app.router.add_api_websocket_route(PATH, self.events.socket)
+        self.app.router.routes.append(WebSocketRoute(PATH, self.events.socket))
         return routes.levels
 
     def face(self) -> Face:
@@ -103,7 +98,7 @@ class Api:
 
     async def _openapi(self, _: Request) -> Response:
         if self._document is None:
-            document = get_openapi(title=self.app.title, version=self.app.version, routes=self.app.routes)
+            document = self._schemas.document(TITLE, VERSION)
             components = document.setdefault("components", {})
             components["schemas"] = {**components.get("schemas", {}), **self._schemas.components}
             components["securitySchemes"] = {

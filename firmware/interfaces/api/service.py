@@ -1,6 +1,6 @@
 """Service `api`: the HTTP server of the device with the native API and the status page.
 
-FastAPI is imported when the service is made ready, so that other roles never pay for it.
+Starlette is imported when the service is made ready, so that other roles never pay for it.
 """
 
 from __future__ import annotations
