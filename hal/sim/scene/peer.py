@@ -12,6 +12,8 @@ from pathlib import Path
 
 from hal.errors import OutOfRange
 from hal.sim.peers.base import Peer, Place
+from hal.sim.peers.optics import CutFilterPeer, IlluminationPeer
+from hal.sim.scene.daylight import Daylight
 from hal.sim.scene.eye import SceneState
 from hal.sim.scene.glyphs import GLYPHS
 from hal.sim.traces import Trace
@@ -25,9 +27,13 @@ class CameraPeer(Peer):
     kind = "camera"
     kinds_of_fault = frozenset({"covered", "sprayed", "blurred", "turned", "hung", "dark", "lamp", "rain", "people"})
 
-    def __init__(self, place: Place, name: str, bus: str, *, alias: str | None = None) -> None:
+    def __init__(self, place: Place, name: str, bus: str, daylight: Daylight, *, alias: str | None = None) -> None:
         super().__init__(place, name, alias=alias)
         self.bus = bus
+        self._daylight = daylight
+        self._lamps: list[IlluminationPeer] = []
+        self._filters: list[CutFilterPeer] = []
+        daylight.on_change(self._tell)
         self.plugged = True
         self.plate = "LINTEL 7"
         self.film: Path | None = None
@@ -46,7 +52,18 @@ class CameraPeer(Peer):
             plate=self.plate,
             film=self.film,
             origin_ns=self.place.origin_ns,
+            lux=self._daylight.lux,
+            lit=any(lamp.trace.value for lamp in self._lamps),
+            cut=all(cut.trace.value for cut in self._filters),
         )
+
+    def stands_behind(self, thing: IlluminationPeer | CutFilterPeer) -> None:
+        """See through a filter, or in a lamp's light, from now on."""
+        if isinstance(thing, IlluminationPeer):
+            self._lamps.append(thing)
+        else:
+            self._filters.append(thing)
+        thing.trace.listen(lambda _t_ns, _value: self._tell())
 
     def looking(self, on: bool) -> None:
         """Note whether the firmware looks."""
