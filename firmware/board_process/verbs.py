@@ -8,6 +8,7 @@ from typing import Any
 
 from firmware.board_process.panel_verb import USAGE, panel_verb
 from firmware.board_process.supervisor import Supervisor
+from firmware.board_process.watch_verbs import VERBS as WATCH_VERBS
 from firmware.core.errors import Invalid, NotFound, Unsupported
 from firmware.options import RunOptions
 from hal.clock import Clock
@@ -82,6 +83,9 @@ class Verbs:
                 raise Invalid(verb, f"write: {usage}")
             act(*rest)
             yield DONE
+        elif verb in WATCH_VERBS:
+            WATCH_VERBS[verb](self._world, rest)
+            yield DONE
         elif verb == "watch":
             if rest:
                 raise Invalid("watch", f"takes no words, got {rest[0]!r}")
@@ -90,7 +94,7 @@ class Verbs:
         elif verb in ("power", "press", "trace", "state", "panel"):
             yield await getattr(self, f"_{verb}")(rest)
         else:
-            verbs = [*self._simple, "watch", "power", "press", "trace", "state", "panel"]
+            verbs = [*self._simple, *WATCH_VERBS, "watch", "power", "press", "trace", "state", "panel"]
             raise Invalid("bench", f"unknown verb {verb!r}{nearest(verb, verbs)}")
 
     # peers by kind

@@ -30,6 +30,9 @@ lintel bench [--state DIR] VERB ...    prints JSON; DIR is ./state unless given
   tamper PEER                             open a housing
   unplug PEER | plug PEER                 the cable of a peer
   fault PEER KIND | fault PEER none       misbehaviour on demand
+  cover [CAMERA] [covered|sprayed|blurred|turned] | uncover [CAMERA]
+  bump [ACCELEROMETER] [G]                a hit of the housing
+  light LUX                               the light around the device, for its sensor and its cameras
   panel PANEL light|buzz|text|output|move|key|install|use ...   what somebody's panel sends to us
   trace NAME [--since S]                  what was seen on a relay, light, contact
   state                                   version, slot, process of each role, all peers
