@@ -308,9 +308,10 @@ def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
 def kept_by_restore() -> dict[str, frozenset[str]]:
     """The parameters that a restore keeps, of every role; they are needed before any role declares its own."""
     from firmware.device.network import NetworkSettings
+    from firmware.interfaces.cloud.settings import CloudSettings
     from firmware.upgrade.early import kept_names
 
-    return kept_names((NetworkSettings,))
+    return kept_names((NetworkSettings, CloudSettings))
 
 
 def rauc_engine(parts: Parts) -> Engine:
@@ -409,6 +410,7 @@ def network_services(
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
         from firmware.interfaces.api.service import ApiService
         from firmware.interfaces.carrier import CarrierService
+        from firmware.interfaces.cloud.service import CloudService
         from firmware.interfaces.controller import ControllerHttpService
         from firmware.security import AccountsService
 
@@ -419,7 +421,7 @@ def network_services(
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
             services.append(ControllerHttpService(core))
-        return (*services, api)
+        return (*services, api, CloudService(core, lambda: api.app))
 
     return make
 

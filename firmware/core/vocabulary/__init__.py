@@ -5,6 +5,7 @@ Importing this package registers every topic, so that the link can read any even
 
 from firmware.core.vocabulary import (
     access,
+    audio,
     cloud,
     controller,
     device,
@@ -23,6 +24,7 @@ from firmware.core.vocabulary import (
 
 __all__ = [
     "access",
+    "audio",
     "cloud",
     "controller",
     "device",

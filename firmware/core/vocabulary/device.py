@@ -70,9 +70,10 @@ class NetworkState(State):
 @topic("device/identify")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentifyState(State):
-    """Somebody asked the device to show which one it is."""
+    """Somebody asked the device to show which one it is: by its light, and with `sound` by its speaker as well."""
 
     active: bool
+    sound: bool = False
 
 
 class GestureKind(StrEnum):
@@ -162,3 +163,10 @@ class IdentifyParams:
 
     active: bool
     for_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocateParams:
+    """Let the device be seen and heard for so long. Source: manual 000, Locate device."""
+
+    duration_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
