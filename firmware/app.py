@@ -233,6 +233,7 @@ def control_services(
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
     from firmware.osdp import ExternalReadersService, OsdpTraceService
     from firmware.rules import RulesService
+    from firmware.sensing import DayNightService, LightService, ShocksService
     from firmware.upgrade.maintenance import MaintenanceService
 
     hardware = assembled.hardware
@@ -258,6 +259,9 @@ def control_services(
         "osdp_readers": lambda: (ExternalReadersService(core, hardware),),
         "osdp_trace": lambda: (OsdpTraceService(core, hardware),),
         "controller": lambda: (ControllerService(core, hardware, ports),),
+        "shocks": lambda: (ShocksService(core, hardware),),
+        "light": lambda: (LightService(core, hardware),),
+        "day_night": lambda: (DayNightService(core, hardware),),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart, boot_facts(parts.boot)),),

@@ -85,13 +85,17 @@ def media_services(parts: Parts, core: Core, cameras: Cameras | None, sound: Sou
 
         makers |= sound_makers(parts, core, sound)
     if cameras is not None:
+        from firmware.video.night import NightPicturesService
         from firmware.video.service import PicturesService
         from firmware.video.source import Source
+        from firmware.video.tampering import TamperingService
 
         sources = {
             name: Source(name, parts.board.nodes[name].alias or name, camera, core.bus)
             for name, camera in cameras.ports.items()
         }
         makers["pictures"] = lambda: (CamerasService(cameras), PicturesService(core, sources))
+        makers["tampering"] = lambda: (TamperingService(core, sources),)
+        makers["night_pictures"] = lambda: (NightPicturesService(core, sources),)
     on = duties_on(parts.board, "media")
     return tuple(service for name, make in makers.items() if name in on for service in make())

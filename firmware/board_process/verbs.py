@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from firmware.board_process.panel_verb import USAGE, panel_verb
 from firmware.board_process.sound_verbs import SoundVerbs
 from firmware.board_process.supervisor import Supervisor
+from firmware.board_process.watch_verbs import VERBS as WATCH_VERBS
 from firmware.core.errors import Invalid, NotFound, Unsupported
 from firmware.options import RunOptions
 from hal.clock import Clock
@@ -89,6 +90,9 @@ class Verbs:
                 raise Invalid(verb, f"write: {usage}")
             act(*rest)
             yield DONE
+        elif verb in WATCH_VERBS:
+            WATCH_VERBS[verb](self._world, rest)
+            yield DONE
         elif verb == "watch":
             if rest:
                 raise Invalid("watch", f"takes no words, got {rest[0]!r}")
@@ -98,7 +102,7 @@ class Verbs:
             yield await getattr(self, f"_{verb}")(rest)
         else:
             others = ("watch", "power", "press", "trace", "state", "panel", "hear", "heard", "noise")
-            verbs = [*self._simple, *others]
+            verbs = [*self._simple, *WATCH_VERBS, *others]
             raise Invalid("bench", f"unknown verb {verb!r}{nearest(verb, verbs)}")
 
     # peers by kind

@@ -30,6 +30,9 @@ lintel bench [--state DIR] VERB ...    prints JSON; DIR is ./state unless given
   tamper PEER                             open a housing
   unplug PEER | plug PEER                 the cable of a peer
   fault PEER KIND | fault PEER none       misbehaviour on demand
+  cover [CAMERA] [covered|sprayed|blurred|turned] | uncover [CAMERA]
+  bump [ACCELEROMETER] [G]                a hit of the housing
+  light LUX                               the light around the device, for its sensor and its cameras
   panel PANEL light|buzz|text|output|move|key|install|use ...   what somebody's panel sends to us
   hear tone:HZ[:S[:DBFS]]|noise|speech|FILE.wav|quiet   what somebody says at the microphones
   noise DBFS|off                          how noisy it is there, from now on
