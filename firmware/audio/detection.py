@@ -16,6 +16,7 @@ from firmware.audio.sound import Sound
 from firmware.core.context import Core
 from firmware.core.errors import Unavailable
 from firmware.core.vocabulary.sound_detection import SoundDetection, SoundFell, SoundPassed, SoundRose
+from firmware.core.vocabulary.speaker_test import SpeakerTestState
 
 AGAIN_S = 1.0
 
@@ -79,7 +80,8 @@ class _Watch:
         self._show(listening=False)
 
     def _hear(self, block: EarBlock) -> None:
-        if not self._ear.hears:
+        # What the speaker test plays is loud, and says nothing of the surroundings.
+        if not self._ear.hears or self._tested():
             self._deaf()
             return
         if self._crossings.alarm_level != self._alarm_level:
@@ -90,6 +92,10 @@ class _Watch:
         state = self._show(listening=True)
         if crossing is not None:
             self._tell(crossing, round(loudness), (block.t_ns - since_ns) / 1e9, state)
+
+    def _tested(self) -> bool:
+        state = self._core.bus.state(SpeakerTestState)
+        return state is not None and state.running is not None
 
     def _tell(self, crossing: Crossing, level: int, loud_s: float, state: SoundDetection) -> None:
         bus, alarm_level = self._core.bus, self._crossings.alarm_level

@@ -19,7 +19,7 @@ from firmware.audio.speaker_tones import Signal, TonePlan
 SETTLE_S, MARGIN_S = 0.12, 0.03
 HOP_S = 0.010
 # How far two clocks may run apart, and how finely the tone is looked for.
-DRIFTS = np.arange(-5, 6) * 1e-4
+DRIFTS = np.arange(-6, 7, 2) * 1e-4
 # How even a tone is that arrived whole; a fault of the speaker is as even.
 STEADY_DB, STEADY_RAD = 1.0, 0.3
 OVERTONES = (2, 3, 4, 5)

@@ -58,6 +58,7 @@ class SpeakerTestService:
         self._core = core
         self._player = TonePlayer(sound, core.clock, TonePlan() if plan is None else plan)
         self._state = SpeakerTestState()
+        self._calibration: SpeakerCalibration | None = None
         self._group: asyncio.TaskGroup | None = None
         self._unread = False
 
@@ -105,14 +106,15 @@ class SpeakerTestService:
         made = SpeakerCalibration(calibrated_at=self._core.clock.utc(), tones=judged.tones)
         await self._core.store.save(FILE, json.dumps(encode(made)).encode())
         self._unread = False
-        self._show(replace(self._state, calibration=made, result=None), invocation)
+        self._calibration = made
+        self._show(replace(self._state, calibrated_at=made.calibrated_at, result=None), invocation)
         self._tell_calibrated(judged, invocation)
         return made
 
     async def _test(self, invocation: Invocation) -> SpeakerTestResult:
         if self._unread:
             await self._load()
-        calibration = self._state.calibration
+        calibration = self._calibration
         if calibration is None:
             judged = _unheard(Finding.NOT_CALIBRATED)
         else:
@@ -172,8 +174,9 @@ class SpeakerTestService:
             self._unread = True
             return
         self._unread = False
-        calibration = None if saved is None else _calibration_of(saved)
-        self._show(replace(self._state, calibration=calibration), None)
+        self._calibration = None if saved is None else _calibration_of(saved)
+        at = None if self._calibration is None else self._calibration.calibrated_at
+        self._show(replace(self._state, calibrated_at=at), None)
 
     def _tell_calibrated(self, judged: Judgement, invocation: Invocation) -> None:
         fact = SpeakerCalibrated(

@@ -116,5 +116,5 @@ def _figure(tone: HeardTone, calibrated: ToneFigure | None) -> ToneFigure:
         # Noise has no overtones, and beside a tone that is not there it would have many.
         distortion_percent=round(100 * tone.distortion, 2) if _stands_out(tone) else 0.0,
         calibrated_dbfs=was,
-        change_db=None if was is None else round(tone.level_dbfs - was, 2),
+        change_db=None if was is None else round(tone.level_dbfs - was, 2) + 0.0,  # never "-0.0"
     )
