@@ -77,6 +77,7 @@ class Verbs:
             "unplug": ("unplug PEER", 1, lambda name: self._world.find(name).unplug()),
             "plug": ("plug PEER", 1, lambda name: self._world.find(name).plug()),
             "fault": ("fault PEER KIND|none", 2, self._world.fault),
+            "loss": ("loss SPEAKER DB", 2, self._sound.loss),
         }
 
     async def run(self, words: list[str]) -> AsyncIterator[object]:

@@ -36,6 +36,7 @@ lintel bench [--state DIR] VERB ...    prints JSON; DIR is ./state unless given
   panel PANEL light|buzz|text|output|move|key|install|use ...   what somebody's panel sends to us
   hear tone:HZ[:S[:DBFS]]|noise|speech|FILE.wav|quiet   what somebody says at the microphones
   noise DBFS|off                          how noisy it is there, from now on
+  loss SPEAKER DB                         how much quieter a speaker has become
   heard [MICROPHONE] [--since S] [--out FILE.wav]   what the speakers gave, or a microphone got
   trace NAME [--since S]                  what was seen on a relay, light, contact
   state                                   version, slot, process of each role, all peers
