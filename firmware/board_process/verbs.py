@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from firmware.board_process.camera_verbs import CameraVerbs
 from firmware.board_process.panel_verb import USAGE, panel_verb
 from firmware.board_process.supervisor import Supervisor
 from firmware.core.errors import Invalid, NotFound, Unsupported
@@ -55,6 +56,7 @@ class Verbs:
         self._supervisor = supervisor
         self._options = options
         self._clock = clock
+        self._cameras = CameraVerbs(world)
         self._simple: dict[str, tuple[str, int, Callable[..., object]]] = {
             "hold": ("hold BUTTON", 1, lambda name: self._button(name).hold()),
             "release": ("release BUTTON", 1, lambda name: self._button(name).release()),
@@ -82,6 +84,9 @@ class Verbs:
                 raise Invalid(verb, f"write: {usage}")
             act(*rest)
             yield DONE
+        elif verb in self._cameras.table:
+            self._cameras.run(verb, rest)
+            yield DONE
         elif verb == "watch":
             if rest:
                 raise Invalid("watch", f"takes no words, got {rest[0]!r}")
@@ -90,7 +95,7 @@ class Verbs:
         elif verb in ("power", "press", "trace", "state", "panel"):
             yield await getattr(self, f"_{verb}")(rest)
         else:
-            verbs = [*self._simple, "watch", "power", "press", "trace", "state", "panel"]
+            verbs = [*self._simple, *self._cameras.table, "watch", "power", "press", "trace", "state", "panel"]
             raise Invalid("bench", f"unknown verb {verb!r}{nearest(verb, verbs)}")
 
     # peers by kind

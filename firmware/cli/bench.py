@@ -30,6 +30,9 @@ lintel bench [--state DIR] VERB ...    prints JSON; DIR is ./state unless given
   tamper PEER                             open a housing
   unplug PEER | plug PEER                 the cable of a peer
   fault PEER KIND | fault PEER none       misbehaviour on demand
+  show scene|FILE [CAMERA]                what a camera sees: the painted scene, or a film (YUV4MPEG2, 4:2:0)
+  cover|uncover|blur|turn CAMERA          what people do to a camera; uncover puts it right again
+  light on|off CAMERA                     the light before a camera
   panel PANEL light|buzz|text|output|move|key|install|use ...   what somebody's panel sends to us
   trace NAME [--since S]                  what was seen on a relay, light, contact
   state                                   version, slot, process of each role, all peers
@@ -47,6 +50,8 @@ def command(words: list[str]) -> int:
         Parser(prog="lintel bench").error("a verb is missing; 'lintel bench --help' lists them")
     if words[0].startswith("-"):
         raise Invalid("lintel bench", f"unknown option {words[0]!r}{nearest(words[0].split('=')[0], ['--state'])}")
+    if words[0] == "show" and len(words) > 1 and Path(words[1]).is_file():
+        words[1] = str(Path(words[1]).absolute())  # the device runs in a directory of its own
     line = json.dumps(words).encode() + b"\n"
     if len(line) > LONGEST_LINE:
         raise Invalid("lintel bench", f"{len(line)} bytes of words; the longest is {LONGEST_LINE}")

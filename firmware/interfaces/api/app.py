@@ -24,10 +24,12 @@ from firmware.interfaces.api.errors import answer_to, refusal
 from firmware.interfaces.api.events import PATH, Events
 from firmware.interfaces.api.gate import Gate
 from firmware.interfaces.api.page import Page
+from firmware.interfaces.api.pictures import Pictures
 from firmware.interfaces.api.reading import Reading
 from firmware.interfaces.api.routes import Routes, Schemas, answer
 from firmware.interfaces.api.upgrades import Upgrades
 from firmware.interfaces.api.upload import Spool
+from firmware.interfaces.video.views import Views
 from hal.errors import nearest
 
 ROOT = "/api/v1"
@@ -43,7 +45,13 @@ class Api:
     """What was built: the application, the least level of each of its routes, and its open streams."""
 
     def __init__(
-        self, core: Core, *, web: bool, names: Callable[[], Collection[str]] = host_names, spool: Spool | None = None
+        self,
+        core: Core,
+        *,
+        web: bool,
+        names: Callable[[], Collection[str]] = host_names,
+        spool: Spool | None = None,
+        views: Views | None = None,
     ) -> None:
         self.app = FastAPI(
             title="Lintel native API",
@@ -57,6 +65,7 @@ class Api:
         self._document: dict[str, Any] | None = None
         self.events = Events(core)
         self._spool = spool
+        self._views = views
         self.levels = self._add_api(core) | (self._add_page(core) if web else {})
         self.app.add_middleware(Gate, core=core, names=names)
         self.app.add_exception_handler(StationError, _station_error)
@@ -67,6 +76,8 @@ class Api:
         Reading(core).add_to(routes)
         Commands(core).add_to(routes)
         Upgrades(core, self._spool).add_to(routes)
+        if self._views is not None:
+            Pictures(core, self._views).add_to(routes)
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
         routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")

@@ -5,6 +5,8 @@ FastAPI is imported when the service is made ready, so that other roles never pa
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +16,8 @@ from firmware.interfaces.api.settings import HttpSettings
 if TYPE_CHECKING:
     from firmware.interfaces.http.limits import Deadlines, Limits
     from firmware.interfaces.http.server import Server
+    from firmware.interfaces.video.place import Place
+    from firmware.interfaces.video.views import Views
 
 
 class ApiService:
@@ -33,8 +37,12 @@ class ApiService:
         deadlines: Deadlines | None = None,
         limits: Limits | None = None,
         spool: Path | None = None,
+        places: Sequence[Place] = (),
     ) -> None:
-        """`spool` is where uploads lie on their way to control; without one nothing is uploaded."""
+        """`spool` is where uploads lie on their way to control; without one nothing is uploaded.
+
+        `places` are the picture sources.
+        """
         self._core = core
         self._host = host
         self._port = port
@@ -42,6 +50,8 @@ class ApiService:
         self._deadlines = deadlines
         self._limits = limits
         self._spool = spool
+        self._places = places
+        self._views: Views | None = None
         self._server: Server | None = None
 
     @property
@@ -56,6 +66,7 @@ class ApiService:
         from firmware.interfaces.api.upload import PATH, Spool
         from firmware.interfaces.http.limits import Limits
         from firmware.interfaces.http.server import Server
+        from firmware.interfaces.video.views import Views
 
         params = self._core.params
         if HttpSettings.group not in params:
@@ -66,12 +77,20 @@ class ApiService:
         if spool is not None:
             await spool.clear()
         limits = self._limits or Limits(uploads={} if spool is None else {PATH: spool.largest})
+        views = self._views = Views(self._core, self._places) if self._places else None
         api = Api(
             self._core,
             web=self._web,
             names=lambda: own | frozenset(params.get(HttpSettings).host_names),
             spool=spool,
+            views=views,
         )
+
+        def closing() -> None:
+            api.events.streams.close()
+            if views is not None:
+                views.close()
+
         server = Server(
             api.app,
             self._host,
@@ -79,7 +98,7 @@ class ApiService:
             self._core.clock,
             deadlines=self._deadlines,
             limits=limits,
-            closing=api.events.streams.close,
+            closing=closing,
         )
         await server.open()
         self._server = server
@@ -87,7 +106,10 @@ class ApiService:
     async def run(self) -> None:
         """Serve until cancelled."""
         assert self._server is not None, "start comes first"
-        await self._server.serve()
+        async with asyncio.TaskGroup() as group:
+            if self._views is not None:
+                group.create_task(self._views.run(), name="views")
+            await self._server.serve()
 
     async def stop(self) -> None:
         """Stop serving."""

@@ -27,7 +27,13 @@ BODIES: dict[str, Any] = {
     "/api/v1/actions/{name}": {"door": "door"},
     "/api/v1/params/{group}": {},
 }
-FILLED = {"{id}": "e1", "{name}": "door.release", "{group}": "http", "/page/door.release": "/page/style.css"}
+FILLED = {
+    "{id}": "e1",
+    "{name}": "door.release",
+    "{group}": "http",
+    "{source}": "entrance",
+    "/page/door.release": "/page/style.css",
+}
 
 
 def filled(path: str) -> str:
@@ -98,6 +104,8 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
                     expected = status == 403
                 elif (method, path) in UPLOADS:
                     expected = status == 400  # let in, and then it is no form
+                elif path.startswith("/api/v1/video/"):
+                    expected = status in (501, 503)  # let in, and then there is no connection, or no media role
                 else:
                     expected = status in (200, 201, 202, 204)
                 if not expected:
