@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from firmware.core.vocabulary.station import ServicePhase, ServiceState
 from firmware.notify import RESTART, notify
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir, StateDir
-from firmware.roles import roles_for
+from firmware.roles import has_sound, roles_for
 from firmware.upgrade.boot_sim import sim_boot
 from firmware.upgrade.boot_single import SingleBoot
 from firmware.upgrade.boot_tryboot import RASPBERRY_PI, TrybootBoot
@@ -38,6 +38,8 @@ from hal.wires import CameraWires, Wires
 
 if TYPE_CHECKING:
     from firmware.media import MediaWires
+    from hal.buses.real import RealWires
+    from hal.sim.remote import RemoteWires
 
 # How long a role knocks at the world or at control before it gives up and is started again.
 PATIENCE_S = 10.0
@@ -227,8 +229,13 @@ class Child:
     async def _media_wires(self) -> AsyncIterator[MediaWires]:
         from firmware.media import MediaWires
 
-        cameras = await self._open_cameras() if "camera" in self._board.capabilities else None
-        wires = MediaWires(cameras=cameras)
+        async with AsyncExitStack() as undo:
+            cameras = await self._open_cameras() if "camera" in self._board.capabilities else None
+            if cameras is not None:
+                undo.push_async_callback(cameras.close)
+            sound = await self._open_wires(self._clock) if has_sound(self._board) else None
+            undo.pop_all()
+        wires = MediaWires(cameras=cameras, sound=sound)
         try:
             yield wires
         finally:
@@ -243,7 +250,7 @@ class Child:
 
         return await RemoteCameraWires.connect(self._runtime.world, self._clock, lost=_end, within_s=PATIENCE_S)
 
-    async def _open_wires(self, clock: Clock) -> Wires:
+    async def _open_wires(self, clock: Clock) -> RealWires | RemoteWires:
         if self._options.hal == "real":
             from hal.buses.real import RealWires
 

@@ -7,7 +7,7 @@ hangs, floods or crashes here cannot reach the door. numpy and what stands on it
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -22,7 +22,7 @@ from firmware.roles import duties_on
 
 if TYPE_CHECKING:
     from hal.assemble_cameras import Cameras
-    from hal.wires import CameraWires
+    from hal.wires import CameraWires, SoundWires
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +30,15 @@ class MediaWires:
     """What the media role is handed, real or simulated; None for what its board has not."""
 
     cameras: CameraWires | None = None
+    sound: SoundWires | None = None
 
     async def close(self) -> None:
         """Give everything back."""
-        if self.cameras is not None:
-            await self.cameras.close()
+        async with AsyncExitStack() as whatever_fails:
+            if self.cameras is not None:
+                whatever_fails.push_async_callback(self.cameras.close)
+            if self.sound is not None:
+                whatever_fails.push_async_callback(self.sound.close)
 
 
 class CamerasService:
@@ -73,17 +77,21 @@ async def media_role(
         cameras = await assemble_cameras(parts.board, wires.cameras, parts.clock)
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
-        return media_services(parts, core, cameras, runtime)
+        return media_services(parts, core, cameras, wires.sound, runtime)
 
     async with guest_role(parts, "media", connect, make) as role:
         yield role
 
 
 def media_services(
-    parts: Parts, core: Core, cameras: Cameras | None, runtime: RuntimeDir | None
+    parts: Parts, core: Core, cameras: Cameras | None, sound: SoundWires | None, runtime: RuntimeDir | None
 ) -> tuple[Service, ...]:
     """The services of media that this board needs, in the order of their start."""
     makers: dict[str, Callable[[], tuple[Service, ...]]] = {}
+    if sound is not None:
+        from firmware.media_sound import sound_makers
+
+        makers |= sound_makers(parts, core, sound)
     if cameras is not None:
         from firmware.video.service import PicturesService
         from firmware.video.source import Source

@@ -5,6 +5,8 @@ Importing this package registers every topic, so that the link can read any even
 
 from firmware.core.vocabulary import (
     access,
+    audio,
+    cloud,
     controller,
     device,
     entries,
@@ -12,13 +14,18 @@ from firmware.core.vocabulary import (
     osdp,
     rules,
     security,
+    sound_detection,
+    speaker_test,
     station,
     upgrade,
     video,
+    watch,
 )
 
 __all__ = [
     "access",
+    "audio",
+    "cloud",
     "controller",
     "device",
     "entries",
@@ -26,7 +33,10 @@ __all__ = [
     "osdp",
     "rules",
     "security",
+    "sound_detection",
+    "speaker_test",
     "station",
     "upgrade",
     "video",
+    "watch",
 ]

@@ -14,6 +14,8 @@ from firmware.core.context import Core
 from firmware.interfaces.api.settings import HttpSettings
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from firmware.interfaces.http.limits import Deadlines, Limits
     from firmware.interfaces.http.server import Server
     from firmware.interfaces.video.place import Place
@@ -53,6 +55,12 @@ class ApiService:
         self._places = places
         self._views: Views | None = None
         self._server: Server | None = None
+        self._app: ASGIApp | None = None
+
+    @property
+    def app(self) -> ASGIApp | None:
+        """The application while it is served; None when it is not."""
+        return self._app
 
     @property
     def address(self) -> tuple[str, int]:
@@ -102,6 +110,7 @@ class ApiService:
         )
         await server.open()
         self._server = server
+        self._app = api.app
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -113,6 +122,7 @@ class ApiService:
 
     async def stop(self) -> None:
         """Stop serving."""
+        self._app = None
         if self._server is not None:
             await self._server.close()
             self._server = None
