@@ -15,6 +15,7 @@ WORDS = (("NO SIGNAL",), ("NO", "SIGNAL"), ())
 GLYPHS = {"N": "65555", "O": "25552", "S": "34216", "I": "72227", "G": "34553", "A": "25755", "L": "44447"}
 GLYPH_ROWS, GLYPH_COLUMNS = 5, 3
 SHARE = 0.6  # of the width, for the longest line
+MOST_SHARE = 0.85
 SIDE = 8  # samples of a block
 
 
@@ -49,7 +50,7 @@ def _greys(across: int, down: int) -> list[list[int]]:
     for lines in WORDS:
         columns = max((len(line) for line in lines), default=0) * (GLYPH_COLUMNS + 1) - 1
         rows = len(lines) * (GLYPH_ROWS + 1) - 1
-        if columns > across or rows > down:
+        if columns > MOST_SHARE * across or rows > down:
             continue
         dot = max(1, min(int(SHARE * across) // max(1, columns), down // max(1, rows)))
         for number, line in enumerate(lines):
