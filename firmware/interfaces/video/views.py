@@ -174,6 +174,7 @@ class Views:
         self._tasks: dict[View, asyncio.Task[None]] = {}
         self._wanted: asyncio.Queue[View] = asyncio.Queue()
         self._viewers: dict[Viewer, View] = {}
+        self._leaving: dict[tuple[str, Cut], Timer] = {}
         self._addresses: Counter[str] = Counter()
         self._snapshots = 0
 
@@ -195,11 +196,16 @@ class Views:
 
     async def run(self) -> None:
         """Fetch what is looked at, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                view = await self._wanted.get()
-                if view in self._views.values():
-                    self._tasks[view] = group.create_task(view.run(), name="view")
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    view = await self._wanted.get()
+                    if view in self._views.values():
+                        self._tasks[view] = group.create_task(view.run(), name="view")
+        finally:
+            for timer in self._leaving.values():
+                timer.cancel()
+            self._leaving.clear()
 
     def close(self) -> None:
         """End all answers."""
@@ -240,7 +246,7 @@ class Views:
             if not self._addresses[home]:
                 del self._addresses[home]
             if not view.viewers:
-                self._core.clock.call_later(LINGER_S, self._drop, place.source, cut)
+                self._linger(place.source, cut)
 
     def greet(self, viewer: Viewer) -> None:
         """Show it at once what its view shows now."""
@@ -261,8 +267,16 @@ class Views:
             self._wanted.put_nowait(self._views[key])
         return self._views[key]
 
+    def _linger(self, source: str, cut: Cut) -> None:
+        """Fetch it a little longer: a page that is loaded again comes back at once."""
+        before = self._leaving.pop((source, cut), None)
+        if before is not None:
+            before.cancel()
+        self._leaving[source, cut] = self._core.clock.call_later(LINGER_S, self._drop, source, cut)
+
     def _drop(self, source: str, cut: Cut) -> None:
         """Fetch no more of what nobody has come back to look at."""
+        self._leaving.pop((source, cut), None)
         view = self._views.get((source, cut))
         if view is None or view.viewers:
             return
