@@ -17,6 +17,7 @@ from firmware import VERSION
 from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services
 from firmware.board_process.supervisor import EX_CONFIG
 from firmware.core.errors import Invalid, StationError
+from firmware.core.link.channel import Connect, connect_unix
 from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.security import SetupState
@@ -185,7 +186,8 @@ class Child:
         elif role == "media":
             from firmware.media import media_role
 
-            async with self._media_wires() as opened, media_role(self._parts, opened, self._runtime.link) as media:
+            link = self._runtime.link
+            async with self._media_wires() as opened, media_role(self._parts, opened, link, self._runtime) as media:
                 await media.run(self._ready(media))
         else:
             async with guest_role(self._parts, "network", self._runtime.link, self._network()) as network:
@@ -207,12 +209,16 @@ class Child:
     async def _all_media(self, up: Callable[[], None]) -> None:
         from firmware.media import media_role
 
-        async with self._media_wires() as wires, media_role(self._parts, wires, self._runtime.link) as media:
+        link = self._runtime.link
+        async with self._media_wires() as wires, media_role(self._parts, wires, link, self._runtime) as media:
             await media.run(up)
 
     def _network(self) -> Any:
         host, port = self._options.http
-        return network_services(self._parts, host, port, web=self._options.web)
+        return network_services(self._parts, host, port, web=self._options.web, reach=self._reach)
+
+    def _reach(self, source: str) -> Connect:
+        return partial(connect_unix, self._runtime.video(source))
 
     @asynccontextmanager
     async def _wires(self) -> AsyncIterator[Wires]:

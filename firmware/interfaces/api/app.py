@@ -21,6 +21,7 @@ from firmware.interfaces.api.accounts import Accounts
 from firmware.interfaces.api.commands import Commands
 from firmware.interfaces.api.events import PATH, Events
 from firmware.interfaces.api.page import Page
+from firmware.interfaces.api.pictures import Pictures
 from firmware.interfaces.api.reading import Reading
 from firmware.interfaces.api.routes import Routes, Schemas, answer
 from firmware.interfaces.api.sessions import WebSessions
@@ -31,6 +32,7 @@ from firmware.interfaces.http.credentials import COOKIES
 from firmware.interfaces.http.errors import answer_to, refusal
 from firmware.interfaces.http.face import Face, Policy
 from firmware.interfaces.http.guard import Faults
+from firmware.interfaces.video.views import Views
 from hal.errors import nearest
 
 ROOT = "/api/v1"
@@ -54,13 +56,14 @@ TITLE = "Lintel native API"
 class Api:
     """What was built: the application, the least level of each of its routes, and its open streams."""
 
-    def __init__(self, core: Core, *, web: bool, spool: Spool | None = None) -> None:
+    def __init__(self, core: Core, *, web: bool, spool: Spool | None = None, views: Views | None = None) -> None:
         self.app = Starlette()
         self.app.router.redirect_slashes = False
         self._schemas = Schemas()
         self._document: dict[str, Any] | None = None
         self.events = Events(core)
         self._spool = spool
+        self._views = views
         self.levels = self._add_api(core) | (self._add_page(core) if web else {})
         self.app.add_middleware(Faults, policy=POLICY)
         self.app.add_exception_handler(StationError, _station_error)
@@ -73,6 +76,8 @@ class Api:
         Accounts(core).add_to(routes)
         WebSessions(core).add_to(routes)
         Upgrades(core, self._spool).add_to(routes)
+        if self._views is not None:
+            Pictures(core, self._views).add_to(routes)
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
         routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")
@@ -88,8 +93,13 @@ class Api:
             policy=POLICY,
             levels=self.levels,
             sizes={} if self._spool is None else {UPLOAD: self._spool.largest},
-            close=self.events.streams.close,
+            close=self._close,
         )
+
+    def _close(self) -> None:
+        self.events.streams.close()
+        if self._views is not None:
+            self._views.close()
 
     def _add_page(self, core: Core) -> dict[tuple[str, str], Level]:
         routes = Routes(self.app.router, self._schemas, "", described=False)

@@ -205,7 +205,7 @@ def _media() -> tuple[Topic, ...]:
         return Said(source=token, data={"day": flag(state.mode is DayNight.DAY)})
 
     def tampered(happened: TamperingDetected) -> Said:
-        return Said(source={"channel": "1"}, data={"tampering": "1", "cause": happened.cause.value})
+        return Said(source={"channel": "1"}, data={"tampering": "1", "cause": happened.what.value})
 
     def video(state: VideoSource) -> Said:
         lost = state.phase is not Signal.RUNNING
