@@ -35,11 +35,12 @@ from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
 from firmware.upgrade.boot_tryboot import TrybootBoot, ask_systemd
 from firmware.upgrade.ports import Boot, Engine, Slot
-from hal.board import Board, describe_board, load_board
+from hal.board import Board, CameraNode, describe_board, load_board
 from hal.clock import Clock
 
 if TYPE_CHECKING:
     from firmware.device import DeviceConfig, DeviceService
+    from firmware.interfaces.video.place import Place
     from firmware.upgrade.waking import Start
     from hal.assemble import Assembled
     from hal.wires import Wires
@@ -233,6 +234,7 @@ def control_services(
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
     from firmware.osdp import ExternalReadersService, OsdpTraceService
     from firmware.rules import RulesService
+    from firmware.sensing import DayNightService, LightService, ShocksService
     from firmware.upgrade.maintenance import MaintenanceService
 
     hardware = assembled.hardware
@@ -258,6 +260,9 @@ def control_services(
         "osdp_readers": lambda: (ExternalReadersService(core, hardware),),
         "osdp_trace": lambda: (OsdpTraceService(core, hardware),),
         "controller": lambda: (ControllerService(core, hardware, ports),),
+        "shocks": lambda: (ShocksService(core, hardware),),
+        "light": lambda: (LightService(core, hardware),),
+        "day_night": lambda: (DayNightService(core, hardware),),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart, boot_facts(parts.boot)),),
@@ -398,10 +403,27 @@ async def guest_role(
         await link.stop()
 
 
+def picture_places(board: Board, reach: Callable[[str], Connect]) -> tuple[Place, ...]:
+    """The picture sources of a board; `reach` answers how the pictures of one are got at."""
+    from firmware.interfaces.video.place import Place
+
+    return tuple(
+        Place(
+            source=name, alias=node.alias or name, width=node.width, height=node.height, fps=node.fps,
+            connect=reach(name),
+        )
+        for name, node in board.nodes.items()
+        if isinstance(node, CameraNode)
+    )  # fmt: skip
+
+
 def network_services(
-    parts: Parts, host: str, port: int, *, web: bool
+    parts: Parts, host: str, port: int, *, web: bool, reach: Callable[[str], Connect] | None = None
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
-    """What the network role runs: accounts, and the API at an address (port 0: any that is free)."""
+    """What the network role runs: accounts, and the API at an address (port 0: any that is free).
+
+    `reach` answers how to get at the pictures of a source; without it there are none.
+    """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
         from firmware.interfaces.api.service import ApiService
@@ -410,8 +432,9 @@ def network_services(
         from firmware.interfaces.controller import ControllerHttpService
         from firmware.security import AccountsService
 
+        places = () if reach is None else picture_places(parts.board, reach)
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
-        api = ApiService(core, host, port, web=web, spool=parts.state.spool)
+        api = ApiService(core, host, port, web=web, spool=parts.state.spool, places=places)
         services: list[Service] = [accounts]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
@@ -430,4 +453,5 @@ __all__ = [
     "explain",
     "guest_role",
     "network_services",
+    "picture_places",
 ]
