@@ -35,11 +35,12 @@ from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
 from firmware.upgrade.boot_tryboot import TrybootBoot, ask_systemd
 from firmware.upgrade.ports import Boot, Engine, Slot
-from hal.board import Board, describe_board, load_board
+from hal.board import Board, CameraNode, describe_board, load_board
 from hal.clock import Clock
 
 if TYPE_CHECKING:
     from firmware.device import DeviceConfig, DeviceService
+    from firmware.interfaces.video.place import Place
     from firmware.upgrade.waking import Start
     from hal.assemble import Assembled
     from hal.wires import Wires
@@ -49,12 +50,22 @@ log = logging.getLogger("firmware.app")
 
 
 def explain(board_name: str) -> str:
-    """The resolved board and why each service is on or off, how it is reset. Raises BoardError, Invalid."""
+    """The resolved board, why each service is on or off, what its buttons do. Raises BoardError, Invalid."""
     from firmware.device import DeviceConfig
 
     board = load_board(board_name)
     room = decode(DeviceConfig, dict(board.rooms.get("device", {})), where="rooms.device")
-    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_reset(room)}"
+    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_buttons(room)}{explain_reset(room)}"
+
+
+def explain_buttons(room: DeviceConfig) -> str:
+    """What a press of each button asks for, as stable text."""
+    lines = []
+    for name, button in room.buttons.items():
+        wishes = [] if button.short is None else [f"press for {button.short}"]
+        wishes += [] if button.long is None else [f"hold {button.long_s:g} s for {button.long}"]
+        lines.append(f"button {name}: {', '.join(wishes) or 'a fact for rules'}\n")
+    return "".join(lines)
 
 
 def explain_reset(room: DeviceConfig) -> str:
@@ -223,6 +234,7 @@ def control_services(
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
     from firmware.osdp import ExternalReadersService, OsdpTraceService
     from firmware.rules import RulesService
+    from firmware.sensing import DayNightService, LightService, ShocksService
     from firmware.upgrade.maintenance import MaintenanceService
 
     hardware = assembled.hardware
@@ -248,6 +260,9 @@ def control_services(
         "osdp_readers": lambda: (ExternalReadersService(core, hardware),),
         "osdp_trace": lambda: (OsdpTraceService(core, hardware),),
         "controller": lambda: (ControllerService(core, hardware, ports),),
+        "shocks": lambda: (ShocksService(core, hardware),),
+        "light": lambda: (LightService(core, hardware),),
+        "day_night": lambda: (DayNightService(core, hardware),),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart, boot_facts(parts.boot)),),
@@ -294,9 +309,10 @@ def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
 def kept_by_restore() -> dict[str, frozenset[str]]:
     """The parameters that a restore keeps, of every role; they are needed before any role declares its own."""
     from firmware.device.network import NetworkSettings
+    from firmware.interfaces.cloud.settings import CloudSettings
     from firmware.upgrade.early import kept_names
 
-    return kept_names((NetworkSettings,))
+    return kept_names((NetworkSettings, CloudSettings))
 
 
 def rauc_engine(parts: Parts) -> Engine:
@@ -387,32 +403,46 @@ async def guest_role(
         await link.stop()
 
 
+def picture_places(board: Board, reach: Callable[[str], Connect]) -> tuple[Place, ...]:
+    """The picture sources of a board; `reach` answers how the pictures of one are got at."""
+    from firmware.interfaces.video.place import Place
+
+    return tuple(
+        Place(
+            source=name, alias=node.alias or name, width=node.width, height=node.height, fps=node.fps,
+            connect=reach(name),
+        )
+        for name, node in board.nodes.items()
+        if isinstance(node, CameraNode)
+    )  # fmt: skip
+
+
 def network_services(
-    parts: Parts, host: str, port: int, *, web: bool
+    parts: Parts, host: str, port: int, *, web: bool, reach: Callable[[str], Connect] | None = None
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
-    """What the network role runs: accounts, and the API at an address (port 0: any that is free)."""
+    """What the network role runs: accounts, and the API at an address (port 0: any that is free).
+
+    `reach` answers how to get at the pictures of a source; without it there are none.
+    """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
         from firmware.interfaces.api.service import ApiService
         from firmware.interfaces.carrier import CarrierService
+        from firmware.interfaces.cloud.service import CloudService
         from firmware.interfaces.controller import ControllerHttpService
         from firmware.security import AccountsService
 
+        places = () if reach is None else picture_places(parts.board, reach)
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
-        api = ApiService(core, host, port, web=web, spool=parts.state.spool)
+        api = ApiService(core, host, port, web=web, spool=parts.state.spool, places=places)
         services: list[Service] = [accounts]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
             services.append(ControllerHttpService(core))
-        return (*services, api)
+        return (*services, api, CloudService(core, lambda: api.app))
 
     return make
-
-
-def media_services(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
-    """What the media role runs: nothing yet; its services come with sound and pictures."""
-    return ()
 
 
 __all__ = [
@@ -422,6 +452,6 @@ __all__ = [
     "early_start",
     "explain",
     "guest_role",
-    "media_services",
     "network_services",
+    "picture_places",
 ]

@@ -78,13 +78,15 @@ class Supervisor:
         roles: tuple[str, ...],
         loader: Loader,
         said: Callable[[Child], None],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`said(child)` is called whenever a role reports something."""
+        """`said(child)` is called whenever a role reports something; `environment` is added to that of every role."""
         self._options = options
         self._runtime = runtime
         self._clock = clock
         self._loader = loader
         self._said = said
+        self._environment = dict(environment or {})
         self._supplied = False
         self._runs = asyncio.Event()  # roles may run: there is power, and the loader has chosen
         self._powered_ns = 0
@@ -249,6 +251,7 @@ class Supervisor:
     async def _start(self, role: str) -> asyncio.subprocess.Process:
         assert self.booted is not None
         environment = os.environ | {
+            **self._environment,
             **self.booted.environment(),
             "LINTEL_RUNTIME": str(self._runtime.root),
             "LINTEL_PARENT": str(os.getpid()),

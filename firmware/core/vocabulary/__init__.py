@@ -5,6 +5,8 @@ Importing this package registers every topic, so that the link can read any even
 
 from firmware.core.vocabulary import (
     access,
+    audio,
+    cloud,
     controller,
     device,
     entries,
@@ -12,8 +14,31 @@ from firmware.core.vocabulary import (
     osdp,
     rules,
     security,
+    sound_detection,
+    speaker_test,
+    speech,
     station,
     upgrade,
+    video,
+    watch,
 )
 
-__all__ = ["access", "controller", "device", "entries", "io", "osdp", "rules", "security", "station", "upgrade"]
+__all__ = [
+    "access",
+    "audio",
+    "cloud",
+    "controller",
+    "device",
+    "entries",
+    "io",
+    "osdp",
+    "rules",
+    "security",
+    "sound_detection",
+    "speaker_test",
+    "speech",
+    "station",
+    "upgrade",
+    "video",
+    "watch",
+]
