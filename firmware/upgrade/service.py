@@ -86,7 +86,7 @@ class UpgradeService:
         self._restart = asyncio.Event()
         self._restarting: Callable[[], None] | None = None
         self._telling = Telling(core, start.machine, self._noted)
-        self._revoking = Revoking(core, self._machine, self._worker, places.revocations)
+        self._revoking = Revoking(core, self._machine, self._worker, places.revocations, self._show)
 
     # life
 
@@ -299,7 +299,8 @@ class UpgradeService:
         failed = [
             f"{each.role} {each.service}" for each in bus.states(ServiceState) if each.phase is ServicePhase.FAILED
         ]
-        return [*sorted(self._places.roles - ready), *sorted(failed)]
+        due = [] if self._revoking.applied else ["deletions that are still to be made"]
+        return [*sorted(self._places.roles - ready), *sorted(failed), *due]
 
     # what people see
 
