@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firmware.app import kept_by_restore
 from firmware.audio import Priority
 from firmware.audio.speaker_test import FILE, SpeakerTestService
 from firmware.audio.speaker_tones import TonePlan
@@ -21,6 +22,10 @@ from firmware.core.vocabulary.speaker_test import (
     SpeakerTestState,
     Verdict,
 )
+from firmware.paths import StateDir
+from firmware.upgrade.medium import FileMedium
+from firmware.upgrade.ports import Slot
+from firmware.upgrade.settings_tree import Keeping, SettingsTrees
 from tests.unit.audio.chamber import Chamber, in_the_chamber
 
 
@@ -83,6 +88,23 @@ def test_a_calibration_is_kept_over_a_restart_and_forgotten_with_the_settings(tm
 
     for test in (first, then, after):
         in_the_chamber(tmp_path, service, test)
+
+
+@pytest.mark.parametrize("soft", [True, False], ids=["restore", "factory default"])
+def test_a_reset_forgets_the_calibration_with_the_settings_of_the_slot(tmp_path: Path, soft: bool) -> None:
+    place = StateDir(tmp_path).settings(Slot.A, "media")
+
+    async def first(chamber: Chamber) -> None:
+        await chamber.act("speaker_test.calibrate")
+
+    async def after(chamber: Chamber) -> None:
+        assert said(await result_of(chamber)) == (Verdict.INCONCLUSIVE, (Finding.NOT_CALIBRATED,))
+
+    in_the_chamber(place, service, first)
+    assert any(FILE in path.name for path in place.iterdir())
+    trees = SettingsTrees(FileMedium(tmp_path), Keeping(kept=kept_by_restore()))
+    trees.renew(Slot.A, "reset-1", soft=soft)
+    in_the_chamber(place, service, after)
 
 
 def test_a_saved_calibration_that_makes_no_sense_is_none_and_a_new_one_mends_it(tmp_path: Path) -> None:
