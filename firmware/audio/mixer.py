@@ -130,9 +130,11 @@ class Mixer:
         mine = self._override = _Override(gain_db, muted)
         try:
             self._apply()
-        except OutOfRange as error:
+        except HalError as error:
             self._override = None
-            raise Invalid(f"{self.name}.gain_db", error.message) from None
+            if isinstance(error, OutOfRange):
+                raise Invalid(f"{self.name}.gain_db", error.message) from None
+            raise Unavailable(self.name, error.message) from error
         try:
             yield
         finally:
@@ -148,7 +150,7 @@ class Mixer:
     # for the service that opens the speaker
 
     def set(self, gain_db: float, muted: bool) -> None:
-        """Gain and mute as people want them, for now and for every speaker that comes. Raises OutOfRange."""
+        """Gain and mute as people want them, for now and for every speaker that comes. Raises OutOfRange, BusError."""
         self._gain_db, self._muted = gain_db, muted
         if self._speaker is not None and self._override is None:
             self._apply()
@@ -221,10 +223,12 @@ class Mixer:
 
     def _restore(self) -> None:
         over, self._override = self._override, None
-        if self._speaker is not None:
-            self._apply()
-        if over is not None:
-            over.over.set()
+        try:
+            if self._speaker is not None:
+                self._apply()
+        finally:
+            if over is not None:
+                over.over.set()
 
     def _leave(self, why: str) -> None:
         voices, self._voices = self._voices, []
