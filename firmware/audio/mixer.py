@@ -29,8 +29,8 @@ from hal.ports import Speaker
 MOST_VOICES = 16
 DEPTH_S = 0.2
 # When so many more periods have been handed on, a sample has left the card: 4 periods of its own buffer and 2 that wait
-# before it (`hal.buses.alsa`); a simulated card's pipe is read by the room in up to two more.
-PERIODS_TO_OUT = 12
+# before it (`hal.buses.alsa`). Behind a simulated card are a pipe of 4 to 5, and what the room has fetched from it.
+PERIODS_TO_OUT = 16
 
 
 class Priority(IntEnum):
