@@ -14,9 +14,9 @@ from firmware.core.events import Notice
 from firmware.core.vocabulary.access import EntriesChanged
 from firmware.core.vocabulary.security import AccountChanged
 from firmware.core.vocabulary.station import RoleState
+from firmware.core.worker import Worker
 from firmware.upgrade.machine import Machine
 from firmware.upgrade.revocations import Revocation, RevocationJournal, RevokedKind
-from firmware.upgrade.worker import Worker
 
 AGAIN_S = 5.0
 

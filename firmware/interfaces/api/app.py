@@ -19,6 +19,7 @@ from firmware import VERSION
 from firmware.core.actions import Level
 from firmware.core.context import Core
 from firmware.core.errors import StationError
+from firmware.interfaces.api.clips import Clips
 from firmware.interfaces.api.commands import Commands
 from firmware.interfaces.api.errors import answer_to, refusal
 from firmware.interfaces.api.events import PATH, Events
@@ -43,7 +44,13 @@ class Api:
     """What was built: the application, the least level of each of its routes, and its open streams."""
 
     def __init__(
-        self, core: Core, *, web: bool, names: Callable[[], Collection[str]] = host_names, spool: Spool | None = None
+        self,
+        core: Core,
+        *,
+        web: bool,
+        names: Callable[[], Collection[str]] = host_names,
+        spool: Spool | None = None,
+        clip_spool: Spool | None = None,
     ) -> None:
         self.app = FastAPI(
             title="Lintel native API",
@@ -57,6 +64,7 @@ class Api:
         self._document: dict[str, Any] | None = None
         self.events = Events(core)
         self._spool = spool
+        self._clip_spool = clip_spool
         self.levels = self._add_api(core) | (self._add_page(core) if web else {})
         self.app.add_middleware(Gate, core=core, names=names)
         self.app.add_exception_handler(StationError, _station_error)
@@ -67,6 +75,7 @@ class Api:
         Reading(core).add_to(routes)
         Commands(core).add_to(routes)
         Upgrades(core, self._spool).add_to(routes)
+        Clips(core, self._clip_spool).add_to(routes)
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
         routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")

@@ -38,7 +38,7 @@ UNTIL_SETUP: Mapping[tuple[str, str], str] = {
     ("GET", "/page/icon.svg"): "belongs to that form",
 }
 # Routes that take a form with a file. Other sites cannot send one: `check_origin` comes first.
-UPLOADS = frozenset({("POST", "/api/v1/upgrade")})
+UPLOADS = frozenset({("POST", "/api/v1/upgrade"), ("POST", "/api/v1/clips")})
 SAFE = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",

@@ -33,8 +33,9 @@ class ApiService:
         deadlines: Deadlines | None = None,
         limits: Limits | None = None,
         spool: Path | None = None,
+        clip_spool: Path | None = None,
     ) -> None:
-        """`spool` is where uploads lie on their way to control; without one nothing is uploaded."""
+        """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken."""
         self._core = core
         self._host = host
         self._port = port
@@ -42,6 +43,7 @@ class ApiService:
         self._deadlines = deadlines
         self._limits = limits
         self._spool = spool
+        self._clip_spool = clip_spool
         self._server: Server | None = None
 
     @property
@@ -52,7 +54,9 @@ class ApiService:
 
     async def start(self) -> None:
         """Bind the address. Raises Unavailable naming it and the reason."""
+        from firmware.core.clip_limits import LARGEST_BYTES
         from firmware.interfaces.api.app import Api, host_names
+        from firmware.interfaces.api.clips import PATH as CLIPS
         from firmware.interfaces.api.upload import PATH, Spool
         from firmware.interfaces.http.limits import Limits
         from firmware.interfaces.http.server import Server
@@ -63,14 +67,19 @@ class ApiService:
         await params.load(HttpSettings)
         own = host_names()
         spool = None if self._spool is None else Spool(self._spool, self._core)
-        if spool is not None:
-            await spool.clear()
-        limits = self._limits or Limits(uploads={} if spool is None else {PATH: spool.largest})
+        clips = None
+        if self._clip_spool is not None:
+            clips = Spool(self._clip_spool, self._core, LARGEST_BYTES, what="clip")
+        spools = {path: each for path, each in ((PATH, spool), (CLIPS, clips)) if each is not None}
+        for each in spools.values():
+            await each.clear()
+        limits = self._limits or Limits(uploads={path: each.largest for path, each in spools.items()})
         api = Api(
             self._core,
             web=self._web,
             names=lambda: own | frozenset(params.get(HttpSettings).host_names),
             spool=spool,
+            clip_spool=clips,
         )
         server = Server(
             api.app,

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from firmware.core import errors
 from firmware.core.actions import Level, Nothing
+from firmware.core.vocabulary.clips import PlayingState
 from firmware.core.vocabulary.upgrade import UpgradeStage, UpgradeState
 from firmware.interfaces.api.errors import STATUS, answer_to, status_of
 from firmware.interfaces.api.gate import HEADERS, PUBLIC, UNTIL_SETUP, UPLOADS, host_of
 from firmware.interfaces.api.settings import HttpSettings
+from tests.unit.face.conftest import CLIP_ID, CLIP_STATE
 
 Play = Callable[..., None]
 AWAY = "192.0.2.7"
@@ -26,8 +28,9 @@ BODIES: dict[str, Any] = {
     "/api/v1/entries/import": {"text": "name"},
     "/api/v1/actions/{name}": {"door": "door"},
     "/api/v1/params/{group}": {},
+    "/api/v1/clips/{id}": {"name": "Bell"},
 }
-FILLED = {"{id}": "e1", "{name}": "door.release", "{group}": "http", "/page/door.release": "/page/style.css"}
+FILLED = {"{id}": CLIP_ID, "{name}": "door.release", "{group}": "http", "/page/door.release": "/page/style.css"}
 
 
 def filled(path: str) -> str:
@@ -81,6 +84,8 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
         await face.account(*LEVELS[Level.OPERATOR], "operator")
         face.core.params.declare(HttpSettings)
         face.bus.publish(UpgradeState(stage=UpgradeStage.IDLE, running="A", slots=(), rollback_ok=True))
+        face.bus.publish(PlayingState(active=False))
+        face.bus.publish(CLIP_STATE)
         served = {
             (method, route.path) for route in face.api.app.routes for method in getattr(route, "methods", None) or ()
         }

@@ -1,0 +1,1 @@
+"""Sound: clips and what plays them; runs in the media role."""
