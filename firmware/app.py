@@ -49,12 +49,22 @@ log = logging.getLogger("firmware.app")
 
 
 def explain(board_name: str) -> str:
-    """The resolved board and why each service is on or off, how it is reset. Raises BoardError, Invalid."""
+    """The resolved board, why each service is on or off, what its buttons do. Raises BoardError, Invalid."""
     from firmware.device import DeviceConfig
 
     board = load_board(board_name)
     room = decode(DeviceConfig, dict(board.rooms.get("device", {})), where="rooms.device")
-    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_reset(room)}"
+    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_buttons(room)}{explain_reset(room)}"
+
+
+def explain_buttons(room: DeviceConfig) -> str:
+    """What a press of each button asks for, as stable text."""
+    lines = []
+    for name, button in room.buttons.items():
+        wishes = [] if button.short is None else [f"press for {button.short}"]
+        wishes += [] if button.long is None else [f"hold {button.long_s:g} s for {button.long}"]
+        lines.append(f"button {name}: {', '.join(wishes) or 'a fact for rules'}\n")
+    return "".join(lines)
 
 
 def explain_reset(room: DeviceConfig) -> str:
@@ -294,9 +304,10 @@ def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
 def kept_by_restore() -> dict[str, frozenset[str]]:
     """The parameters that a restore keeps, of every role; they are needed before any role declares its own."""
     from firmware.device.network import NetworkSettings
+    from firmware.interfaces.cloud.settings import CloudSettings
     from firmware.upgrade.early import kept_names
 
-    return kept_names((NetworkSettings,))
+    return kept_names((NetworkSettings, CloudSettings))
 
 
 def rauc_engine(parts: Parts) -> Engine:
@@ -395,6 +406,7 @@ def network_services(
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
         from firmware.interfaces.api.service import ApiService
         from firmware.interfaces.carrier import CarrierService
+        from firmware.interfaces.cloud.service import CloudService
         from firmware.interfaces.controller import ControllerHttpService
         from firmware.security import AccountsService
 
@@ -406,14 +418,9 @@ def network_services(
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
             services.append(ControllerHttpService(core))
-        return (*services, api)
+        return (*services, api, CloudService(core, lambda: api.app))
 
     return make
-
-
-def media_services(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
-    """What the media role runs: nothing yet; its services come with sound and pictures."""
-    return ()
 
 
 __all__ = [
@@ -423,6 +430,5 @@ __all__ = [
     "early_start",
     "explain",
     "guest_role",
-    "media_services",
     "network_services",
 ]

@@ -102,6 +102,11 @@ class RuntimeDir:
         return self.root / "bench"
 
     @property
+    def sound(self) -> Path:
+        """The simulated sound cards and their ALSA configuration."""
+        return self.root / "sound"
+
+    @property
     def notify(self) -> Path:
         """Where children say that they are ready (the sd_notify protocol)."""
         return self.root / "notify"

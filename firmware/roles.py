@@ -40,6 +40,15 @@ def _no_osdp(board: Board) -> str | None:
     return None if _on_osdp(board, "reader", "panel") else "the board has no OSDP port"
 
 
+def has_sound(board: Board) -> bool:
+    """Whether the board has a speaker or a microphone."""
+    return bool({"speaker", "microphone"} & board.capabilities)
+
+
+def _no_sound(board: Board) -> str | None:
+    return None if has_sound(board) else "the board has no speaker and no microphone"
+
+
 def _on_osdp(board: Board, *kinds: str) -> bool:
     return any(node.compatible.startswith("osdp-") and node.kind in kinds for node in board.nodes.values())
 
@@ -80,6 +89,13 @@ DUTIES = (
         wants=_no_doors,
     ),
     Duty(name="rules", role="control", summary="what follows from what"),
+    Duty(name="sound", role="media", summary="speakers and microphones: mixer, gain, levels", wants=_no_sound),
+    Duty(
+        name="pictures",
+        role="media",
+        summary="cameras, their settings, and pictures for whoever looks",
+        needs=frozenset({"camera"}),
+    ),
     Duty(name="accounts", role="network", summary="who may do what"),
     Duty(name="carrier", role="network", summary="whether a cable or radio has a link (real boards)"),
     Duty(
@@ -90,6 +106,7 @@ DUTIES = (
         wants=_no_doors,
     ),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
+    Duty(name="cloud", role="network", summary="a connection to the owner's dispatcher"),
 )
 
 

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import Any, Protocol
 
+from hal.assemble_sensing import SensingAssembly
 from hal.board import (
     Ads1115Node,
     BicolourLedNode,
@@ -35,6 +36,7 @@ from hal.board import (
     WiegandOutNode,
     WiegandReaderNode,
 )
+from hal.board.sensing import IlluminationNode, IrCutNode, Lis3dhNode, Opt3001Node
 from hal.clock import Clock
 from hal.drivers.ads1115 import Ads1115
 from hal.drivers.button import PushButton
@@ -70,6 +72,10 @@ ORDER = (
     "input",
     "button",
     "camera",
+    "illumination",
+    "ir_cut",
+    "accelerometer",
+    "light_sensor",
 )
 
 # What another process opens: see hal/assemble_sound.py.
@@ -203,6 +209,7 @@ class _Assembly:
         self._panels: dict[str, OsdpPort] = {}
         self._terminals: dict[str, IoTerminal] = {}
         self._wiegand_outs: dict[str, WiegandOutput] = {}
+        self._sensing = SensingAssembly(self.opened, clock, self._place, self._controller)
 
     def hardware(self) -> Hardware:
         """The ports opened so far."""
@@ -219,6 +226,10 @@ class _Assembly:
             wiegand_outs=self._wiegand_outs,
             serial_readers=self._serial_readers,
             panels=self._panels,
+            accelerometers=self._sensing.accelerometers,
+            light_sensors=self._sensing.light_sensors,
+            cut_filters=self._sensing.cut_filters,
+            illuminations=self._sensing.illuminations,
         )
 
     async def open(self, name: str, node: Node) -> None:
@@ -252,6 +263,8 @@ class _Assembly:
                 await self._loop(name, node)
             case ButtonNode():
                 await self._button(name, node)
+            case Lis3dhNode() | Opt3001Node() | IrCutNode() | IlluminationNode():
+                await self._sensing.open(name, node)
             case CameraNode():
                 return  # the media role's: hal.assemble_cameras
 

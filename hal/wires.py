@@ -211,6 +211,9 @@ class SoundWires(Protocol):
     async def pcm_in(self, owner: str, device: str, *, rate_hz: int, channels: int) -> PcmIn:
         """Open the ALSA device of that name for recording. Raises LineInUse, BusError."""
 
+    async def close(self) -> None:
+        """Give every bus back; cards are closed by whoever opened them."""
+
 
 class Wires(Protocol):
     """All wires of one board, real or simulated: what `assemble` is handed."""

@@ -2,7 +2,8 @@
 # Installs the system packages the build needs, only where they are missing: headers of ALSA and Python and
 # a compiler (pyalsaaudio is built from source), the module that makes virtual environments, the tools that make and
 # unpack firmware bundles (openssl also judges them on the device), what the tests compare our boot images with
-# (mtools, dosfstools), and what they watch file operations and talk to RAUC with (strace, dbus-daemon).
+# (mtools, dosfstools), what they watch file operations and talk to RAUC with (strace, dbus-daemon), and what cleans the
+# sound of a microphone (libspeexdsp).
 set -eu
 missing=
 need() { # package, then a command that succeeds when the package's part is there
@@ -20,6 +21,7 @@ need rauc command -v rauc
 need squashfs-tools command -v mksquashfs
 need openssl command -v openssl
 need libasound2-dev test -e /usr/include/alsa/asoundlib.h
+need libspeexdsp1 "$python" -c 'import ctypes; ctypes.CDLL("libspeexdsp.so.1")'
 need strace command -v strace
 need dbus command -v dbus-daemon
 need mtools command -v mcopy

@@ -198,7 +198,7 @@ class Verbs:
             "version": hub.said.get("VERSION"),
             "slot": booted and booted.slot.value,
             "slot_runs": booted and ("image" if booted.image else "checkout"),
-            "trying": booted is not None and booted.trying,
+            "trying": self._supervisor.on_trial,
             "power": "on" if self._world.powered else "off",
             "now_s": self._world.now_s,
             "roles": {

@@ -26,7 +26,6 @@ from firmware.core.vocabulary.upgrade import (
     ConfirmParams,
     InstallParams,
     UpgradeAnswer,
-    UpgradeEnded,
     UpgradeNote,
     UpgradeRefused,
     UpgradeState,
@@ -40,6 +39,7 @@ from firmware.upgrade.machine import TICK_S, Machine, reason_of
 from firmware.upgrade.ports import Approved
 from firmware.upgrade.record import Mode, Outcome, ResetKind, Stage, Upgrade
 from firmware.upgrade.revoking import Revoking
+from firmware.upgrade.telling import Telling
 from firmware.upgrade.waking import Start
 
 # So that an answer reaches who asked before the device restarts.
@@ -86,7 +86,7 @@ class UpgradeService:
         self._progress = 0
         self._restart = asyncio.Event()
         self._restarting: Callable[[], None] | None = None
-        self._told = start.machine.record.last
+        self._telling = Telling(core, start.machine, self._noted)
         self._revoking = Revoking(core, self._machine, self._worker, places.revocations)
 
     # life
@@ -98,9 +98,7 @@ class UpgradeService:
         self._revoking.start()
         while self._notes:
             self._core.bus.publish(UpgradeNote(text=self._notes.pop(0)))
-        last = self._machine.record.last
-        if last is not None and not last.seen:
-            self._announce()
+        await self._telling.start()
         self._show()
 
     async def run(self) -> None:
@@ -108,6 +106,7 @@ class UpgradeService:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._restart_when_asked(), name="upgrade restart")
             tasks.create_task(self._watch_trial(), name="upgrade trial")
+            tasks.create_task(self._telling.run(), name="upgrade outcome told")
             tasks.create_task(self._fade(), name="upgrade failure shown")
             tasks.create_task(self._see_logins(), name="upgrade failure seen")
             tasks.create_task(self._revoking.run(), name="revocations")
@@ -311,8 +310,7 @@ class UpgradeService:
         state = state_of(record, self._machine.running, checking=checking, progress=self._progress)
         if not state.same_as(bus.state(UpgradeState)):
             bus.publish(state, cause=cause)
-        if record.last is not None and (self._told is None or record.last.id != self._told.id):
-            self._announce()
+        self._telling.tell()
         phase, detail = phase_of(record)
         if checking and phase in (Phase.NORMAL, Phase.UPGRADE_FAILED):
             phase, detail = Phase.UPGRADING, "checking"
@@ -322,21 +320,6 @@ class UpgradeService:
             return  # the composition root says when the start is over
         if before is None or (before.phase, before.detail) != (phase, detail):
             bus.publish(DevicePhase(phase=phase, detail=detail), cause=cause)
-
-    def _announce(self) -> None:
-        last = self._machine.record.last
-        assert last is not None
-        self._told = last
-        self._core.bus.publish(
-            UpgradeEnded(
-                upgrade=last.id,
-                what=last.what,
-                outcome=last.outcome.value,
-                why=last.why,
-                before=last.before,
-                after=last.after,
-            )
-        )
 
     async def _fade(self) -> None:
         """A failure is shown for a day of running at most."""

@@ -5,7 +5,9 @@ Importing this package registers every topic, so that the link can read any even
 
 from firmware.core.vocabulary import (
     access,
+    audio,
     clips,
+    cloud,
     controller,
     device,
     entries,
@@ -13,13 +15,19 @@ from firmware.core.vocabulary import (
     osdp,
     rules,
     security,
+    sound_detection,
+    speaker_test,
     station,
     upgrade,
+    video,
+    watch,
 )
 
 __all__ = [
     "access",
+    "audio",
     "clips",
+    "cloud",
     "controller",
     "device",
     "entries",
@@ -27,6 +35,10 @@ __all__ = [
     "osdp",
     "rules",
     "security",
+    "sound_detection",
+    "speaker_test",
     "station",
     "upgrade",
+    "video",
+    "watch",
 ]

@@ -40,6 +40,11 @@ def address_of(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
+def via_of(scope: Scope) -> str:
+    """The way a request came: `api`, or `cloud` through the dispatcher."""
+    return str(scope.get("remote", VIA))
+
+
 def from_here(address: str) -> bool:
     """Whether an address is of this machine."""
     try:
@@ -74,7 +79,7 @@ class Credentials:
         else:
             raise await self._challenge(scope, self._missing())
         if verdict.login is Login.GRANTED:
-            return Caller(verdict.name, verdict.level, VIA)
+            return Caller(verdict.name, verdict.level, via_of(scope))
         if verdict.login is Login.THROTTLED:
             wait = str(math.ceil(verdict.retry_s))
             message = f"too many failures; try again in {wait} s"
@@ -99,7 +104,7 @@ class Credentials:
             return Verdict(login=Login.REFUSED)
         if not colon:
             return Verdict(login=Login.REFUSED)
-        asked = VerifyBasic(name=name, password=password, address=address_of(scope), via=VIA)
+        asked = VerifyBasic(name=name, password=password, address=address_of(scope), via=via_of(scope))
         return await self._ask("accounts.verify_basic", asked, Verdict)
 
     async def _digest(self, scope: Scope, text: str) -> Verdict:
@@ -108,7 +113,7 @@ class Credentials:
             target=target_of(scope),
             fields=text,
             address=address_of(scope),
-            via=VIA,
+            via=via_of(scope),
         )
         return await self._ask("accounts.verify_digest", asked, Verdict)
 

@@ -133,7 +133,9 @@ class Gate:
         check_host(headers, self._names())
         check_origin(scope, headers)
         check_content(scope, headers)
-        if scope["type"] == "http" and self._is_public(scope["method"], scope["path"]):
+        # Whoever comes from the cloud always logs in: the first administrator stands at the device's own network.
+        at_home = scope["type"] == "http" and "remote" not in scope
+        if at_home and self._is_public(scope["method"], scope["path"]):
             return Caller(address_of(scope), Level.ANONYMOUS, VIA)
         return await self._credentials.caller(scope)
 

@@ -12,6 +12,8 @@ from firmware.core.context import Core
 from firmware.interfaces.api.settings import HttpSettings
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from firmware.interfaces.http.limits import Deadlines, Limits
     from firmware.interfaces.http.server import Server
 
@@ -45,6 +47,12 @@ class ApiService:
         self._spool = spool
         self._clip_spool = clip_spool
         self._server: Server | None = None
+        self._app: ASGIApp | None = None
+
+    @property
+    def app(self) -> ASGIApp | None:
+        """The application while it is served; None when it is not."""
+        return self._app
 
     @property
     def address(self) -> tuple[str, int]:
@@ -92,6 +100,7 @@ class ApiService:
         )
         await server.open()
         self._server = server
+        self._app = api.app
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -100,6 +109,7 @@ class ApiService:
 
     async def stop(self) -> None:
         """Stop serving."""
+        self._app = None
         if self._server is not None:
             await self._server.close()
             self._server = None

@@ -18,9 +18,11 @@ import httpx
 
 from firmware.core.vocabulary.controller import AskAnswer, ControllerReader, ForwardParams
 from firmware.interfaces.controller.contract import Garbled, answer_of, question_of, readers_of
-from firmware.interfaces.controller.reach import Unreachable, find
 from firmware.interfaces.controller.settings import Authentication, ControllerHttp
+from firmware.interfaces.outgoing.reach import Peer, Unreachable, find
+from firmware.interfaces.outgoing.tls import trusting
 
+WHAT = "door controller"
 BODY_BYTES = 16 * 1024
 CONNECT_S = 2.0
 # A list of readers may take longer than a person at a door would wait.
@@ -37,8 +39,7 @@ class NoAnswer(Exception):
 
 def tls_of(settings: ControllerHttp) -> ssl.SSLContext:
     """How the controller's certificate is checked; TLS 1.2 at least."""
-    context = ssl.create_default_context(cadata=settings.ca or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = trusting(settings.ca)
     if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -128,7 +129,7 @@ class ControllerClient:
 
     async def _request(self, method: str, path: str, body: Any) -> httpx.Request:
         settings = self._settings
-        target = await find(settings.host, settings.port, local=settings.local)
+        target = await find(settings.host, settings.port, Peer(what=WHAT, local=settings.local, private=True))
         host = f"[{target.address}]" if ":" in target.address else target.address
         return httpx.Request(
             method,

@@ -11,13 +11,12 @@ import numpy as np
 
 from hal.board import AudioInNode, AudioOutNode
 from hal.errors import BoardError
-from hal.sim.pcm import card_of
+from hal.sim.pcm import alsa_config, alsa_environment, card_of
 from hal.sim.peers.sound import MicrophonePeer, SpeakerPeer
 from hal.sim.sound.cards import Played, Recorded
 from hal.sim.sound.room import Cone, Room
 from hal.sim.world import World
 
-SYSTEM_CONFIG = "/usr/share/alsa/alsa.conf"
 PERIOD_NS = 10_000_000
 # A room that was kept from running goes on from now: sound waits in its pipes, and nothing of it is lost.
 LATEST_NS = 2 * PERIOD_NS
@@ -49,9 +48,8 @@ class SoundRig:
                 self._microphones.append((peer, Recorded(path, node.rate_hz, node.channels)))
                 places = f'file "/dev/null" infile "{path}"'
             lines.append(f"pcm.{card_of(name)} {{ type file slave.pcm null {places} format raw }}\n")
-        config = folder / "asound.conf"
-        config.write_text("".join(lines))
-        self.environment = {"ALSA_CONFIG_PATH": f"{SYSTEM_CONFIG}:{config}"}
+        alsa_config(folder).write_text("".join(lines))
+        self.environment = alsa_environment(folder)
 
     async def run(self) -> None:
         """Pace all cards, a period every 10 ms; ends only by cancellation."""
