@@ -179,7 +179,7 @@ class BoardProcess:
         furnish(world)
         rig = sound_rig(world, self._runtime.sound)  # its cards are there before anybody can connect
         server = WorldServer(world, self._runtime.world)
-        bench = BenchServer(world, supervisor, self._runtime.bench, self._options, self._clock)
+        bench = BenchServer(world, supervisor, self._runtime.bench, self._options, self._clock, rig)
         try:
             await server.start()
             await bench.start()

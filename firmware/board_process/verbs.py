@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from firmware.board_process.panel_verb import USAGE, panel_verb
+from firmware.board_process.sound_verbs import SoundVerbs
 from firmware.board_process.supervisor import Supervisor
 from firmware.core.errors import Invalid, NotFound, Unsupported
 from firmware.options import RunOptions
@@ -19,6 +20,9 @@ from hal.sim.peers.loop import LoopPeer
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.world import World
 from hal.types import LoopState
+
+if TYPE_CHECKING:
+    from hal.sim.sound import SoundRig
 
 WATCH_DEPTH = 1000
 DONE = {"done": True}
@@ -50,8 +54,11 @@ def take_option(words: list[str], option: str) -> str | None:
 class Verbs:
     """The verbs on one world and one set of roles."""
 
-    def __init__(self, world: World, supervisor: Supervisor, options: RunOptions, clock: Clock) -> None:
+    def __init__(
+        self, world: World, supervisor: Supervisor, options: RunOptions, clock: Clock, rig: SoundRig | None = None
+    ) -> None:
         self._world = world
+        self._sound = SoundVerbs(world, rig)
         self._supervisor = supervisor
         self._options = options
         self._clock = clock
@@ -87,10 +94,11 @@ class Verbs:
                 raise Invalid("watch", f"takes no words, got {rest[0]!r}")
             async for change in self._watch():
                 yield change
-        elif verb in ("power", "press", "trace", "state", "panel"):
+        elif verb in ("power", "press", "trace", "state", "panel", "hear", "heard", "noise"):
             yield await getattr(self, f"_{verb}")(rest)
         else:
-            verbs = [*self._simple, "watch", "power", "press", "trace", "state", "panel"]
+            others = ("watch", "power", "press", "trace", "state", "panel", "hear", "heard", "noise")
+            verbs = [*self._simple, *others]
             raise Invalid("bench", f"unknown verb {verb!r}{nearest(verb, verbs)}")
 
     # peers by kind
@@ -133,6 +141,16 @@ class Verbs:
             raise Invalid("panel", USAGE)
         panel_verb(self._peer(words[0], "panel", OsdpPanelPeer), words[1:])
         return DONE
+
+    async def _hear(self, words: list[str]) -> object:
+        return self._sound.hear(words)
+
+    async def _noise(self, words: list[str]) -> object:
+        return self._sound.noise(words)
+
+    async def _heard(self, words: list[str]) -> object:
+        since, out = take_option(words, "--since"), take_option(words, "--out")
+        return await self._sound.heard(words, None if since is None else number(since, "heard --since"), out)
 
     async def _power(self, words: list[str]) -> object:
         held = []
