@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from firmware.app import Parts
 from firmware.audio import RATE_HZ, InputFacts, OutputFacts, Sound, SoundService
+from firmware.audio.clips.service import ClipsService
 from firmware.core.context import Core
 from firmware.core.service import Service
 from hal.assemble_sound import assemble_sound
@@ -25,6 +26,7 @@ def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
     sound = Sound(*audio_facts(parts.board))
     return {
         "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires, parts.clock)),),
+        "clips": lambda: (ClipsService(core, sound, parts.state.clip_spool),),
     }
 
 

@@ -14,8 +14,8 @@ import stat
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from firmware.audio.clips.decode import Decoded, decode
 from firmware.core.errors import Exhausted, NotFound
+from firmware.sound_files.decode import Decoded, decode
 
 FILE, PCM, NEW = ".file", ".pcm", ".new"
 # Room on the medium that clips leave for everything else.

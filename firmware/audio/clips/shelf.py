@@ -17,7 +17,6 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from firmware.audio.clips.decode import BYTES_A_SECOND, RATE_HZ
 from firmware.audio.clips.files import FILE, PCM, ClipFiles
 from firmware.audio.clips.names import checked_name, name_from
 from firmware.audio.clips.shipped import samples_of, shipped
@@ -28,6 +27,7 @@ from firmware.core.store_disk import problem_of, unavailable
 from firmware.core.vocabulary.clips import ClipId
 from firmware.core.vocabulary.station import StorageProblem
 from firmware.core.worker import Worker
+from firmware.sound_files.decode import BYTES_A_SECOND, RATE_HZ
 from hal.errors import nearest
 
 LIST = "clip-list"
@@ -86,6 +86,7 @@ class Shelf:
     async def open(self) -> None:
         """Read the list and look after the files. Raises Unavailable when the medium cannot be read."""
         self._worker.start()
+        await self._work(self.files.prepare)
         try:
             raw = await self._core.shared.load(LIST)
             listed = None if raw is None else _LIST.validate_json(raw)

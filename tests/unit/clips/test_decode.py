@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware.audio.clips import decode as decoding
-from firmware.audio.clips.decode import Decoded, decode
 from firmware.core.errors import Exhausted, Invalid
+from firmware.sound_files import decode as decoding
+from firmware.sound_files.decode import Decoded, decode
 from tests.unit.clips.makers import HZ, KINDS, clip, pitch_hz
 from tests.unit.clips.test_kinds import page, put
 
@@ -147,7 +147,7 @@ def test_row_36_the_decoder_cannot_start_a_program_or_write_a_file(
     """The real child with a decoder that an attacker has taken over."""
     tmp_path.chmod(0o777)
     attack = (
-        "import firmware.audio.clips.decoder_child as c, os, socket, subprocess\n"
+        "import firmware.sound_files.child as c, os, socket, subprocess\n"
         "def taken_over(*_):\n"
         "    done = []\n"
         "    for attempt in (lambda: os.execv('/bin/true', ['true']), lambda: subprocess.run(['/bin/true']),\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.audio.clips.kinds import BadClip, inspect
+from firmware.sound_files.kinds import BadClip, inspect
 from tests.unit.clips.makers import KINDS, clip
 
 WAV = clip("wav of 16 bits", 0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from firmware.audio.clips.kinds.facts import MOST_CHANNELS, BadClip, Bytes, Facts, part
+from firmware.sound_files.kinds.facts import MOST_CHANNELS, BadClip, Bytes, Facts, part
 
 MOST_CHUNKS = 256
 _PCM, _MS_ADPCM, _FLOAT, _A_LAW, _MU_LAW, _IMA_ADPCM, _EXTENSIBLE = 1, 2, 3, 6, 7, 0x11, 0xFFFE

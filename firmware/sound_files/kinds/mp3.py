@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware.audio.clips.kinds.facts import BadClip, Bytes, Facts
+from firmware.sound_files.kinds.facts import BadClip, Bytes, Facts
 
 MOST_TAGS = 4
 # Bit rates in kbit/s by their number in the header; 0 is a rate that is not said.

@@ -6,8 +6,8 @@ ADPCM, and mp3 below 64 kbit/s are taken besides.
 
 from __future__ import annotations
 
-from firmware.audio.clips.kinds import au, mp3, ogg, riff
-from firmware.audio.clips.kinds.facts import BadClip, Bytes, Facts, checked
+from firmware.sound_files.kinds import au, mp3, ogg, riff
+from firmware.sound_files.kinds.facts import BadClip, Bytes, Facts, checked
 
 # How other files begin that people may take for clips.
 _OTHERS = {

@@ -18,10 +18,10 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from firmware.audio.clips.kinds import BadClip, Facts, inspect
-from firmware.audio.clips.kinds.facts import LONGEST_S
 from firmware.core.clip_limits import LARGEST_BYTES
 from firmware.core.confined.lock import allow_cpu, lock_in
+from firmware.sound_files.kinds import BadClip, Facts, inspect
+from firmware.sound_files.kinds.facts import LONGEST_S
 
 RATE_HZ = 48_000
 MEMORY = 96 * 1024 * 1024

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from firmware.audio.clips.kinds.facts import FASTEST_HZ, LONGEST_S, MOST_CHANNELS, SLOWEST_HZ
 from firmware.core.clip_limits import LARGEST_BYTES
 from firmware.core.confined.child import ChildFailed, Fault, ask, start_of
 from firmware.core.errors import Invalid
+from firmware.sound_files.kinds.facts import FASTEST_HZ, LONGEST_S, MOST_CHANNELS, SLOWEST_HZ
 
 RATE_HZ = 48_000
 BYTES_A_SECOND = 2 * RATE_HZ
@@ -24,7 +24,7 @@ MOST_BYTES = int((LONGEST_S * 1.02 + 1) * BYTES_A_SECOND)
 # The child also starts within this; it comes after everything else on the same processor.
 PATIENCE_S = 120.0
 FORMATS = ("au", "mp3", "opus", "vorbis", "wav")
-_START = start_of("firmware.audio.clips.decoder_child")
+_START = start_of("firmware.sound_files.child")
 _LONGEST_SHOWN = 64
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from firmware.audio.clips.kinds.facts import BadClip, Bytes, Facts, part
+from firmware.sound_files.kinds.facts import BadClip, Bytes, Facts, part
 
 _FIRST, _LAST = 2, 4
 _NOTHING_ENDS = -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from firmware.audio.clips.kinds.facts import MOST_CHANNELS, BadClip, Bytes, Facts, part
+from firmware.sound_files.kinds.facts import MOST_CHANNELS, BadClip, Bytes, Facts, part
 
 _UNKNOWN = 0xFFFFFFFF
 # Number of an encoding: its name, and the bytes of a sample.
