@@ -1,6 +1,6 @@
 """The verbs of sound: what somebody says near the device, how noisy it is there, and what was heard of the speakers.
 
-hear tone:HZ[:S[:DBFS]] | noise[:S[:DBFS]] | speech[:S[:DBFS]] | FILE.wav
+hear tone:HZ[:S[:DBFS]] | noise[:S[:DBFS]] | speech[:S[:DBFS]] | FILE.wav | quiet
 noise DBFS|off
 heard [MICROPHONE] [--since S] [--out FILE.wav]
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hal.sim.sound.filters import Ring
     from hal.sim.sound.measure import Signal
 
-USAGE_HEAR = "write: hear tone:HZ[:S[:DBFS]]|noise[:S[:DBFS]]|speech[:S[:DBFS]]|FILE.wav"
+USAGE_HEAR = "write: hear tone:HZ[:S[:DBFS]]|noise[:S[:DBFS]]|speech[:S[:DBFS]]|FILE.wav|quiet"
 USAGE_NOISE = "write: noise DBFS|off"
 USAGE_HEARD = "write: heard [MICROPHONE] [--since S] [--out FILE.wav]"
 SAYINGS = ("tone", "noise", "speech")
@@ -47,10 +47,13 @@ class SoundVerbs:
         return self._rig
 
     def hear(self, words: list[str]) -> object:
-        """Somebody says something at the microphones, after what is being said already."""
+        """Somebody says something at the microphones, after what is being said already; `quiet` ends all that."""
         room = self._room("hear").room
         if len(words) != 1:
             raise Invalid("hear", USAGE_HEAR)
+        if words[0] == "quiet":
+            room.hush()
+            return {"s": 0.0, "waits_s": 0.0}
         sound = _saying(words[0], room.rate_hz)
         room.say(sound)
         return {"s": len(sound) / room.rate_hz, "waits_s": room.still_said_s}
@@ -118,7 +121,7 @@ def _saying(text: str, rate_hz: int) -> Signal:
     if text.endswith(".wav"):
         return voices.recording(Path(text), rate_hz)
     if kind not in SAYINGS:
-        raise Invalid("hear", f"{kind!r} is neither a sound nor a .wav file{nearest(kind, SAYINGS)}")
+        raise Invalid("hear", f"{kind!r} is neither a sound nor a .wav file{nearest(kind, (*SAYINGS, 'quiet'))}")
     hz = 0.0
     if kind == "tone":
         if not rest:

@@ -31,7 +31,7 @@ lintel bench [--state DIR] VERB ...    prints JSON; DIR is ./state unless given
   unplug PEER | plug PEER                 the cable of a peer
   fault PEER KIND | fault PEER none       misbehaviour on demand
   panel PANEL light|buzz|text|output|move|key|install|use ...   what somebody's panel sends to us
-  hear tone:HZ[:S[:DBFS]]|noise|speech|FILE.wav   what somebody says at the microphones
+  hear tone:HZ[:S[:DBFS]]|noise|speech|FILE.wav|quiet   what somebody says at the microphones
   noise DBFS|off                          how noisy it is there, from now on
   heard [MICROPHONE] [--since S] [--out FILE.wav]   what the speakers gave, or a microphone got
   trace NAME [--since S]                  what was seen on a relay, light, contact

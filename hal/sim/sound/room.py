@@ -72,6 +72,10 @@ class Room:
         """Somebody speaks at the microphones, after what is still being said; speakers play all the same."""
         self._people = np.concatenate([self._people, sound])
 
+    def hush(self) -> None:
+        """Nobody speaks any more."""
+        self._people = np.zeros(0)
+
     def carry(self, air: Signal) -> Signal:
         """The next block at the microphones while the speakers give `air`."""
         heard = self._reflect(air)
