@@ -7,10 +7,15 @@ from collections.abc import Callable
 from firmware.app import Parts
 from firmware.audio import RATE_HZ, InputFacts, OutputFacts, Sound, SoundService
 from firmware.audio.clips.service import ClipsService
+from firmware.audio.detection import SoundDetectorService
+from firmware.audio.locate import LocateService
+from firmware.audio.speaker_test import SpeakerTestService
+from firmware.audio.speech_service import SpeechService, speeches
 from firmware.core.context import Core
 from firmware.core.service import Service
 from hal.assemble_sound import assemble_sound
 from hal.board import AudioInNode, AudioOutNode, Board
+from hal.buses.speexdsp import SpeexVoice
 from hal.errors import BoardError
 from hal.sounds import InputType, PowerType
 from hal.wires import SoundWires
@@ -27,6 +32,10 @@ def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
     return {
         "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires, parts.clock)),),
         "clips": lambda: (ClipsService(core, sound, parts.state.clip_spool),),
+        "speaker_test": lambda: (SpeakerTestService(core, sound),),
+        "locate": lambda: (LocateService(core, sound),),
+        "sound_detector": lambda: (SoundDetectorService(core, sound),),
+        "speech": lambda: (SpeechService(core, speeches(core, sound, SpeexVoice)),),
     }
 
 

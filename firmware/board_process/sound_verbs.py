@@ -3,6 +3,7 @@
 hear tone:HZ[:S[:DBFS]] | noise[:S[:DBFS]] | speech[:S[:DBFS]] | FILE.wav | quiet
 noise DBFS|off
 heard [MICROPHONE] [--since S] [--out FILE.wav]
+loss SPEAKER DB
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from firmware.core.errors import Invalid, NotFound, Unsupported
 from hal.errors import nearest
-from hal.sim.peers.sound import MicrophonePeer
+from hal.sim.peers.sound import MicrophonePeer, SpeakerPeer
 from hal.sim.world import World
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ USAGE_HEARD = "write: heard [MICROPHONE] [--since S] [--out FILE.wav]"
 SAYINGS = ("tone", "noise", "speech")
 USUAL_S, USUAL_DBFS = 1.0, -20.0
 LONGEST_S = 60.0
+MOST_LOSS_DB = 60.0
 LOUDEST_DBFS, QUIETEST_DBFS = 0.0, -120.0
 # What speakers give is silent to the last bit when nothing is played; at a microphone there is the noise of the room.
 AT_SPEAKERS_DB = -80.0
@@ -67,6 +69,13 @@ class SoundVerbs:
             raise Invalid("noise", USAGE_NOISE)
         room.noise_dbfs = QUIET_DBFS if words[0] == "off" else _level(words[0], "noise")
         return {"noise_dbfs": room.noise_dbfs}
+
+    def loss(self, name: str, text: str) -> None:
+        """A speaker becomes this much quieter than it was when it was new."""
+        peer = self._world.find(name if ":" in name else f"speaker:{name}")
+        if not isinstance(peer, SpeakerPeer):
+            raise Invalid(name, "is not a speaker")
+        peer.loss_db = _figure(text, 0.0, MOST_LOSS_DB, "loss", "dB")
 
     async def heard(self, words: list[str], since_s: float | None, out: str | None) -> object:
         """What came out of the speakers, or was there at a microphone, in the last 30 s at most."""

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
+from firmware.board_process.camera_verbs import CameraVerbs
 from firmware.board_process.panel_verb import USAGE, panel_verb
 from firmware.board_process.sound_verbs import SoundVerbs
 from firmware.board_process.supervisor import Supervisor
+from firmware.board_process.watch_verbs import VERBS as WATCH_VERBS
 from firmware.core.errors import Invalid, NotFound, Unsupported
 from firmware.options import RunOptions
 from hal.clock import Clock
@@ -62,6 +64,7 @@ class Verbs:
         self._supervisor = supervisor
         self._options = options
         self._clock = clock
+        self._cameras = CameraVerbs(world)
         self._simple: dict[str, tuple[str, int, Callable[..., object]]] = {
             "hold": ("hold BUTTON", 1, lambda name: self._button(name).hold()),
             "release": ("release BUTTON", 1, lambda name: self._button(name).release()),
@@ -76,6 +79,7 @@ class Verbs:
             "unplug": ("unplug PEER", 1, lambda name: self._world.find(name).unplug()),
             "plug": ("plug PEER", 1, lambda name: self._world.find(name).plug()),
             "fault": ("fault PEER KIND|none", 2, self._world.fault),
+            "loss": ("loss SPEAKER DB", 2, self._sound.loss),
         }
 
     async def run(self, words: list[str]) -> AsyncIterator[object]:
@@ -89,6 +93,12 @@ class Verbs:
                 raise Invalid(verb, f"write: {usage}")
             act(*rest)
             yield DONE
+        elif verb in self._cameras.table and not (verb == "light" and len(rest) == 1):
+            self._cameras.run(verb, rest)
+            yield DONE
+        elif verb in WATCH_VERBS:
+            WATCH_VERBS[verb](self._world, rest)
+            yield DONE
         elif verb == "watch":
             if rest:
                 raise Invalid("watch", f"takes no words, got {rest[0]!r}")
@@ -98,7 +108,7 @@ class Verbs:
             yield await getattr(self, f"_{verb}")(rest)
         else:
             others = ("watch", "power", "press", "trace", "state", "panel", "hear", "heard", "noise")
-            verbs = [*self._simple, *others]
+            verbs = [*self._simple, *WATCH_VERBS, *self._cameras.table, *others]
             raise Invalid("bench", f"unknown verb {verb!r}{nearest(verb, verbs)}")
 
     # peers by kind

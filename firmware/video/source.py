@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from firmware.core.bus import Bus
@@ -29,8 +30,16 @@ class Source:
         self._camera = camera
         self._bus = bus
         self._on = False
+        self._colour = True
         self._exposure_us: int | None = None
         self._longest_us: int | None = None
+        self._watchers: list[Callable[[], None]] = []
+        self.phase = Signal.NO_SIGNAL
+        self.reason = "the camera is off"
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` whenever `phase` or `reason` may have changed; it may neither wait nor raise."""
+        self._watchers.append(watcher)
 
     @property
     def largest(self) -> CameraMode:
@@ -79,12 +88,19 @@ class Source:
             self._camera.tune(wished)
         self._exposure_us, self._longest_us = exposure_us, longest_exposure_us
 
+    def show_colour(self, colour: bool) -> None:
+        """Show colour, or black and white: what a sensor gives that sees infrared."""
+        if colour is not self._colour:
+            self._colour = colour
+            if self._on:
+                self._tune()
+
     def _settings(self) -> CameraSettings:
         image = self.image
         return CameraSettings(
             brightness=image.brightness,
             contrast=image.contrast,
-            saturation=image.saturation,
+            saturation=image.saturation if self._colour else 0,
             sharpness=image.sharpness,
             exposure_us=self._exposure_us,
             longest_exposure_us=self._longest_us,
@@ -106,17 +122,21 @@ class Source:
         running = status.phase is CameraPhase.RUNNING
         if not running:
             self.tap.lose()
+        self.phase = Signal.RUNNING if running else Signal.NO_SIGNAL
+        self.reason = "" if running else status.reason or "the camera is starting"
         mode = (status.mode if running else None) or self.mode
         size = turned(mode.size, self.image.rotate)
         self._bus.publish(
             VideoSource(
                 source=self.name,
                 alias=self.alias,
-                phase=Signal.RUNNING if running else Signal.NO_SIGNAL,
-                reason="" if running else status.reason or "the camera is starting",
+                phase=self.phase,
+                reason=self.reason,
                 width=size.width,
                 height=size.height,
                 fps=mode.fps,
                 sizes=tuple(text_of(turned(each, self.image.rotate)) for each in offered(mode.size)),
             )
         )
+        for watcher in self._watchers:
+            watcher()

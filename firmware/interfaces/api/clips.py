@@ -39,9 +39,9 @@ from firmware.core.vocabulary.clips import (
     Volume,
 )
 from firmware.core.vocabulary.device import DeviceInfo
-from firmware.interfaces.api.errors import HttpRefusal
 from firmware.interfaces.api.routes import Routes, answer, answer_value, caller_of, object_of, query_of
 from firmware.interfaces.api.upload import Spool
+from firmware.interfaces.http.errors import HttpRefusal
 from hal.errors import nearest
 
 PATH = b"/api/v1/clips"

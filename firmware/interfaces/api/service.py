@@ -1,13 +1,16 @@
 """Service `api`: the HTTP server of the device with the native API and the status page.
 
-FastAPI is imported when the service is made ready, so that other roles never pay for it.
+Starlette is imported when the service is made ready, so that other roles never pay for it.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from firmware.core.clip_limits import LARGEST_BYTES
 from firmware.core.context import Core
 from firmware.interfaces.api.settings import HttpSettings
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
     from firmware.interfaces.http.limits import Deadlines, Limits
     from firmware.interfaces.http.server import Server
+    from firmware.interfaces.video.place import Place
+    from firmware.interfaces.video.views import Views
 
 
 class ApiService:
@@ -36,8 +41,12 @@ class ApiService:
         limits: Limits | None = None,
         spool: Path | None = None,
         clip_spool: Path | None = None,
+        places: Sequence[Place] = (),
     ) -> None:
-        """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken."""
+        """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken.
+
+        `places` are the picture sources.
+        """
         self._core = core
         self._host = host
         self._port = port
@@ -46,6 +55,8 @@ class ApiService:
         self._limits = limits
         self._spool = spool
         self._clip_spool = clip_spool
+        self._places = places
+        self._views: Views | None = None
         self._server: Server | None = None
         self._app: ASGIApp | None = None
 
@@ -62,12 +73,11 @@ class ApiService:
 
     async def start(self) -> None:
         """Bind the address. Raises Unavailable naming it and the reason."""
-        from firmware.core.clip_limits import LARGEST_BYTES
-        from firmware.interfaces.api.app import Api, host_names
-        from firmware.interfaces.api.clips import PATH as CLIPS
-        from firmware.interfaces.api.upload import PATH, Spool
+        from firmware.interfaces.api.upload import Spool
+        from firmware.interfaces.faces import guarded, host_names
         from firmware.interfaces.http.limits import Limits
         from firmware.interfaces.http.server import Server
+        from firmware.interfaces.video.views import Views
 
         params = self._core.params
         if HttpSettings.group not in params:
@@ -78,34 +88,40 @@ class ApiService:
         clips = None
         if self._clip_spool is not None:
             clips = Spool(self._clip_spool, self._core, LARGEST_BYTES, what="clip")
-        spools = {path: each for path, each in ((PATH, spool), (CLIPS, clips)) if each is not None}
-        for each in spools.values():
-            await each.clear()
-        limits = self._limits or Limits(uploads={path: each.largest for path, each in spools.items()})
-        api = Api(
+        for each in (spool, clips):
+            if each is not None:
+                await each.clear()
+        views = self._views = Views(self._core, self._places) if self._places else None
+        guard = guarded(
             self._core,
             web=self._web,
-            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
             spool=spool,
             clip_spool=clips,
+            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
+            views=views,
         )
+        sizes = {path: size for face in guard.faces for path, size in face.sizes.items()}
+
         server = Server(
-            api.app,
+            guard,
             self._host,
             self._port,
             self._core.clock,
             deadlines=self._deadlines,
-            limits=limits,
-            closing=api.events.streams.close,
+            limits=self._limits or Limits(uploads=sizes),
+            closing=guard.close,
         )
         await server.open()
         self._server = server
-        self._app = api.app
+        self._app = guard
 
     async def run(self) -> None:
         """Serve until cancelled."""
         assert self._server is not None, "start comes first"
-        await self._server.serve()
+        async with asyncio.TaskGroup() as group:
+            if self._views is not None:
+                group.create_task(self._views.run(), name="views")
+            await self._server.serve()
 
     async def stop(self) -> None:
         """Stop serving."""
