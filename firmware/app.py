@@ -437,7 +437,8 @@ def network_services(
 
         places = () if reach is None else picture_places(parts.board, reach)
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
-        api = ApiService(core, host, port, web=web, spool=parts.state.spool, places=places)
+        state = parts.state
+        api = ApiService(core, host, port, web=web, spool=state.spool, clip_spool=state.clip_spool, places=places)
         services: list[Service] = [accounts]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))

@@ -17,9 +17,9 @@ from firmware.core.vocabulary.access import EntriesChanged
 from firmware.core.vocabulary.security import AccountChanged
 from firmware.core.vocabulary.station import RoleState
 from firmware.core.vocabulary.upgrade import UpgradeNote
+from firmware.core.worker import Worker
 from firmware.upgrade.machine import Machine, reason_of
 from firmware.upgrade.revocations import LARGEST, Revocation, RevocationJournal, RevokedKind
-from firmware.upgrade.worker import Worker
 
 AGAIN_S = 5.0
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from firmware.core.clip_limits import LARGEST_BYTES
 from firmware.core.context import Core
 from firmware.interfaces.api.settings import HttpSettings
 
@@ -39,9 +40,10 @@ class ApiService:
         deadlines: Deadlines | None = None,
         limits: Limits | None = None,
         spool: Path | None = None,
+        clip_spool: Path | None = None,
         places: Sequence[Place] = (),
     ) -> None:
-        """`spool` is where uploads lie on their way to control; without one nothing is uploaded.
+        """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken.
 
         `places` are the picture sources.
         """
@@ -52,6 +54,7 @@ class ApiService:
         self._deadlines = deadlines
         self._limits = limits
         self._spool = spool
+        self._clip_spool = clip_spool
         self._places = places
         self._views: Views | None = None
         self._server: Server | None = None
@@ -82,13 +85,18 @@ class ApiService:
         await params.load(HttpSettings)
         own = host_names()
         spool = None if self._spool is None else Spool(self._spool, self._core)
-        if spool is not None:
-            await spool.clear()
+        clips = None
+        if self._clip_spool is not None:
+            clips = Spool(self._clip_spool, self._core, LARGEST_BYTES, what="clip")
+        for each in (spool, clips):
+            if each is not None:
+                await each.clear()
         views = self._views = Views(self._core, self._places) if self._places else None
         guard = guarded(
             self._core,
             web=self._web,
             spool=spool,
+            clip_spool=clips,
             names=lambda: own | frozenset(params.get(HttpSettings).host_names),
             views=views,
         )

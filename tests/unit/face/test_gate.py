@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from firmware.core import errors
 from firmware.core.actions import Level, Nothing
+from firmware.core.vocabulary.clips import PlayingState
 from firmware.core.vocabulary.upgrade import UpgradeStage, UpgradeState
 from firmware.interfaces.api.app import POLICY
 from firmware.interfaces.api.settings import HttpSettings
 from firmware.interfaces.http.errors import STATUS, answer_to, status_of
 from firmware.interfaces.http.guard import HEADERS, host_of
+from tests.unit.face.conftest import CLIP_ID, CLIP_STATE
 
 Play = Callable[..., None]
 SECURITY_PAGE = Path(__file__).parents[3] / "docs" / "security.md"
@@ -29,11 +31,12 @@ BODIES: dict[str, Any] = {
     "/api/v1/entries/import": {"text": "name"},
     "/api/v1/actions/{name}": {"door": "door"},
     "/api/v1/params/{group}": {},
+    "/api/v1/clips/{id}": {"name": "Bell"},
     "/api/v1/accounts": {"name": "fresh", "password": "x"},
 }
 FILLED = {
     "accounts/{name}": "accounts/eve",
-    "{id}": "e1",
+    "{id}": CLIP_ID,
     "{name}": "door.release",
     "{group}": "http",
     "{source}": "entrance",
@@ -97,6 +100,8 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
         await face.account("eve", "e-secret", "viewer")
         face.core.params.declare(HttpSettings)
         face.bus.publish(UpgradeState(stage=UpgradeStage.IDLE, running="A", slots=(), rollback_ok=True))
+        face.bus.publish(PlayingState(active=False))
+        face.bus.publish(CLIP_STATE)
         served = {
             (method, route.path) for route in face.api.app.routes for method in getattr(route, "methods", None) or ()
         }
