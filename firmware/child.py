@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 # How long a role knocks at the world or at control before it gives up and is started again.
 PATIENCE_S = 10.0
+# A role that is not ready by then collects garbage all the same.
+START_S = 30.0
 
 log = logging.getLogger("firmware.child")
 
@@ -171,6 +173,7 @@ class Child:
     async def run(self) -> None:
         """Build and run. Raises what the role raises."""
         role = self._options.role
+        self._clock.call_later(START_S, gc.enable)
         if role in ("control", "all"):
             self._parts = early_start(self._parts)
             if self._parts.upgrade is not None and self._parts.upgrade.restart:
@@ -263,6 +266,7 @@ class Child:
         def say() -> None:
             gc.collect()
             gc.freeze()
+            gc.enable()
             reported = self._said(role)
             notify(READY=1, MAINPID=os.getpid(), LINTEL_ROLE=self._options.role or "all", VERSION=VERSION, **reported)
 

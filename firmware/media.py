@@ -93,8 +93,10 @@ def media_services(
 
         makers |= sound_makers(parts, core, sound)
     if cameras is not None:
+        from firmware.video.night import NightPicturesService
         from firmware.video.service import PicturesService
         from firmware.video.source import Source
+        from firmware.video.tampering import TamperingService
 
         sources = {
             name: Source(name, parts.board.nodes[name].alias or name, camera, core.bus)
@@ -105,5 +107,7 @@ def media_services(
             return None if runtime is None else runtime.video(source)
 
         makers["pictures"] = lambda: (CamerasService(cameras), PicturesService(core, sources, path))
+        makers["tampering"] = lambda: (TamperingService(core, sources),)
+        makers["night_pictures"] = lambda: (NightPicturesService(core, sources),)
     on = duties_on(parts.board, "media")
     return tuple(service for name, make in makers.items() if name in on for service in make())

@@ -1,8 +1,8 @@
 """The verbs on cameras: what people do to one at a door, and what stands before it.
 
-show scene|FILE [CAMERA] | cover CAMERA | uncover CAMERA | blur CAMERA | turn CAMERA | light on|off CAMERA
+show scene|FILE [CAMERA] | blur CAMERA | turn CAMERA | light on|off CAMERA
 
-`uncover` is everything in order again but for the light. A camera is unplugged, and hangs, by the verbs for all peers.
+`cover` and `uncover` are in `watch_verbs.py`. A camera is unplugged, and hangs, by the verbs for all peers.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ class CameraVerbs:
         self._cameras = [peer for peer in world.peers.values() if isinstance(peer, CameraPeer)]
         self.table: Mapping[str, tuple[str, int, int, Callable[..., None]]] = {
             "show": ("show scene|FILE [CAMERA]", 1, 2, self._show),
-            "cover": ("cover CAMERA", 1, 1, lambda name: self._camera(name).fault("covered")),
-            "uncover": ("uncover CAMERA", 1, 1, lambda name: self._camera(name).put_right()),
             "blur": ("blur CAMERA", 1, 1, lambda name: self._camera(name).fault("blurred")),
             "turn": ("turn CAMERA", 1, 1, lambda name: self._camera(name).fault("turned")),
             "light": ("light on|off CAMERA", 2, 2, self._light),

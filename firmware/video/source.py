@@ -30,6 +30,7 @@ class Source:
         self._camera = camera
         self._bus = bus
         self._on = False
+        self._colour = True
         self._exposure_us: int | None = None
         self._longest_us: int | None = None
         self._watchers: list[Callable[[], None]] = []
@@ -87,12 +88,19 @@ class Source:
             self._camera.tune(wished)
         self._exposure_us, self._longest_us = exposure_us, longest_exposure_us
 
+    def show_colour(self, colour: bool) -> None:
+        """Show colour, or black and white: what a sensor gives that sees infrared."""
+        if colour is not self._colour:
+            self._colour = colour
+            if self._on:
+                self._tune()
+
     def _settings(self) -> CameraSettings:
         image = self.image
         return CameraSettings(
             brightness=image.brightness,
             contrast=image.contrast,
-            saturation=image.saturation,
+            saturation=image.saturation if self._colour else 0,
             sharpness=image.sharpness,
             exposure_us=self._exposure_us,
             longest_exposure_us=self._longest_us,

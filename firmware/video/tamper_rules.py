@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware.core.vocabulary.watch import TamperCause, TamperPhase
+from firmware.core.vocabulary.watch import TamperKind, TamperPhase
 from firmware.video.scene_model import FEWEST_CONTOURS, Features, Look, SceneModel
 
 STILL_S = 10.0
@@ -44,7 +44,7 @@ class TamperRules:
 class Finding:
     """What follows from a look: `detected` or `ended` once when tampering begins or ends."""
 
-    detected: TamperCause | None = None
+    detected: TamperKind | None = None
     after_s: float = 0.0
     ended: bool = False
     relearned: bool = False
@@ -58,13 +58,13 @@ def is_dark(look: Look | Features) -> bool:
     return look.mean < DARK_MEAN and look.bright < DARK_BRIGHT
 
 
-def cause_of(look: Look, rules: TamperRules) -> TamperCause | None:
+def cause_of(look: Look, rules: TamperRules) -> TamperKind | None:
     """What is wrong with a picture beside the learned scene, or None."""
     if is_dark(look):
-        return TamperCause.DARK if rules.on_dark else None
+        return TamperKind.DARK if rules.on_dark else None
     if look.kept < GONE:
-        return TamperCause.COVERED if look.lively < ALIVE else TamperCause.MOVED
-    return TamperCause.BLURRED if look.soft >= SOFT else None
+        return TamperKind.COVERED if look.lively < ALIVE else TamperKind.MOVED
+    return TamperKind.BLURRED if look.soft >= SOFT else None
 
 
 def is_well(look: Look) -> bool:
@@ -77,7 +77,7 @@ class TamperWatch:
 
     def __init__(self, rules: TamperRules | None = None) -> None:
         self.rules = rules or TamperRules()
-        self.tampered: TamperCause | None = None
+        self.tampered: TamperKind | None = None
         self.dark = False
         self._signal = False
         self._model: SceneModel | None = None  # the scene, once it is known
@@ -180,7 +180,7 @@ class TamperWatch:
         self._settle(cause)
         return Finding(detected=cause, after_s=after_s)
 
-    def _while_tampered(self, t_ns: int, now: Features, look: Look, cause: TamperCause | None) -> Finding:
+    def _while_tampered(self, t_ns: int, now: Features, look: Look, cause: TamperKind | None) -> Finding:
         if is_well(look):
             self._candidate = None
             if self._well_ns is None:
@@ -190,7 +190,7 @@ class TamperWatch:
             self._settle(None)
             return Finding(ended=True)
         self._well_ns = None
-        if cause is not TamperCause.MOVED:
+        if cause is not TamperKind.MOVED:
             self._candidate = None
             return NOTHING_NEW
         return self._get_used(t_ns, now)
@@ -212,6 +212,6 @@ class TamperWatch:
         self._settle(None)
         return Finding(ended=True, relearned=True)
 
-    def _settle(self, tampered: TamperCause | None) -> None:
+    def _settle(self, tampered: TamperKind | None) -> None:
         self.tampered = tampered
         self._wrong_ns = self._well_ns = None

@@ -24,7 +24,7 @@ class TamperPhase(StrEnum):
     ARMED = "armed"
 
 
-class TamperCause(StrEnum):
+class TamperKind(StrEnum):
     """What is wrong with the picture."""
 
     COVERED = "covered"
@@ -44,9 +44,10 @@ class TamperingState(State):
 
     keys: ClassVar[tuple[str, ...]] = ("camera",)
     camera: str
+    alias: str
     phase: TamperPhase
     tampered: bool = False
-    cause: TamperCause | None = None
+    what: TamperKind | None = None
     dark: bool = False
 
 
@@ -56,7 +57,7 @@ class TamperingDetected(Pulse):
     """The picture has been wrong for the trigger delay; `after_s` is how long."""
 
     camera: str
-    cause: TamperCause
+    what: TamperKind
     after_s: float
 
 

@@ -17,9 +17,9 @@ from firmware.core.errors import Invalid, Unsupported
 from firmware.core.stream.wire import Cut
 from firmware.core.vocabulary.security import AccountChanged
 from firmware.core.vocabulary.video import snapshot_name
-from firmware.interfaces.api.credentials import address_of
 from firmware.interfaces.api.events import first_of, is_end
 from firmware.interfaces.api.routes import Routes, caller_of, query_of
+from firmware.interfaces.http.credentials import address_of
 from firmware.interfaces.http.protocol import STREAM, Takeover
 from firmware.interfaces.video.place import Place
 from firmware.interfaces.video.views import Viewer, Views

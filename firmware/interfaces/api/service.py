@@ -1,6 +1,6 @@
 """Service `api`: the HTTP server of the device with the native API and the status page.
 
-FastAPI is imported when the service is made ready, so that other roles never pay for it.
+Starlette is imported when the service is made ready, so that other roles never pay for it.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class ApiService:
 
     async def start(self) -> None:
         """Bind the address. Raises Unavailable naming it and the reason."""
-        from firmware.interfaces.api.app import Api, host_names
-        from firmware.interfaces.api.upload import PATH, Spool
+        from firmware.interfaces.api.upload import Spool
+        from firmware.interfaces.faces import guarded, host_names
         from firmware.interfaces.http.limits import Limits
         from firmware.interfaces.http.server import Server
         from firmware.interfaces.video.views import Views
@@ -84,33 +84,28 @@ class ApiService:
         spool = None if self._spool is None else Spool(self._spool, self._core)
         if spool is not None:
             await spool.clear()
-        limits = self._limits or Limits(uploads={} if spool is None else {PATH: spool.largest})
         views = self._views = Views(self._core, self._places) if self._places else None
-        api = Api(
+        guard = guarded(
             self._core,
             web=self._web,
-            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
             spool=spool,
+            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
             views=views,
         )
-
-        def closing() -> None:
-            api.events.streams.close()
-            if views is not None:
-                views.close()
+        sizes = {path: size for face in guard.faces for path, size in face.sizes.items()}
 
         server = Server(
-            api.app,
+            guard,
             self._host,
             self._port,
             self._core.clock,
             deadlines=self._deadlines,
-            limits=limits,
-            closing=closing,
+            limits=self._limits or Limits(uploads=sizes),
+            closing=guard.close,
         )
         await server.open()
         self._server = server
-        self._app = api.app
+        self._app = guard
 
     async def run(self) -> None:
         """Serve until cancelled."""

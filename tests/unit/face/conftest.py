@@ -50,6 +50,8 @@ from firmware.core.vocabulary.station import JournalPage, JournalQuery, StorageP
 from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeAnswer
 from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
+from firmware.interfaces.faces import host_names
+from firmware.interfaces.http.guard import Guard
 from firmware.interfaces.video.place import Place
 from firmware.interfaces.video.views import Views
 from firmware.security import AccountsService
@@ -155,6 +157,7 @@ class Face:
         self.spool = Spool(root.parent / "spool", self.core)
         self.views = Views(self.core, (PLACE,))
         self.api = Api(self.core, web=web, spool=self.spool, views=self.views)
+        self.guard = Guard((self.api.face(),), self.core, host_names)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Face]:
@@ -169,6 +172,7 @@ class Face:
                 yield self
             finally:
                 task.cancel()
+        self.guard.close()
         await self.accounts.stop()
         await store.close()
 
@@ -177,7 +181,7 @@ class Face:
         self, auth: Any = None, *, address: str = HERE, base: str = BASE
     ) -> AsyncIterator[httpx.AsyncClient]:
         """An HTTP client at an address."""
-        transport = httpx.ASGITransport(app=self.api.app, client=(address, 40000))
+        transport = httpx.ASGITransport(app=self.guard, client=(address, 40000))
         async with httpx.AsyncClient(transport=transport, base_url=base, auth=auth) as client:
             yield client
 

@@ -79,9 +79,10 @@ def test_a_camera_is_unplugged_by_the_verb_for_all_peers() -> None:
     ("words", "error", "says"),
     [
         (["cover", "raod"], NotFound, "did you mean 'road'"),
-        (["cover"], Invalid, "write: cover CAMERA"),
+        (["cover", "road", "tightly"], Invalid, "write: cover [CAMERA]"),
+        (["blur"], Invalid, "write: blur CAMERA"),
         (["light", "of", "road"], Invalid, "did you mean 'off'"),
-        (["light", "road"], Invalid, "write: light on|off CAMERA"),
+        (["light", "road", "on"], Invalid, "unknown state 'road'"),
         (["show", "scene", "road", "now"], Invalid, "write: show scene|FILE"),
         (["show", "/nowhere/film.y4m"], DeviceError, "film.y4m: cannot be shown"),
         (["covr", "road"], Invalid, "did you mean 'cover'"),
@@ -105,6 +106,6 @@ def test_a_board_without_a_camera_says_so() -> None:
         with pytest.raises(Invalid, match="this board has no camera"):
             await say("show", "scene")
         with pytest.raises(NotFound, match="no camera 'road'"):
-            await say("cover", "road")
+            await say("turn", "road")
 
     at_the_bench(test, "horn_speaker")

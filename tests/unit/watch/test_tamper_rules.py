@@ -6,10 +6,10 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware.core.vocabulary.watch import TamperCause, TamperPhase
+from firmware.core.vocabulary.watch import TamperKind, TamperPhase
 from firmware.video.scene_model import Features, Look, SceneModel, features_of
 from firmware.video.tamper_rules import (
     CLEAR_S,
@@ -22,6 +22,7 @@ from firmware.video.tamper_rules import (
 )
 from hal.errors import OutOfRange
 from hal.pictures import Plane
+from tests.effort import examples
 from tests.unit.watch.scenes import armed, features
 
 parts = st.floats(0, 1)
@@ -38,9 +39,9 @@ def test_no_picture_is_both_well_and_wrong(look: Look, rules: TamperRules) -> No
 @given(looks, rules)
 def test_a_dark_picture_is_wrong_exactly_where_that_is_wished(look: Look, rules: TamperRules) -> None:
     if is_dark(look):
-        assert (cause_of(look, rules) is TamperCause.DARK) is rules.on_dark
+        assert (cause_of(look, rules) is TamperKind.DARK) is rules.on_dark
     else:
-        assert cause_of(look, rules) is not TamperCause.DARK
+        assert cause_of(look, rules) is not TamperKind.DARK
 
 
 @given(looks, looks, rules)
@@ -132,6 +133,7 @@ def planes(draw: st.DrawFn) -> Plane:
 
 
 @given(planes(), planes(), st.booleans())
+@settings(max_examples=examples(40))
 def test_any_picture_gives_numbers_in_their_ranges(one: Plane, other: Plane, limited: bool) -> None:
     first, second = features_of(one, limited=limited), features_of(other, limited=limited)
     for numbers in (first.directions, first.fine, first.coarse):
@@ -152,6 +154,7 @@ def test_any_picture_gives_numbers_in_their_ranges(one: Plane, other: Plane, lim
         assert SceneModel(first).look(first).kept == 1
 
 
+@settings(max_examples=examples(30))
 @given(planes(), st.lists(st.floats(0, 30), min_size=1, max_size=5))
 def test_any_picture_may_be_fed_to_a_detector_that_knows_another_scene(plane: Plane, gaps_s: list[float]) -> None:
     watch = armed_watch(TamperRules())
@@ -185,6 +188,6 @@ def test_black_is_black_in_limited_range_too() -> None:
 
 def test_the_model_follows_a_scene_that_changes_slowly() -> None:
     watched = armed()
-    for step in range(60):
-        assert watched.see(4, step_s=1, lux=500 - 7 * step) == []
-    assert watched.see(10, "covered")[0][1].detected is TamperCause.COVERED
+    for step in range(20):
+        assert watched.see(6, step_s=2, lux=500 - 20 * step) == []
+    assert watched.see(10, "covered")[0][1].detected is TamperKind.COVERED

@@ -6,18 +6,18 @@ import random
 
 import pytest
 
-from firmware.core.vocabulary.watch import TamperCause, TamperPhase
+from firmware.core.vocabulary.watch import TamperKind, TamperPhase
 from firmware.video.tamper_rules import TamperRules, TamperWatch
 from hal.pictures import CameraSettings, Size
 from tests.effort import examples
 from tests.unit.watch.scenes import Watched, armed
 
-SEEDS = range(examples(6))
+SEEDS = range(examples(4))
 TAMPERINGS = {
-    "covered": TamperCause.COVERED,
-    "sprayed": TamperCause.MOVED,
-    "blurred": TamperCause.BLURRED,
-    "turned": TamperCause.MOVED,
+    "covered": TamperKind.COVERED,
+    "sprayed": TamperKind.MOVED,
+    "blurred": TamperKind.BLURRED,
+    "turned": TamperKind.MOVED,
 }
 DECOYS: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
     "a lamp is switched on": (("lamp",), {}),
@@ -39,7 +39,7 @@ def test_row_51_a_camera_that_is_tampered_with_says_so_within_ten_seconds(kind: 
     with_it = luck.choice([(), ("people",), ("rain",)])
     watched = armed(at_s=luck.uniform(0, 1000), size=size)
     found = watched.see(10, kind, *with_it, size=size)
-    assert [finding.detected for _, finding in found] in ([TAMPERINGS[kind]], [TamperCause.MOVED]), found
+    assert [finding.detected for _, finding in found] in ([TAMPERINGS[kind]], [TamperKind.MOVED]), found
     assert 5 <= found[0][0] <= 10
     assert watched.watch.tampered is found[0][1].detected
 
@@ -81,7 +81,7 @@ def test_tampering_under_infrared_light_is_found(kind: str) -> None:
 def test_a_dark_picture_is_tampering_only_where_that_is_wished() -> None:
     assert armed(TamperRules(on_dark=False)).see(30, lux=0.5) == []
     found = armed(TamperRules(on_dark=True)).see(30, lux=0.5)
-    assert [finding.detected for _, finding in found] == [TamperCause.DARK]
+    assert [finding.detected for _, finding in found] == [TamperKind.DARK]
 
 
 @pytest.mark.parametrize("delay_s", [1, 5, 8, 30])
@@ -147,34 +147,34 @@ def test_a_camera_that_was_turned_while_it_had_no_cable_is_found_out() -> None:
     assert watched.watch.phase is TamperPhase.NO_SIGNAL
     watched.t_s += 60
     found = watched.see(10, "turned")
-    assert [finding.detected for _, finding in found] == [TamperCause.MOVED]
+    assert [finding.detected for _, finding in found] == [TamperKind.MOVED]
 
 
 def test_tampering_outlasts_a_loss_of_the_signal() -> None:
     watched = armed()
     watched.see(8, "turned")
     watched.watch.no_signal()
-    assert watched.watch.tampered is TamperCause.MOVED
+    assert watched.watch.tampered is TamperKind.MOVED
     assert watched.see(8, "turned") == []
-    assert watched.watch.tampered is TamperCause.MOVED
+    assert watched.watch.tampered is TamperKind.MOVED
 
 
 def test_a_camera_that_was_mounted_anew_is_tampered_with_for_ten_minutes_and_then_watches_its_new_scene() -> None:
     watched = armed()
-    found = watched.see(630, "turned", step_s=2)
-    assert [finding.detected for _, finding in found[:1]] == [TamperCause.MOVED]
+    found = watched.see(640, "turned", step_s=4)
+    assert [finding.detected for _, finding in found[:1]] == [TamperKind.MOVED]
     after_s, finding = found[1]
     assert 600 <= after_s <= 620
     assert finding.ended
     assert finding.relearned
-    assert watched.see(10, "turned", "covered")[0][1].detected is TamperCause.COVERED
+    assert watched.see(10, "turned", "covered")[0][1].detected is TamperKind.COVERED
 
 
 def test_a_lens_that_stays_covered_is_never_taken_for_a_scene() -> None:
     watched = armed()
     watched.see(8, "covered")
-    assert watched.see(700, "covered", step_s=2) == []
-    assert watched.watch.tampered is TamperCause.COVERED
+    assert watched.see(700, "covered", step_s=5) == []
+    assert watched.watch.tampered is TamperKind.COVERED
 
 
 def test_learning_anew_ends_tampering() -> None:
@@ -189,10 +189,10 @@ def test_learning_anew_ends_tampering() -> None:
 
 
 def test_row_51_a_day_of_weather_people_and_lamps_raises_no_alarm() -> None:
-    # From noon to noon; looked at every three minutes, so two bad pictures in a row would be an alarm.
+    # From noon to noon; looked at every six minutes, so two bad pictures in a row would be an alarm.
     luck = random.Random(51)
     watched = armed()
-    every_s = 180 / examples(1)
+    every_s = 360 / examples(1)
     while watched.t_s < 86_400:
         hours = watched.t_s / 3600
         lux = 0.3 + 500 * abs(1 - hours / 12) ** 2
