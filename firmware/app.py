@@ -33,6 +33,14 @@ from firmware.core.vocabulary.device import BootState, DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
+from firmware.rooms import (
+    access_config,
+    access_services,
+    controller_services,
+    doors_services,
+    osdp_readers_services,
+    osdp_trace_services,
+)
 from firmware.upgrade.boot_tryboot import TrybootBoot, ask_systemd
 from firmware.upgrade.ports import Boot, Engine, Slot
 from hal.board import Board, CameraNode, describe_board, load_board
@@ -228,11 +236,8 @@ def control_services(
     parts: Parts, core: Core, assembled: Assembled, info: DeviceInfo
 ) -> tuple[DeviceService, tuple[Service, ...]]:
     """The services of control that this board needs, in the order of their start."""
-    from firmware.access import AccessConfig, DoorsService, EntryList, IndicateService, ReadersService
-    from firmware.controller import ControllerService
     from firmware.device import ButtonsService, DeviceConfig, DeviceService, LightsService
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
-    from firmware.osdp import ExternalReadersService, OsdpTraceService
     from firmware.rules import RulesService
     from firmware.sensing import DayNightService, LightService, ShocksService
     from firmware.upgrade.maintenance import MaintenanceService
@@ -241,25 +246,21 @@ def control_services(
     rooms = parts.board.rooms
     device_config = decode(DeviceConfig, dict(rooms.get("device", {})), where="rooms.device")
     io_config = decode(IoConfig, dict(rooms.get("io", {})), where="rooms.io")
-    access_config = decode(AccessConfig, dict(rooms.get("access", {})), where="rooms.access")
-    strikes = frozenset(door.relay for door in access_config.doors.values())
+    access = access_config(rooms)
+    strikes = frozenset() if access is None else frozenset(door.relay for door in access.doors.values())
     ports = tuple(hardware.terminals) if io_config.ports is None else io_config.ports
     device = DeviceService(core, info)
-    entries = EntryList(core)
     makers: dict[str, Callable[[], tuple[Service, ...]]] = {
         "lights": lambda: (LightsService(core, hardware, device_config),),
         "buttons": lambda: (ButtonsService(core, hardware, device_config, parts.powered_ns),),
         "io": lambda: (PortsService(core, hardware, io_config),),
         "relays": lambda: (RelaysService(core, hardware, strikes),),
         "virtual_inputs": lambda: (VirtualInputsService(core),),
-        "doors": lambda: (DoorsService(core, hardware, access_config),),
-        "access": lambda: (
-            IndicateService(core, hardware),
-            ReadersService(core, hardware, access_config, entries),
-        ),
-        "osdp_readers": lambda: (ExternalReadersService(core, hardware),),
-        "osdp_trace": lambda: (OsdpTraceService(core, hardware),),
-        "controller": lambda: (ControllerService(core, hardware, ports),),
+        "doors": lambda: doors_services(core, hardware, access),
+        "access": lambda: access_services(core, hardware, access),
+        "osdp_readers": lambda: osdp_readers_services(core, hardware),
+        "osdp_trace": lambda: osdp_trace_services(core, hardware),
+        "controller": lambda: controller_services(core, hardware, ports),
         "shocks": lambda: (ShocksService(core, hardware),),
         "light": lambda: (LightService(core, hardware),),
         "day_night": lambda: (DayNightService(core, hardware),),
@@ -287,23 +288,25 @@ def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
     """The upgrade service, where there is boot control and its record could be read."""
     if parts.upgrade is None:
         return ()
-    from firmware.upgrade.certificate_service import CertificateService
-    from firmware.upgrade.custom import CustomCertificate
+    from firmware.upgrade.certificate_service import NAME, CertificateService
     from firmware.upgrade.early import CERTIFICATE, REVOCATIONS
     from firmware.upgrade.saved_time import SavedTime
     from firmware.upgrade.service import Places, UpgradeService
 
     saved = SavedTime(parts.state.identity)
-    own = CustomCertificate(parts.state.root / CERTIFICATE, parts.state.keyring)
+    certificate = parts.state.root / CERTIFICATE
     places = Places(
         spool=parts.state.spool,
         keyring=parts.state.keyring,
-        certificate=own.path,
+        certificate=certificate / NAME,
         saved_time=saved.read,
         revocations=parts.state.root / REVOCATIONS,
         roles=frozenset(roles_for(parts.board)),
     )
-    return (UpgradeService(core, parts.upgrade, places), CertificateService(core, own, saved))
+    return (
+        UpgradeService(core, parts.upgrade, places),
+        CertificateService(core, certificate, parts.state.keyring, saved),
+    )
 
 
 def kept_by_restore() -> dict[str, frozenset[str]]:

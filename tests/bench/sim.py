@@ -91,6 +91,7 @@ class SimBench:
         self._control: Role
         self._network: Role
         self._http: httpx.AsyncClient
+        self._transport: httpx.ASGITransport
 
     def play(self, test: Callable[..., Coroutine[Any, Any, None]], arguments: dict[str, Any]) -> None:
         """Run a test between power on and power off; it fails when it leaves anything behind."""
@@ -211,9 +212,10 @@ class SimBench:
         watching = self._group.create_task(views.run(), name="views")
         self._stack.callback(watching.cancel)
         app = guarded(self._network.core, web=True, views=views)
+        self._transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40000))
         self._http = await self._stack.enter_async_context(
             httpx.AsyncClient(
-                transport=httpx.ASGITransport(app=app, client=("127.0.0.1", 40000)),
+                transport=self._transport,
                 base_url="http://127.0.0.1/api/v1",
                 auth=(USER, PASSWORD),
             )
@@ -400,6 +402,14 @@ class SimBench:
     async def api(self, method: str, path: str, body: object = None) -> httpx.Response:
         """A request to the native API as the administrator."""
         return await self._http.request(method, path, json=body)
+
+    async def http(self, method: str, path: str, **how: Any) -> httpx.Response:
+        """Any request to the device, as the administrator unless `auth` says otherwise."""
+        return await self._http.request(method, f"http://127.0.0.1{path}", **how)
+
+    def stranger(self) -> httpx.AsyncClient:
+        """A client that has not logged in."""
+        return httpx.AsyncClient(transport=self._transport, base_url="http://127.0.0.1")
 
     async def enrol(self, card: str | None = None, **more: Any) -> str:
         """Add an entry; returns its id."""

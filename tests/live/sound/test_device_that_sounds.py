@@ -59,11 +59,65 @@ def test_what_somebody_says_moves_the_level_meter_and_a_witness_hears_the_same(h
     assert horn.ask("heard", "--since", f"{since_s:.3f}")["sounds"] == []  # the speaker itself said nothing
 
 
+def act(device: Device, action: str, **params: object) -> None:
+    """Invoke an action as the administrator."""
+    answer = device.api.post(f"/actions/{action}", json=params)
+    assert answer.status_code == 200, answer.text
+
+
+def now(device: Device) -> str:
+    """This moment, as `heard --since` takes it."""
+    return f"{device.ask('state')['now_s']:.3f}"
+
+
+def loud_dbfs(device: Device, since: str) -> float:
+    """How loud the speaker's loudest sample has been since then."""
+    return float(device.ask("heard", "--since", since)["peak_dbfs"])
+
+
+def calls(device: Device, dbfs: float = -12.0) -> bool:
+    """Whether the speaker gives its call now, as loud as that, and nothing else."""
+    since = now(device)
+    until("the call", lambda: abs(loud_dbfs(device, since) - dbfs) < 0.3)
+    return True
+
+
+def falls_silent(device: Device) -> None:
+    """See the speaker give nothing for longer than the pauses of its call."""
+
+    def silent() -> bool:
+        heard = device.ask("heard", "--since", f"{max(0.0, float(now(device)) - 1.5):.3f}")
+        return heard["length_s"] > 1.3 and heard["sounds"] == []
+
+    until("silence", silent)
+
+
+def test_gain_and_mute_of_the_output_are_heard_and_its_meter_and_state_show_what_sounds(horn: Device) -> None:
+    act(horn, "device.locate", duration_s=600)
+    calls(horn)
+    until("it in the state", lambda: (state(horn, "audio/output") or {})["playing"] == ["locate"])
+    until("the meter at -12 dBFS", lambda: (state(horn, "audio/level", "speaker1") or {})["peak_dbfs"] == -12)
+    act(horn, "audio.set_output", gain_db=-20.0)
+    until("the quieter call", lambda: calls_at(horn, -32.0))
+    act(horn, "audio.set_output", gain_db=0.0, muted=True)
+    falls_silent(horn)
+    act(horn, "audio.set_output", muted=False)
+    calls(horn)
+    act(horn, "device.locate_stop")
+    falls_silent(horn)
+    until("an end in the state", lambda: (state(horn, "audio/output") or {})["playing"] == [])
+
+
+def calls_at(device: Device, dbfs: float) -> bool:
+    """Whether the last second and a half was that loud."""
+    since = f"{max(0.0, float(now(device)) - 1.5):.3f}"
+    return abs(loud_dbfs(device, since) - dbfs) < 0.3
+
+
 def test_the_microphone_disable_switch_wins_and_the_state_says_so(horn: Device) -> None:
     horn.ask("hold", "microphone:microphone.disable")
     until("switched off", lambda: (state(horn, "audio/input") or {}).get("switched_off"))
-    answer = horn.api.post("/actions/audio.set_input", json={"enabled": True, "muted": False, "gain_db": 0})
-    assert answer.status_code == 200, answer.text
+    act(horn, "audio.set_input", enabled=True, muted=False, gain_db=0.0)
     said = state(horn, "audio/input")
     assert said is not None
     assert (said["hears"], said["enabled"]) == (False, True)
@@ -92,29 +146,38 @@ def test_settings_beyond_the_board_are_one_line_and_nothing_changes(horn: Device
 
 def test_a_media_role_that_is_killed_comes_back_hearing_and_the_door_side_has_noticed_nothing(horn: Device) -> None:
     control = horn.pid("control")
+    act(horn, "device.locate", duration_s=600)
+    calls(horn)
     horn.ask("hear", "noise:50:-30")  # in the middle of a sound
     killed = horn.kill("media")
     horn.wait_ready("media", killed)
     until("speaker and microphone again", lambda: present(horn))
     until("what goes on in the room", lambda: abs(meter_dbfs(horn) + 30) <= 1)
     horn.ask("hear", "quiet")
+    calls(horn)  # control still wants to be found, and the room has lived on
+    act(horn, "device.locate_stop")
+    falls_silent(horn)
     hears(horn)
     after = horn.ask("state")["roles"]
     assert (after["control"]["pid"], after["control"]["restarts"]) == (control, 0)
     assert after["network"]["restarts"] == 0
 
 
-def test_after_a_power_cut_it_hears_again_with_the_settings_it_had(horn: Device) -> None:
-    answer = horn.api.post("/actions/audio.set_output", json={"gain_db": -9})
-    assert answer.status_code == 200, answer.text
-    horn.ask("power", "cycle")
+def test_without_power_it_is_silent_and_then_it_hears_again_with_the_settings_it_had(horn: Device) -> None:
+    act(horn, "audio.set_output", gain_db=-9.0)
+    act(horn, "device.locate", duration_s=600)
+    calls(horn, -21.0)
+    horn.ask("power", "off")
+    falls_silent(horn)
+    horn.ask("power", "on")
     until("the API again", lambda: _answers(horn))
     until("speaker and microphone again", lambda: present(horn))
     said = state(horn, "audio/output")
     assert said is not None
     assert said["gain_db"] == -9
     hears(horn)
-    assert horn.api.post("/actions/audio.set_output", json={"gain_db": 0}).status_code == 200
+    falls_silent(horn)  # nobody wants to be found any more
+    act(horn, "audio.set_output", gain_db=0.0)
 
 
 def _length_s(heard: dict[str, Any]) -> float:
