@@ -17,6 +17,7 @@ from firmware import VERSION
 from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services
 from firmware.board_process.supervisor import EX_CONFIG
 from firmware.core.errors import Invalid, StationError
+from firmware.core.link.channel import Connect, connect_unix
 from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.security import SetupState
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 # How long a role knocks at the world or at control before it gives up and is started again.
 PATIENCE_S = 10.0
+# A role that is not ready by then collects garbage all the same.
+START_S = 30.0
 
 log = logging.getLogger("firmware.child")
 
@@ -170,6 +173,7 @@ class Child:
     async def run(self) -> None:
         """Build and run. Raises what the role raises."""
         role = self._options.role
+        self._clock.call_later(START_S, gc.enable)
         if role in ("control", "all"):
             self._parts = early_start(self._parts)
             if self._parts.upgrade is not None and self._parts.upgrade.restart:
@@ -182,7 +186,8 @@ class Child:
         elif role == "media":
             from firmware.media import media_role
 
-            async with self._media_wires() as opened, media_role(self._parts, opened, self._runtime.link) as media:
+            link = self._runtime.link
+            async with self._media_wires() as opened, media_role(self._parts, opened, link, self._runtime) as media:
                 await media.run(self._ready(media))
         else:
             async with guest_role(self._parts, "network", self._runtime.link, self._network()) as network:
@@ -204,12 +209,16 @@ class Child:
     async def _all_media(self, up: Callable[[], None]) -> None:
         from firmware.media import media_role
 
-        async with self._media_wires() as wires, media_role(self._parts, wires, self._runtime.link) as media:
+        link = self._runtime.link
+        async with self._media_wires() as wires, media_role(self._parts, wires, link, self._runtime) as media:
             await media.run(up)
 
     def _network(self) -> Any:
         host, port = self._options.http
-        return network_services(self._parts, host, port, web=self._options.web)
+        return network_services(self._parts, host, port, web=self._options.web, reach=self._reach)
+
+    def _reach(self, source: str) -> Connect:
+        return partial(connect_unix, self._runtime.video(source))
 
     @asynccontextmanager
     async def _wires(self) -> AsyncIterator[Wires]:
@@ -257,6 +266,7 @@ class Child:
         def say() -> None:
             gc.collect()
             gc.freeze()
+            gc.enable()
             reported = self._said(role)
             notify(READY=1, MAINPID=os.getpid(), LINTEL_ROLE=self._options.role or "all", VERSION=VERSION, **reported)
 

@@ -17,6 +17,7 @@ from firmware.core.context import Core
 from firmware.core.link.channel import Connect
 from firmware.core.service import Service
 from firmware.core.vocabulary.device import DeviceInfo
+from firmware.paths import RuntimeDir
 from firmware.roles import duties_on
 
 if TYPE_CHECKING:
@@ -62,8 +63,13 @@ class CamerasService:
 
 
 @asynccontextmanager
-async def media_role(parts: Parts, wires: MediaWires, connect: Connect | Path) -> AsyncIterator[Role]:
-    """Build media on these wires; it joins control at `connect`. Raises BoardError, BusError, Unavailable."""
+async def media_role(
+    parts: Parts, wires: MediaWires, connect: Connect | Path, runtime: RuntimeDir | None = None
+) -> AsyncIterator[Role]:
+    """Build media on these wires; it joins control at `connect`. Raises BoardError, BusError, Unavailable.
+
+    Pictures are served in `runtime`; without one only inside this process.
+    """
     cameras = None
     if wires.cameras is not None:
         from hal.assemble_cameras import assemble_cameras
@@ -71,13 +77,15 @@ async def media_role(parts: Parts, wires: MediaWires, connect: Connect | Path) -
         cameras = await assemble_cameras(parts.board, wires.cameras, parts.clock)
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
-        return media_services(parts, core, cameras, wires.sound)
+        return media_services(parts, core, cameras, wires.sound, runtime)
 
     async with guest_role(parts, "media", connect, make) as role:
         yield role
 
 
-def media_services(parts: Parts, core: Core, cameras: Cameras | None, sound: SoundWires | None) -> tuple[Service, ...]:
+def media_services(
+    parts: Parts, core: Core, cameras: Cameras | None, sound: SoundWires | None, runtime: RuntimeDir | None
+) -> tuple[Service, ...]:
     """The services of media that this board needs, in the order of their start."""
     makers: dict[str, Callable[[], tuple[Service, ...]]] = {}
     if sound is not None:
@@ -94,7 +102,11 @@ def media_services(parts: Parts, core: Core, cameras: Cameras | None, sound: Sou
             name: Source(name, parts.board.nodes[name].alias or name, camera, core.bus)
             for name, camera in cameras.ports.items()
         }
-        makers["pictures"] = lambda: (CamerasService(cameras), PicturesService(core, sources))
+
+        def path(source: str) -> Path | None:
+            return None if runtime is None else runtime.video(source)
+
+        makers["pictures"] = lambda: (CamerasService(cameras), PicturesService(core, sources, path))
         makers["tampering"] = lambda: (TamperingService(core, sources),)
         makers["night_pictures"] = lambda: (NightPicturesService(core, sources),)
     on = duties_on(parts.board, "media")

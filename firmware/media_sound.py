@@ -6,10 +6,15 @@ from collections.abc import Callable
 
 from firmware.app import Parts
 from firmware.audio import RATE_HZ, InputFacts, OutputFacts, Sound, SoundService
+from firmware.audio.detection import SoundDetectorService
+from firmware.audio.locate import LocateService
+from firmware.audio.speaker_test import SpeakerTestService
+from firmware.audio.speech_service import SpeechService, speeches
 from firmware.core.context import Core
 from firmware.core.service import Service
 from hal.assemble_sound import assemble_sound
 from hal.board import AudioInNode, AudioOutNode, Board
+from hal.buses.speexdsp import SpeexVoice
 from hal.errors import BoardError
 from hal.sounds import InputType, PowerType
 from hal.wires import SoundWires
@@ -25,6 +30,10 @@ def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
     sound = Sound(*audio_facts(parts.board))
     return {
         "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires, parts.clock)),),
+        "speaker_test": lambda: (SpeakerTestService(core, sound),),
+        "locate": lambda: (LocateService(core, sound),),
+        "sound_detector": lambda: (SoundDetectorService(core, sound),),
+        "speech": lambda: (SpeechService(core, speeches(core, sound, SpeexVoice)),),
     }
 
 

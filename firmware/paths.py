@@ -91,6 +91,10 @@ class RuntimeDir:
         """The link's hub in the control role."""
         return self.root / "link"
 
+    def video(self, source: str) -> Path:
+        """The pictures of a source; its name is that of a node of the board file."""
+        return self.root / f"v-{source}"
+
     @property
     def bench(self) -> Path:
         """The bench's verbs."""

@@ -99,6 +99,25 @@ DUTIES = (
     Duty(name="rules", role="control", summary="what follows from what"),
     Duty(name="sound", role="media", summary="speakers and microphones: mixer, gain, levels", wants=_no_sound),
     Duty(
+        name="speaker_test",
+        role="media",
+        summary="calibration and test of the speaker by its microphone",
+        needs=frozenset({"speaker", "microphone"}),
+    ),
+    Duty(name="locate", role="media", summary="a sound to find the device by", needs=frozenset({"speaker"})),
+    Duty(
+        name="sound_detector",
+        role="media",
+        summary="says when it becomes loud",
+        needs=frozenset({"microphone"}),
+    ),
+    Duty(
+        name="speech",
+        role="media",
+        summary="echo and noise cancellation, automatic gain",
+        needs=frozenset({"microphone"}),
+    ),
+    Duty(
         name="pictures",
         role="media",
         summary="cameras, their settings, and pictures for whoever looks",

@@ -79,6 +79,12 @@ class Mixer:
         sounding = [voice for voice in self._voices if voice.sounding or voice.stage is Stage.MIXED]
         return tuple(voice.name for voice in sorted(sounding, key=lambda voice: -voice.priority))
 
+    @property
+    def most_important(self) -> Voice | None:
+        """The voice that sounds with the highest priority; None while none does."""
+        sounding = [voice for voice in self._voices if voice.sounding or voice.stage is Stage.MIXED]
+        return max(sounding, key=lambda voice: voice.priority, default=None)
+
     @asynccontextmanager
     async def voice(
         self,

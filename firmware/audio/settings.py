@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from firmware.core.params import Group, param, part_over
 from hal.sounds import InputType, PowerType
@@ -26,7 +26,11 @@ class OutputSettings(BaseModel):
 
 
 class InputSettings(BaseModel):
-    """What people set of an input; off, it hands nobody any sound."""
+    """What people set of an input; off, it hands nobody any sound.
+
+    Cancellation and automatic gain are for speech (`speech.py`); `alarm_level` is for sound detection, 0 is the most
+    sensitive. Source: manual 001, Audio, Device settings; manual 000, Detectors.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -35,6 +39,10 @@ class InputSettings(BaseModel):
     muted: bool = False
     input_type: InputType
     power_type: PowerType
+    echo_cancellation: bool = False
+    noise_cancellation: bool = False
+    automatic_gain: bool = False
+    alarm_level: Annotated[int, Field(ge=0, le=100)] = 50
 
 
 def _check_gain(gain_db: float, limits: tuple[float, float]) -> None:
@@ -124,6 +132,6 @@ def audio_group(
     for inp in inputs:
         over = BeforeValidator(part_over(InputSettings, inp.node, current))
         kind = Annotated[InputSettings, over, AfterValidator(inp.check)]
-        summary = f"Input {inp.node}: on or off, gain (dB), mute, input type and power type."
+        summary = f"Input {inp.node}: on or off, gain (dB), mute, types, what is done for speech, alarm level 0-100."
         fields[inp.node] = (kind, param(inp.default(), summary))
     return create_model("BoardAudioGroup", __base__=AudioGroup, **fields)

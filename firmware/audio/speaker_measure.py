@@ -19,7 +19,7 @@ from firmware.audio.speaker_tones import Signal, TonePlan
 SETTLE_S, MARGIN_S = 0.12, 0.03
 HOP_S = 0.010
 # How far two clocks may run apart, and how finely the tone is looked for.
-DRIFTS = np.arange(-5, 6) * 1e-4
+DRIFTS = np.arange(-6, 7, 2) * 1e-4
 # How even a tone is that arrived whole; a fault of the speaker is as even.
 STEADY_DB, STEADY_RAD = 1.0, 0.3
 OVERTONES = (2, 3, 4, 5)
@@ -27,6 +27,8 @@ FLOOR_DB = -140.0
 # Bins to each side of a tone that are still tone, drift included.
 NEAR_BINS = 6
 BLACKMAN_HARRIS = (0.35875, -0.48829, 0.14128, -0.01168)
+# A tone must stand so far above the noise of its third of an octave: then it is off by 0.3 dB at most.
+ABOVE_NOISE_DB = 15.0
 LIMIT = 0.999
 THIRD = 2 ** (1 / 6)
 
@@ -46,10 +48,15 @@ class HeardTone:
     distortion: float
     steady: bool = True
 
+    @property
+    def spoilt(self) -> bool:
+        """Whether a part of a tone that can be heard was lost."""
+        return not self.steady and self.level_dbfs >= self.silence_dbfs + ABOVE_NOISE_DB
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """A recording of the tones. `floor_dbfs` is the effective level in the silence before them.
+    """A recording of the tones. `floor_dbfs` is the effective level of the quietest silence.
 
     `overdriven` is the part of all samples that is at the limit, `late_s` how late the tones arrived.
     """
@@ -74,14 +81,16 @@ def measure(recording: Signal, rate_hz: int, plan: TonePlan) -> Heard:
         return recording[round((late_s + start_s) * rate_hz) : round((late_s + end_s) * rate_hz)]
 
     before = part(-late_s, plan.guard_s - HOP_S)
+    silences = [before, part(plan.length_s - plan.gap_s / 2, plan.length_s)]
     tones = []
     for hz, start_s in zip(plan.hz, plan.starts_s(), strict=True):
         tone = part(start_s + SETTLE_S, start_s + plan.tone_s - MARGIN_S)
         silence = part(start_s - plan.gap_s / 2, start_s - HOP_S)
         tones.append(_tone(hz, tone, (before, silence), rate_hz))
+        silences.append(silence)
     return Heard(
         tones=tuple(tones),
-        floor_dbfs=_db(math.sqrt(2 * float(np.mean(before * before)))),
+        floor_dbfs=min(_db(math.sqrt(2 * float(np.mean(silence * silence)))) for silence in silences),
         overdriven=float(np.mean(np.abs(recording) >= LIMIT)),
         late_s=late_s,
     )

@@ -26,11 +26,11 @@ class TonePlan:
 
     hz: tuple[float, ...] = (530.0, 1070.0, 2130.0, 4270.0)
     level_dbfs: float = -12.0
-    guard_s: float = 0.4
-    tone_s: float = 0.5
-    gap_s: float = 0.2
+    guard_s: float = 0.3
+    tone_s: float = 0.36
+    gap_s: float = 0.14
     fade_s: float = 0.010
-    latest_s: float = 1.0
+    latest_s: float = 0.6
 
     def starts_s(self) -> tuple[float, ...]:
         """When each tone begins."""

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from firmware.audio.speaker_measure import Heard, HeardTone
+from firmware.audio.speaker_measure import ABOVE_NOISE_DB, Heard, HeardTone
 from firmware.core.vocabulary.speaker_test import Finding, ToneFigure, Verdict
 
-# A tone must stand so far above the noise of its third of an octave: then it is off by 0.3 dB at most.
-ABOVE_NOISE_DB = 15.0
 # A microphone that lives has more noise of its own than this; effective, dB of a full-scale sine.
 LIVING_DBFS = -93.0
 OVERDRIVEN = 1e-4
@@ -73,10 +71,9 @@ def compare(heard: Heard, calibrated: Mapping[float, ToneFigure], tolerance_db: 
 def _doubts_of_microphone(heard: Heard) -> tuple[Finding, ...]:
     if heard.overdriven > OVERDRIVEN:
         return (Finding.OVERDRIVEN,)
-    loudest = max((tone.level_dbfs for tone in heard.tones), default=LIVING_DBFS)
-    if heard.floor_dbfs < LIVING_DBFS and loudest < LIVING_DBFS:
+    if heard.floor_dbfs < LIVING_DBFS and any(tone.level_dbfs < LIVING_DBFS for tone in heard.tones):
         return (Finding.MICROPHONE_SILENT,)
-    if any(tone.level_dbfs >= tone.silence_dbfs + ABOVE_NOISE_DB and not tone.steady for tone in heard.tones):
+    if any(tone.spoilt for tone in heard.tones):
         return (Finding.INTERRUPTED,)
     return ()
 
@@ -119,5 +116,5 @@ def _figure(tone: HeardTone, calibrated: ToneFigure | None) -> ToneFigure:
         # Noise has no overtones, and beside a tone that is not there it would have many.
         distortion_percent=round(100 * tone.distortion, 2) if _stands_out(tone) else 0.0,
         calibrated_dbfs=was,
-        change_db=None if was is None else round(tone.level_dbfs - was, 2),
+        change_db=None if was is None else round(tone.level_dbfs - was, 2) + 0.0,  # never "-0.0"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -30,6 +31,10 @@ from hal.sim.pcm import alsa_environment
 if TYPE_CHECKING:
     from hal.sim.sound import SoundRig
     from hal.sim.world import World
+
+
+# Until then the start may take all of the processor, without looks for garbage.
+START_S = 30.0
 
 
 def run_board(options: RunOptions) -> int:
@@ -144,6 +149,7 @@ class BoardProcess:
         supervisor = Supervisor(self._options, self._runtime, self._clock, roles, loader, self._said, sound)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        self._clock.call_later(START_S, gc.enable)  # also where no role ever says that it is ready
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores the end of the terminal
@@ -179,7 +185,7 @@ class BoardProcess:
         furnish(world)
         rig = sound_rig(world, self._runtime.sound)  # its cards are there before anybody can connect
         server = WorldServer(world, self._runtime.world)
-        bench = BenchServer(world, supervisor, self._runtime.bench, self._options, self._clock)
+        bench = BenchServer(world, supervisor, self._runtime.bench, self._options, self._clock, rig)
         try:
             await server.start()
             await bench.start()
@@ -195,6 +201,8 @@ class BoardProcess:
             return
         code = child.said.get("CODE", "")
         if not self._greeted:
+            gc.freeze()
+            gc.enable()
             print(greeting(self._options, self._board, child.said), flush=True)
         elif code and code != self._code:
             # A reset has made it a new device.

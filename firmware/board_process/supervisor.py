@@ -275,7 +275,8 @@ class Supervisor:
         if child is None or str(child.pid) != fields.get("MAINPID"):
             return
         if fields.get(RESTART) == "1":
-            if child.role in HUB:
+            # A restart that is under way already is the one that is asked for.
+            if child.role in HUB and self._runs.is_set():
                 self._wanted.set()
             return
         child.said = {**child.said, **fields}

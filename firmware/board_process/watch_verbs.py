@@ -47,12 +47,11 @@ def cover(world: World, words: list[str]) -> None:
 
 
 def uncover(world: World, words: list[str]) -> None:
-    """End whatever `cover` did. Raises Invalid, NotFound."""
+    """Put everything before a camera right again, but for the light. Raises Invalid, NotFound."""
     camera = named(world, CameraPeer, "camera", words)
     if words:
         raise Invalid("uncover", "write: uncover [CAMERA]")
-    for how in COVERS:
-        camera.clear(how)
+    camera.put_right()
 
 
 def bump(world: World, words: list[str]) -> None:

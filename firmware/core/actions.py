@@ -31,11 +31,15 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: account or part of the device, its level, and the way it came (`api`, `rule`, `button`)."""
+    """Who asks: account or part of the device, its level, and the way it came (`api`, `rule`, `button`).
+
+    `ptz` lets a viewer move the camera; whoever is more may anyway.
+    """
 
     name: str
     level: Level
     via: str
+    ptz: bool = False
 
 
 SYSTEM = Caller("system", Level.SYSTEM, "system")

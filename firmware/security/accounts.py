@@ -1,7 +1,7 @@
 """Service `accounts`: who may do what on this device. There is no account until somebody makes one.
 
-Interfaces meet it in the action table only: `accounts.verify_basic`, `.verify_digest`, `.challenge` and
-`.setup` are private actions; accounts themselves are kept by listed ones, for administrators.
+Interfaces meet it in the action table only: log-in (`firmware.security.desk`) and `.setup` are private actions;
+accounts themselves are kept by listed ones, for administrators.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ from firmware.core.vocabulary.security import (
     AccountList,
     AccountRef,
     AccountView,
-    ChallengeParams,
-    Challenges,
+    AnonymousState,
+    Login,
+    OwnPassword,
     SetupCode,
     SetupParams,
     SetupState,
-    Verdict,
     VerifyBasic,
-    VerifyDigest,
 )
-from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
+from firmware.core.vocabulary.station import ParamsChanged, StorageAlarm, StorageProblem
+from firmware.security.blocking import BlockRules
 from firmware.security.book import ACCOUNTS_FILE, AccountBook
-from firmware.security.digest import Algorithm, challenge
+from firmware.security.desk import LoginDesk
 from firmware.security.login import SETUP_TRY, Doorkeeper
 from firmware.security.passwords import Worker
 from firmware.security.records import Account
+from firmware.security.settings import AccountSettings, BruteForceSettings
 from firmware.security.setup import SetupWindow
 from firmware.security.throttle import Throttle
 
 log = logging.getLogger("lintel.security")
 
-MAX_ACCOUNTS = 64
+MAX_ACCOUNTS = 100
 Row = tuple[str, type[Any], Handler, type[Any], str]
 
 
@@ -60,8 +61,9 @@ class AccountsService:
         self._core = core
         self._worker = Worker(core.clock)
         self._book = AccountBook(core.store, self._worker, realm)
-        shared = throttle if throttle is not None else Throttle()
-        self._doorkeeper = Doorkeeper(self._book, self._worker, core.bus, core.clock, shared)
+        self._throttle = throttle if throttle is not None else Throttle()
+        self._doorkeeper = Doorkeeper(self._book, self._worker, core.bus, core.clock, self._throttle)
+        self._desk = LoginDesk(self._doorkeeper, realm, core.clock, self._check_usable)
         self._window = SetupWindow(core.store, core.clock, self._say_setup)
         self._damage = ""
 
@@ -76,6 +78,11 @@ class AccountsService:
         Raises Unavailable when the storage does not answer: that is no verdict, and is tried again.
         """
         self._worker.start()
+        for group in (AccountSettings, BruteForceSettings):
+            if group.group not in self._core.params:
+                self._core.params.declare(group)
+            await self._core.params.load(group)
+        self._obey()
         try:
             await self._load()
         except (Damaged, Invalid) as error:
@@ -84,9 +91,27 @@ class AccountsService:
         self._register()
 
     async def run(self) -> None:
-        """Count the set-up window, then wait."""
-        await self._window.run()
-        await asyncio.Event().wait()
+        """Count the set-up window, and follow the settings."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._window.run(), name="set-up window")
+            with self._core.bus.subscribe(ParamsChanged) as changes:
+                self._obey()  # what changed before somebody listened
+                async for notice in changes:
+                    if getattr(notice.event, "group", "") in (AccountSettings.group, BruteForceSettings.group):
+                        self._obey()
+
+    def _obey(self) -> None:
+        """Take the settings as they are now."""
+        accounts = self._core.params.get(AccountSettings)
+        force = self._core.params.get(BruteForceSettings)
+        self._doorkeeper.md5 = accounts.digest_md5
+        self._throttle.blocks.rules = BlockRules(
+            on=force.blocking,
+            period_s=force.period_s,
+            page_per_s=force.page_failures_per_s,
+            device_per_s=force.device_failures_per_s,
+        )
+        self._core.bus.publish(AnonymousState(viewing=accounts.anonymous_viewing, ptz=accounts.anonymous_ptz))
 
     async def stop(self) -> None:
         """Let the running hash finish; forget verified passwords."""
@@ -121,12 +146,6 @@ class AccountsService:
             raise Unavailable("accounts", f"the account store is damaged ({self._damage}); reset the device")
 
     def _register(self) -> None:
-        inside: tuple[Row, ...] = (
-            ("accounts.verify_basic", VerifyBasic, self._verify_basic, Verdict, "Check a name and password."),
-            ("accounts.verify_digest", VerifyDigest, self._verify_digest, Verdict, "Check a Digest answer."),
-            ("accounts.challenge", ChallengeParams, self._challenge, Challenges, "Make Digest challenges."),
-            ("setup.code", Nothing, self._code, SetupCode, "The set-up code, for the console."),
-        )
         listed: tuple[Row, ...] = (
             ("accounts.list", Nothing, self._list, AccountList, "All accounts."),
             ("accounts.add", AccountAdd, self._add, AccountView, "Make an account."),
@@ -134,33 +153,16 @@ class AccountsService:
             ("accounts.remove", AccountRef, self._remove, Nothing, "Remove an account."),
         )
         add = self._core.actions.register
-        for name, params, owner, answer, summary in inside:
-            add(name, params, owner, summary=summary, answer=answer, private=True, level=Level.SYSTEM)
+        self._desk.register(self._core.actions)
+        add("setup.code", Nothing, self._code, summary="The set-up code, for the console.", answer=SetupCode,
+            private=True, level=Level.SYSTEM)  # fmt: skip
         for name, params, owner, answer, summary in listed:
             add(name, params, owner, summary=summary, answer=answer, level=Level.ADMIN)
+        add("accounts.password", OwnPassword, self._own_password, summary="Change the caller's own password.",
+            answer=AccountView, level=Level.VIEWER)  # fmt: skip
         summary = "Make the first administrator."
         add("accounts.setup", SetupParams, self._setup, summary=summary, answer=AccountView, private=True,
             level=Level.ANONYMOUS)  # fmt: skip
-
-    # log-in
-
-    async def _verify_basic(self, invocation: Invocation) -> Verdict:
-        assert isinstance(invocation.params, VerifyBasic)
-        self._check_usable()
-        return await self._doorkeeper.basic(invocation.params)
-
-    async def _verify_digest(self, invocation: Invocation) -> Verdict:
-        assert isinstance(invocation.params, VerifyDigest)
-        self._check_usable()
-        return await self._doorkeeper.digest(invocation.params)
-
-    async def _challenge(self, invocation: Invocation) -> Challenges:
-        params = invocation.params
-        assert isinstance(params, ChallengeParams)
-        realm = self._book.realm
-        nonce = self._doorkeeper.nonces.fresh(self._core.clock.now_ns())
-        offers = tuple(challenge(realm, nonce, algorithm, stale=params.stale) for algorithm in Algorithm)
-        return Challenges(digest=offers, realm=realm)
 
     async def _code(self, _: Invocation) -> SetupCode:
         return SetupCode(code=self.setup_code)
@@ -212,7 +214,7 @@ class AccountsService:
                 raise Refused("accounts.add.name", f"there is an account {params.name!r} already")
             if len(self._book) >= MAX_ACCOUNTS:
                 raise Exhausted("accounts.add", f"there are {MAX_ACCOUNTS} accounts already")
-            account = await self._book.new(params.name, params.password, params.level)
+            account = await self._book.new(params.name, params.password, params.level, ptz=params.ptz)
             await self._book.keep(account)
         return self._announce(account, "created", invocation.caller.name, invocation.cause)
 
@@ -224,6 +226,8 @@ class AccountsService:
             if params.level is not None and params.level is not account.level:
                 self._book.check_not_last(account)
                 account = replace(account, level=params.level)
+            if params.ptz is not None:
+                account = replace(account, ptz=params.ptz)
             if params.password is not None:
                 account = await self._book.with_password(account, params.password)
             await self._book.keep(account)
@@ -241,6 +245,24 @@ class AccountsService:
         self._announce(account, "removed", invocation.caller.name, invocation.cause)
         return NOTHING
 
+    async def _own_password(self, invocation: Invocation) -> AccountView:
+        """The present password is asked for again: a browser left open changes none."""
+        params, caller = invocation.params, invocation.caller
+        assert isinstance(params, OwnPassword)
+        # Counted under the account alone: the owner has its session already, and no address is told of here.
+        asked = VerifyBasic(name=caller.name, password=params.current, address="", via=caller.via, page="own password")
+        verdict = await self._doorkeeper.basic(asked)
+        if verdict.login is Login.THROTTLED:
+            raise Busy("accounts.password.current", "was wrong too often; try again later")
+        if verdict.login is not Login.GRANTED:
+            raise Refused("accounts.password.current", "is not the present password")
+        async with self._editing():
+            account = self._book.find("accounts.password", caller.name)
+            account = await self._book.with_password(account, params.new)
+            await self._book.keep(account)
+            self._doorkeeper.forget(account.name)
+        return self._announce(account, "changed", caller.name, invocation.cause)
+
     @asynccontextmanager
     async def _editing(self) -> AsyncIterator[None]:
         async with self._book.writing:
@@ -257,4 +279,4 @@ class AccountsService:
 
 def view(account: Account) -> AccountView:
     """An account without its secrets."""
-    return AccountView(name=account.name, level=account.level)
+    return AccountView(name=account.name, level=account.level, ptz=account.ptz)

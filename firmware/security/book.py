@@ -76,9 +76,9 @@ class AccountBook:
         if [each for each in self._accounts.values() if each.level is AccountLevel.ADMIN] == [account]:
             raise Refused("accounts", f"{account.name!r} is the last administrator")
 
-    async def new(self, name: str, password: str, level: AccountLevel) -> Account:
+    async def new(self, name: str, password: str, level: AccountLevel, *, ptz: bool = False) -> Account:
         """An account, not kept yet. Raises Unavailable when too many hashes wait."""
-        blank = Account(name=name, level=level, hash="", realm=self.realm, sha256="", md5="")
+        blank = Account(name=name, level=level, hash="", realm=self.realm, sha256="", md5="", ptz=ptz)
         return await self.with_password(blank, password)
 
     async def with_password(self, account: Account, password: str) -> Account:

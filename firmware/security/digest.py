@@ -1,7 +1,8 @@
 """Digest access authentication, the server's half (RFC 7616): fields, responses, nonces. No I/O.
 
 A nonce is its own time and a keyed code, so only used ones take memory. A count (`nc`) may jump or come
-late, but a value seen once for its nonce is never taken again (docs: hardening row 31).
+late, but a value seen once for its nonce is never taken again (docs: hardening row 31). Older clients send no
+count (RFC 2069): of these each response is taken once.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def ha1(algorithm: Algorithm, name: str, realm: str, password: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The fields of an Authorization header of scheme Digest, with `qop=auth`."""
+    """The fields of an Authorization header of scheme Digest; without `qop` the count `nc` is empty."""
 
     name: str
     realm: str
@@ -61,6 +62,8 @@ class Answer:
     def expected(self, secret: str, method: str) -> str:
         """The response that the right `secret` (HA1) gives for this request."""
         ha2 = digest(self.algorithm, f"{method}:{self.uri}")
+        if not self.nc:
+            return digest(self.algorithm, f"{secret}:{self.nonce}:{ha2}")
         return digest(self.algorithm, f"{secret}:{self.nonce}:{self.nc}:{self.cnonce}:auth:{ha2}")
 
 
@@ -80,14 +83,18 @@ def read_fields(text: str) -> dict[str, str] | None:
     return found
 
 
-def read_answer(text: str) -> Answer | None:
-    """The answer to a challenge of ours; None when a field is missing, unknown or not what was offered."""
+def read_answer(text: str, *, compatible: bool = False) -> Answer | None:
+    """The answer to a challenge of ours; None when a field is missing, unknown or not what was offered.
+
+    `compatible` takes an answer without `qop` too (RFC 2069).
+    """
     fields = read_fields(text)
-    if fields is None or not {"username", "realm", "nonce", "uri", "response", "cnonce", "nc", "qop"} <= set(fields):
+    if fields is None or not {"username", "realm", "nonce", "uri", "response"} <= set(fields):
         return None
     algorithm = read_algorithm(fields)
-    well_formed = fields["qop"] == "auth" and len(fields["nc"]) == 8 and _HEX.fullmatch(fields["nc"].lower())
-    if algorithm is None or not well_formed or fields.get("userhash", "false").lower() != "false":
+    if algorithm is None or fields.get("userhash", "false").lower() != "false":
+        return None
+    if not _counted(fields) and not (compatible and fields.keys().isdisjoint({"qop", "nc"})):
         return None
     return Answer(
         name=fields["username"],
@@ -96,9 +103,15 @@ def read_answer(text: str) -> Answer | None:
         uri=fields["uri"],
         response=fields["response"].lower(),
         algorithm=algorithm,
-        cnonce=fields["cnonce"],
-        nc=fields["nc"],
+        cnonce=fields.get("cnonce", ""),
+        nc=fields.get("nc", ""),
     )
+
+
+def _counted(fields: Mapping[str, str]) -> bool:
+    """Whether the answer is of `qop=auth`, with a count."""
+    count = fields.get("nc", "").lower()
+    return fields.get("qop") == "auth" and "cnonce" in fields and len(count) == 8 and bool(_HEX.fullmatch(count))
 
 
 def read_algorithm(fields: Mapping[str, str]) -> Algorithm | None:
@@ -114,13 +127,24 @@ def challenge(realm: str, nonce: str, algorithm: Algorithm, *, stale: bool) -> s
 
 
 class Spent:
-    """Counts seen for one nonce: the highest, and a bit for each of the `WINDOW` values up to it."""
+    """Counts seen for one nonce: the highest, and a bit for each of the `WINDOW` values up to it.
 
-    __slots__ = ("_bits", "_highest")
+    Of answers without a count the responses themselves, at most `WINDOW`; then the nonce is spent.
+    """
+
+    __slots__ = ("_bits", "_highest", "_responses")
 
     def __init__(self) -> None:
         self._highest = 0
         self._bits = 0
+        self._responses: set[str] = set()
+
+    def take_response(self, response: str) -> bool:
+        """Whether this response is new; from now on it is not."""
+        if response in self._responses or len(self._responses) >= WINDOW:
+            return False
+        self._responses.add(response)
+        return True
 
     def take(self, count: int) -> bool:
         """Whether `count` is new; from now on it is not."""
@@ -170,16 +194,28 @@ class Nonces:
 
     def take(self, nonce: str, count: int, now_ns: int) -> bool:
         """Whether this use of a nonce is the first; False for foreign, expired, forgotten and repeated ones."""
+        spent = self._spent(nonce, now_ns)
+        return spent is not None and spent.take(count)
+
+    def take_answer(self, answer: Answer, now_ns: int) -> bool:
+        """Whether the right answer is given for the first time, with a count or without one."""
+        if answer.nc:
+            return self.take(answer.nonce, int(answer.nc, 16), now_ns)
+        spent = self._spent(answer.nonce, now_ns)
+        return spent is not None and spent.take_response(answer.response)
+
+    def _spent(self, nonce: str, now_ns: int) -> Spent | None:
+        """What is spent of a nonce; None when it is foreign, expired or forgotten."""
         born_ns = self._time_ns(nonce)
         if born_ns is None or now_ns - born_ns > LIFETIME_S * 1e9:
-            return False
+            return None
         spent = self._used.get(nonce)
         if spent is None:
             if born_ns <= self._spent_before_ns:
-                return False
+                return None
             spent = self._used[nonce] = Spent()
             self._forget(now_ns)
-        return spent.take(count)
+        return spent
 
     def _forget(self, now_ns: int) -> None:
         while len(self._used) > NONCES:

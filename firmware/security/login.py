@@ -17,17 +17,21 @@ from firmware.core.vocabulary.device import DevicePhase, Phase
 from firmware.core.vocabulary.security import (
     AccountLevel,
     Login,
-    LoginFailed,
     LoginSeen,
+    SessionOpened,
+    SessionView,
     Verdict,
     VerifyBasic,
     VerifyDigest,
 )
+from firmware.security.blocking import Reach
 from firmware.security.book import AccountBook
-from firmware.security.digest import Answer, Nonces, ha1, read_answer
+from firmware.security.digest import Algorithm, Answer, Nonces, ha1, read_answer
 from firmware.security.passwords import Remembered, Worker
 from firmware.security.records import Account
+from firmware.security.sessions import Sessions
 from firmware.security.throttle import Throttle
+from firmware.security.told import Teller
 from hal.clock import Clock
 
 LEVELS = {
@@ -62,10 +66,12 @@ class Turns:
 
 
 class Doorkeeper:
-    """Decides log-ins; failures are counted in the `throttle` and said on the bus."""
+    """Decides log-ins; failures are counted in the `throttle` and said on the bus. `md5` is what Digest may use too."""
 
     def __init__(self, book: AccountBook, worker: Worker, bus: Bus, clock: Clock, throttle: Throttle) -> None:
         self.nonces = Nonces()
+        self.sessions = Sessions()
+        self.md5 = True
         self._book = book
         self._worker = worker
         self._bus = bus
@@ -73,36 +79,39 @@ class Doorkeeper:
         self._throttle = throttle
         self._remembered = Remembered()
         self._turns = Turns()
+        self._teller = Teller(bus, clock)
 
     async def basic(self, params: VerifyBasic) -> Verdict:
         """Decide about a password. Raises Unavailable when too many hashes wait."""
         async with self._turns.turn((params.name, params.address)):
-            if (wait := self.throttled(params.name, params.address)) is not None:
+            if (wait := self.throttled(params.name, params.address, params.page)) is not None:
                 return wait
             account = self._book.get(params.name)
             if account is None or not self._remembered.knows(account.name, params.password, self._clock.now_ns()):
-                fits = await self._worker.verify(account.hash if account is not None else NOBODY, params.password)
+                guess = not self._throttle.is_clean(params.address)
+                encoded = account.hash if account is not None else NOBODY
+                fits = await self._worker.verify(encoded, params.password, guess=guess)
                 # The account may have been changed or removed while the hash was computed.
                 now = self._book.get(params.name)
                 if account is None or not fits or now is None or now.hash != account.hash:
-                    return self.failed(params.name, params.address, params.via)
+                    return self.failed(params.name, params.address, params.via, params.page)
                 account = now
                 self._remembered.add(account.name, params.password, self._clock.now_ns())
                 await self._book.reseal(account, params.password)
-            return self._granted(account, params.address)
+            return self._granted(account, params.address, params.via, params.scheme)
 
     async def digest(self, params: VerifyDigest) -> Verdict:
         """Decide about a Digest answer."""
-        answer = read_answer(params.fields)
+        answer = read_answer(params.fields, compatible=params.compatible)
         name = answer.name if answer is not None else ""
-        if (wait := self.throttled(name, params.address)) is not None:
+        if (wait := self.throttled(name, params.address, params.page)) is not None:
             return wait
         account = self._book.get(name)
         if answer is None or not self._right(answer, params, account) or account is None:
-            return self.failed(name, params.address, params.via)
-        if not self.nonces.take(answer.nonce, int(answer.nc, 16), self._clock.now_ns()):
+            return self.failed(name, params.address, params.via, params.page)
+        if not self.nonces.take_answer(answer, self._clock.now_ns()):
             return Verdict(login=Login.STALE)
-        return self._granted(account, params.address)
+        return self._granted(account, params.address, params.via, "digest")
 
     def _right(self, answer: Answer, params: VerifyDigest, account: Account | None) -> bool:
         """Whether the answer is right for this very request."""
@@ -110,39 +119,74 @@ class Doorkeeper:
         stand_in = ha1(answer.algorithm, answer.name, self._book.realm, NOBODY)
         expected = answer.expected(stand_in if secret is None else secret, params.method)
         right = hmac.compare_digest(expected.encode(), answer.response.encode())
-        return right and secret is not None and answer.uri == params.target and answer.realm == self._book.realm
+        allowed = self.md5 or answer.algorithm is not Algorithm.MD5
+        targets = (params.target, params.target.partition("?")[0]) if params.compatible else (params.target,)
+        here = answer.uri in targets and answer.realm == self._book.realm
+        return right and secret is not None and allowed and here
 
-    def throttled(self, name: str, address: str) -> Verdict | None:
+    async def open_session(self, params: VerifyBasic) -> SessionOpened:
+        """Decide about a password, and open a session when it is right. Raises Unavailable as `basic`."""
+        verdict = await self.basic(params)
+        if verdict.login is not Login.GRANTED:
+            return SessionOpened(verdict=verdict)
+        token, csrf = self.sessions.open(verdict.name, self._clock.now_ns())
+        return SessionOpened(verdict=verdict, token=token, csrf=csrf)
+
+    def session(self, token: str) -> SessionView:
+        """Whose session it is."""
+        session = self.sessions.find(token, self._clock.now_ns())
+        account = self._book.get(session.name) if session is not None else None
+        if session is None or account is None:
+            return SessionView()
+        return SessionView(name=account.name, level=LEVELS[account.level], ptz=account.ptz, csrf=session.csrf)
+
+    def throttled(self, name: str, address: str, page: str = "") -> Verdict | None:
         """The verdict when this name or address has failed too often lately."""
-        wait_s = self._throttle.wait_s(self._counted(name), address, self._clock.now_ns())
-        return Verdict(login=Login.THROTTLED, retry_s=wait_s) if wait_s > 0 else None
+        now_ns = self._clock.now_ns()
+        wait_s = self._throttle.wait_s(self._counted(name), address, now_ns)
+        if wait_s <= 0:
+            return None
+        reach = self._throttle.turned_away(address, page, now_ns)
+        if reach is not None:
+            wait_s = max(wait_s, self._say_blocked(address, reach))
+        return Verdict(login=Login.THROTTLED, retry_s=wait_s)
 
-    def failed(self, name: str, address: str, via: str) -> Verdict:
+    def failed(self, name: str, address: str, via: str, page: str = "") -> Verdict:
         """Count and tell a failure."""
         counted = self._counted(name)
-        self._throttle.failed(counted, address, self._clock.now_ns())
-        self._bus.publish(LoginFailed(name=counted, address=address, via=via))
+        reach = self._throttle.failed(counted, address, self._clock.now_ns(), page)
+        self._teller.failed(counted, address, via, page)
+        if reach is not None:
+            self._say_blocked(address, reach)
         return Verdict(login=Login.REFUSED)
+
+    def _say_blocked(self, address: str, reach: Reach) -> float:
+        period_s = self._throttle.blocks.rules.period_s
+        self._teller.blocked(address, reach, period_s)
+        return period_s
 
     def succeeded(self, name: str, address: str) -> None:
         """Forget failures of this name from this address."""
         self._throttle.succeeded(name, address)
 
-    def _granted(self, account: Account, address: str) -> Verdict:
+    def _granted(self, account: Account, address: str, via: str, scheme: str) -> Verdict:
         self.succeeded(account.name, address)
+        self._teller.granted(account.name, address, via, scheme)
         phase = self._bus.state(DevicePhase)
         if account.level is AccountLevel.ADMIN and phase is not None and phase.phase is Phase.UPGRADE_FAILED:
             self._bus.publish(LoginSeen(name=account.name))
-        return Verdict(login=Login.GRANTED, name=account.name, level=LEVELS[account.level])
+        return Verdict(login=Login.GRANTED, name=account.name, level=LEVELS[account.level], ptz=account.ptz)
 
     def _counted(self, name: str) -> str:
         """What failures are counted under: all names that do not exist are one, and are not repeated."""
         return name if name == SETUP_TRY or self._book.get(name) is not None else NO_SUCH_ACCOUNT
 
     def forget(self, name: str) -> None:
-        """An account's password is no longer what it was."""
+        """An account is no longer what it was: its passwords are forgotten, its sessions end."""
         self._remembered.forget(name)
+        self.sessions.end_all_of(name)
 
     def forget_all(self) -> None:
-        """Verified passwords do not outlive the service."""
+        """Verified passwords and sessions do not outlive the service."""
         self._remembered = Remembered()
+        self.sessions = Sessions()

@@ -24,7 +24,9 @@ from hal.clock import Clock
 T = TypeVar("T")
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, salt_len=16, type=Type.ID)
-WAITING = 16
+# Tries of addresses that have failed lately wait in a short queue of their own: guessers hold nobody else up.
+WAITING = 64
+GUESSING = 8
 REMEMBERED = 64
 REMEMBER_S = 300.0
 # mallopt(3): from this size on, memory is taken from and given back to the kernel directly.
@@ -33,12 +35,13 @@ LARGE_BYTES = 1024 * 1024
 
 
 class Worker:
-    """One thread for hashes; at most `WAITING` jobs wait for it."""
+    """One thread for hashes; at most `WAITING` jobs wait for it, `GUESSING` of them for addresses that have failed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._pool: ThreadPoolExecutor | None = None
         self._waiting = 0
+        self._guessing = 0
 
     def start(self) -> None:
         """Be ready; the thread itself starts with the first job."""
@@ -56,9 +59,20 @@ class Worker:
         """The encoded hash of a password. Raises Unavailable when too many wait."""
         return await self._job(lambda: HASHER.hash(password))
 
-    async def verify(self, encoded: str, password: str) -> bool:
-        """Whether a password fits a hash. Raises Unavailable when too many wait."""
-        return await self._job(lambda: _fits(encoded, password))
+    async def verify(self, encoded: str, password: str, *, guess: bool = False) -> bool:
+        """Whether a password fits a hash; `guess`: it comes from an address that has failed.
+
+        Raises Unavailable when too many wait.
+        """
+        if not guess:
+            return await self._job(lambda: _fits(encoded, password))
+        if self._guessing >= GUESSING:
+            raise Unavailable("accounts", "too many log-ins at once; try again in a moment")
+        self._guessing += 1
+        try:
+            return await self._job(lambda: _fits(encoded, password))
+        finally:
+            self._guessing -= 1
 
     async def _job(self, job: Callable[[], T]) -> T:
         if self._pool is None or self._waiting >= WAITING:

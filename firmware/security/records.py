@@ -35,6 +35,7 @@ class Account:
     realm: str
     sha256: str = field(repr=False)
     md5: str = field(repr=False)
+    ptz: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
 """Slowing down guessers: who has failed often must wait before the next try is even looked at.
 
 Three counts stand for three attacks: one account from one address, many accounts from one address, one
-account from many addresses. The last never holds up an address that has logged in before, so that
-nobody can lock the owner out (docs: hardening row 30).
+account from many addresses. The last holds up only addresses that have failed at this account themselves, each
+from its own last failure, so that nobody can lock the owner out from elsewhere (docs: hardening row 30).
+
+This object is the one throttle of the device: every interface asks it through the accounts.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
-KEPT = 4096
+from firmware.security.blocking import Blocks, Reach
+
+KEPT = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +60,43 @@ def origin(address: str) -> str:
 
 
 class Throttle:
-    """Failures by account and address, in memory, shared by all interfaces of a role."""
+    """Failures by account and address, in memory, shared by all interfaces of the device."""
 
     def __init__(self) -> None:
+        self.blocks = Blocks()
         self._counts: OrderedDict[tuple[str, str, str], _Count] = OrderedDict()
         self._trusted: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def _rows(self, account: str, address: str) -> tuple[tuple[tuple[str, str, str], Pace], ...]:
-        place = origin(address)
-        rows = ((("pair", account, place), PAIR), (("address", "", place), ADDRESS))
-        if (account, place) in self._trusted:
-            return rows
-        return (*rows, (("account", account, ""), ACCOUNT))
-
     def wait_s(self, account: str, address: str, now_ns: int) -> float:
         """Seconds until a try of this account from this address is looked at; 0 is now."""
-        longest = 0.0
-        for key, pace in self._rows(account, address):
-            count = self._counts.get(key)
-            if count is not None:
-                longest = max(longest, pace.wait_s(count.failures) - (now_ns - count.last_ns) / 1e9)
+        place = origin(address)
+        pair = self._counts.get(("pair", account, place))
+        longest = self.blocks.wait_s(place, now_ns)
+        longest = max(longest, _left_s(pair, PAIR, pair, now_ns))
+        longest = max(longest, self._address_s(place, now_ns))
+        if pair is not None and (account, place) not in self._trusted:
+            longest = max(longest, _left_s(self._counts.get(("account", account, "")), ACCOUNT, pair, now_ns))
         return longest
 
-    def failed(self, account: str, address: str, now_ns: int) -> None:
-        """Count a failed try."""
-        for key, _ in self._rows(account, address):
+    def _address_s(self, place: str, now_ns: int) -> float:
+        count = self._counts.get(("address", "", place))
+        return _left_s(count, ADDRESS, count, now_ns)
+
+    def is_clean(self, address: str) -> bool:
+        """Whether no failure of this address is remembered: its tries go before those of guessers."""
+        return ("address", "", origin(address)) not in self._counts
+
+    def turned_away(self, address: str, page: str, now_ns: int) -> Reach | None:
+        """A try that was not looked at: it counts for the blocking only. Answers the reach when a block begins."""
+        return self.blocks.failed(origin(address), page, now_ns)
+
+    def failed(self, account: str, address: str, now_ns: int, page: str = "") -> Reach | None:
+        """Count a failed try. Answers the reach when a block begins with it."""
+        place = origin(address)
+        keys = [("pair", account, place), ("address", "", place)]
+        if (account, place) not in self._trusted:
+            keys.append(("account", account, ""))
+        for key in keys:
             count = self._counts.pop(key, None)
             if count is None or now_ns - count.last_ns > FORGET_S * 1e9:
                 count = _Count()
@@ -89,6 +105,7 @@ class Throttle:
             self._counts[key] = count
         while len(self._counts) > KEPT:
             self._counts.popitem(last=False)
+        return self.blocks.failed(place, page, now_ns)
 
     def succeeded(self, account: str, address: str) -> None:
         """Forget the failures of this pair; failures with other accounts stay counted for the address."""
@@ -98,3 +115,10 @@ class Throttle:
         self._trusted[account, place] = None
         while len(self._trusted) > KEPT:
             self._trusted.popitem(last=False)
+
+
+def _left_s(count: _Count | None, pace: Pace, since: _Count | None, now_ns: int) -> float:
+    """What is left of the wait that `count` failures cost, from the last failure of `since`."""
+    if count is None or since is None:
+        return 0.0
+    return pace.wait_s(count.failures) - (now_ns - since.last_ns) / 1e9

@@ -32,7 +32,6 @@ from firmware.core.vocabulary.upgrade import (
 )
 from firmware.upgrade.context import GateContext, at_least
 from firmware.upgrade.context import Mode as GateMode
-from firmware.upgrade.gate import approve
 from firmware.upgrade.indication import SHOWN_S, phase_of, state_of
 from firmware.upgrade.machine import TICK_S, Machine, reason_of
 from firmware.upgrade.ports import Approved
@@ -159,11 +158,13 @@ class UpgradeService:
         self._machine.check_free()
 
     def _check_and_write(self, wish: InstallParams, loop: asyncio.AbstractEventLoop) -> Upgrade:
-        """Gate, then state machine; on the worker."""
+        """Gate, then state machine; on the worker, which also loads the gate: most starts never need it."""
+        from firmware.upgrade import gate
+
         bundle = self._places.spool / wish.spool
         if bundle.is_symlink() or not bundle.is_file():
             raise NotFound("upgrade.install.spool", f"there is no {wish.spool} in the spool")
-        approved: Approved = approve(bundle, self._context(GateMode(wish.mode.value)))
+        approved: Approved = gate.approve(bundle, self._context(GateMode(wish.mode.value)))
 
         def progress(percent: int) -> None:
             loop.call_soon_threadsafe(self._progressed, percent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from firmware.core.bus import Bus
@@ -32,6 +33,13 @@ class Source:
         self._colour = True
         self._exposure_us: int | None = None
         self._longest_us: int | None = None
+        self._watchers: list[Callable[[], None]] = []
+        self.phase = Signal.NO_SIGNAL
+        self.reason = "the camera is off"
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` whenever `phase` or `reason` may have changed; it may neither wait nor raise."""
+        self._watchers.append(watcher)
 
     @property
     def largest(self) -> CameraMode:
@@ -114,17 +122,21 @@ class Source:
         running = status.phase is CameraPhase.RUNNING
         if not running:
             self.tap.lose()
+        self.phase = Signal.RUNNING if running else Signal.NO_SIGNAL
+        self.reason = "" if running else status.reason or "the camera is starting"
         mode = (status.mode if running else None) or self.mode
         size = turned(mode.size, self.image.rotate)
         self._bus.publish(
             VideoSource(
                 source=self.name,
                 alias=self.alias,
-                phase=Signal.RUNNING if running else Signal.NO_SIGNAL,
-                reason="" if running else status.reason or "the camera is starting",
+                phase=self.phase,
+                reason=self.reason,
                 width=size.width,
                 height=size.height,
                 fps=mode.fps,
                 sizes=tuple(text_of(turned(each, self.image.rotate)) for each in offered(mode.size)),
             )
         )
+        for watcher in self._watchers:
+            watcher()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hal.clock import Clock
-from hal.wires import PcmIn, PcmOut
+from hal.wires import PcmIn, PcmMixer, PcmOut
 
 SYSTEM_CONFIG = "/usr/share/alsa/alsa.conf"
 
@@ -38,6 +38,10 @@ class SimPcm:
         from hal.buses.alsa import AlsaOut
 
         return await AlsaOut.open(owner, card_of(owner), self._clock, rate_hz=rate_hz, channels=channels)
+
+    async def pcm_mixer(self, owner: str, device: str, control: str, *, capture: bool) -> PcmMixer | None:
+        """None: a FIFO has no volume of its own."""
+        return None
 
     async def pcm_in(self, owner: str, device: str, *, rate_hz: int, channels: int) -> PcmIn:
         """The recording card of that node, whatever its device is on hardware. Raises LineInUse, BusError."""

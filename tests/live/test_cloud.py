@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import time
@@ -15,10 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.device import LINTEL, PASSWORD, USER, Device, free_port, running, until
+from tests.live.device import LINTEL, PASSWORD, USER, Device, environment, free_port, running, until
 from tests.live.door_controller import Authority
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Dispatcher:
@@ -38,7 +35,7 @@ class Dispatcher:
         with output.open("wb") as log:
             self._process = subprocess.Popen(
                 [*LINTEL, *words, "--http", f"127.0.0.1:{self.http}"], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stderr=log, env=environment(),
             )  # fmt: skip
         until("the dispatcher's greeting", lambda: "Ctrl-C stops it." in output.read_text())
         self.wishes: dict[str, Any] = json.loads(output.read_text().splitlines()[1])

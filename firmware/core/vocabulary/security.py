@@ -35,11 +35,57 @@ class AccountChanged(Pulse):
 @topic("security/login/failed")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginFailed(Pulse):
-    """A log-in failed; the name as sent is not repeated when no such account exists."""
+    """A log-in failed; the name as sent is not repeated when no such account exists.
+
+    `page` is what was asked for; `unsaid` counts failures before this one that a flood left no room to tell of.
+    """
 
     name: str
     address: str
     via: str
+    page: str = ""
+    unsaid: int = 0
+
+
+@topic("security/login/granted")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginGranted(Pulse):
+    """Somebody logged in: once for an account, address, interface and scheme, and again after a quiet while."""
+
+    name: str
+    address: str
+    via: str
+    scheme: str
+
+
+@topic("security/login/blocked")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginBlocked(Pulse):
+    """No log-in is taken from an address for `period_s` seconds: it failed too often in a second (`reach`)."""
+
+    address: str
+    reach: str
+    period_s: float
+
+
+@topic("security/refused")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRefused(Pulse):
+    """A known account asked for what it may not do."""
+
+    name: str
+    address: str
+    via: str
+    page: str
+
+
+@topic("security/anonymous")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnonymousState(State):
+    """What somebody may do without an account: watch, and move the camera."""
+
+    viewing: bool
+    ptz: bool
 
 
 @topic("security/login/seen")
@@ -80,11 +126,12 @@ class AccountLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountAdd:
-    """A new account."""
+    """A new account; `ptz` lets a viewer move the camera."""
 
     name: AccountName
     password: Password = field(repr=False)
     level: AccountLevel = AccountLevel.VIEWER
+    ptz: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +141,15 @@ class AccountChange:
     name: AccountName
     password: Password | None = field(default=None, repr=False)
     level: AccountLevel | None = None
+    ptz: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPassword:
+    """A new password for the caller's own account, who proves to know the present one."""
+
+    current: Annotated[str, Field(max_length=64)] = field(repr=False)
+    new: Password = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +165,7 @@ class AccountView:
 
     name: str
     level: AccountLevel
+    ptz: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,19 +177,25 @@ class AccountList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyBasic:
-    """A name and a password as an interface received them, from `address`, over the interface `via`."""
+    """A name and a password as an interface received them, from `address`, over the interface `via`.
+
+    `page` is what was asked for (a path without its query); `scheme` how the password came.
+    """
 
     name: str
     password: str = field(repr=False)
     address: str
     via: str
+    page: str = ""
+    scheme: str = "basic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyDigest:
     """The fields of a Digest header as received, with the request they came on (RFC 7616).
 
-    `target` is the request target as sent: path and query, still encoded.
+    `target` is the request target as sent: path and query, still encoded; `page` the path. `compatible` takes what
+    older clients send: no `qop`, a `uri` without the query.
     """
 
     method: str
@@ -140,6 +203,8 @@ class VerifyDigest:
     fields: str = field(repr=False)
     address: str
     via: str
+    page: str = ""
+    compatible: bool = False
 
 
 class Login(StrEnum):
@@ -158,14 +223,16 @@ class Verdict:
     login: Login
     name: str = ""
     level: Level = Level.ANONYMOUS
+    ptz: bool = False
     retry_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChallengeParams:
-    """What a Digest challenge says besides its nonce."""
+    """What a Digest challenge says besides its nonce; `compatible`: MD5 alone, because older clients know no other."""
 
     stale: bool = False
+    compatible: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,3 +241,29 @@ class Challenges:
 
     digest: tuple[str, ...]
     realm: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionToken:
+    """The secret of a session, as its cookie carries it."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpened:
+    """How opening a session went; when GRANTED, its secret and the token that changes must carry (row 39)."""
+
+    verdict: Verdict
+    token: str = field(default="", repr=False)
+    csrf: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """Whose session it is; `name` is empty when there is no such session (any more)."""
+
+    name: str = ""
+    level: Level = Level.ANONYMOUS
+    ptz: bool = False
+    csrf: str = field(default="", repr=False)

@@ -13,7 +13,7 @@ from firmware.core.events import Pulse, State, topic
 class SoundDetection(State):
     """Whether it is loud at an audio input: `above` the alarm level, 0 (most sensitive) to 100.
 
-    `listening` is false while the input is off, muted or disabled: then nothing can be told.
+    `listening` is false while the input is off, muted or disabled, and during a speaker test: then nothing can be told.
     """
 
     keys: ClassVar[tuple[str, ...]] = ("input",)

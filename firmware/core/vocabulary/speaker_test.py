@@ -75,10 +75,10 @@ class SpeakerCalibration:
 @topic("audio/speaker_test")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerTestState(State):
-    """The speaker test: what runs now, the calibration, and the last result since the start of the device."""
+    """The speaker test: what runs now, when it was calibrated, and the last result since then or since the start."""
 
     running: SpeakerTask | None = None
-    calibration: SpeakerCalibration | None = None
+    calibrated_at: datetime | None = None
     result: SpeakerTestResult | None = None
 
 

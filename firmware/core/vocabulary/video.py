@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -34,3 +35,8 @@ class VideoSource(State):
     height: int
     fps: float
     sizes: tuple[str, ...]
+
+
+def snapshot_name(at: datetime) -> str:
+    """The name of a snapshot taken at `at`, the device's local time. Source: manuals 001 and 003, live view."""
+    return at.strftime("snapshot_%Y_%m_%d_%H_%M_%S.jpg")

@@ -1,10 +1,12 @@
 """Service `api`: the HTTP server of the device with the native API and the status page.
 
-FastAPI is imported when the service is made ready, so that other roles never pay for it.
+Starlette is imported when the service is made ready, so that other roles never pay for it.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from firmware.interfaces.http.limits import Deadlines, Limits
     from firmware.interfaces.http.server import Server
+    from firmware.interfaces.video.place import Place
+    from firmware.interfaces.video.views import Views
 
 
 class ApiService:
@@ -35,8 +39,12 @@ class ApiService:
         deadlines: Deadlines | None = None,
         limits: Limits | None = None,
         spool: Path | None = None,
+        places: Sequence[Place] = (),
     ) -> None:
-        """`spool` is where uploads lie on their way to control; without one nothing is uploaded."""
+        """`spool` is where uploads lie on their way to control; without one nothing is uploaded.
+
+        `places` are the picture sources.
+        """
         self._core = core
         self._host = host
         self._port = port
@@ -44,6 +52,8 @@ class ApiService:
         self._deadlines = deadlines
         self._limits = limits
         self._spool = spool
+        self._places = places
+        self._views: Views | None = None
         self._server: Server | None = None
         self._app: ASGIApp | None = None
 
@@ -60,10 +70,11 @@ class ApiService:
 
     async def start(self) -> None:
         """Bind the address. Raises Unavailable naming it and the reason."""
-        from firmware.interfaces.api.app import Api, host_names
-        from firmware.interfaces.api.upload import PATH, Spool
+        from firmware.interfaces.api.upload import Spool
+        from firmware.interfaces.faces import guarded, host_names
         from firmware.interfaces.http.limits import Limits
         from firmware.interfaces.http.server import Server
+        from firmware.interfaces.video.views import Views
 
         params = self._core.params
         if HttpSettings.group not in params:
@@ -73,30 +84,36 @@ class ApiService:
         spool = None if self._spool is None else Spool(self._spool, self._core)
         if spool is not None:
             await spool.clear()
-        limits = self._limits or Limits(uploads={} if spool is None else {PATH: spool.largest})
-        api = Api(
+        views = self._views = Views(self._core, self._places) if self._places else None
+        guard = guarded(
             self._core,
             web=self._web,
-            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
             spool=spool,
+            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
+            views=views,
         )
+        sizes = {path: size for face in guard.faces for path, size in face.sizes.items()}
+
         server = Server(
-            api.app,
+            guard,
             self._host,
             self._port,
             self._core.clock,
             deadlines=self._deadlines,
-            limits=limits,
-            closing=api.events.streams.close,
+            limits=self._limits or Limits(uploads=sizes),
+            closing=guard.close,
         )
         await server.open()
         self._server = server
-        self._app = api.app
+        self._app = guard
 
     async def run(self) -> None:
         """Serve until cancelled."""
         assert self._server is not None, "start comes first"
-        await self._server.serve()
+        async with asyncio.TaskGroup() as group:
+            if self._views is not None:
+                group.create_task(self._views.run(), name="views")
+            await self._server.serve()
 
     async def stop(self) -> None:
         """Stop serving."""

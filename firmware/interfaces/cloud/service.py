@@ -162,7 +162,7 @@ class CloudService:
         if state is not None and state.phase is CloudPhase.CONNECTED:
             self._tell(state.phase, state.reason)
         else:
-            self._tell(CloudPhase.CONNECTING, "asked for", cause=invocation.cause)
+            self._tell(CloudPhase.CONNECTING, "calling the dispatcher", cause=invocation.cause)
             self._begin_anew()
         return CloudAsked(until=None if self._window is None else self._window.until)
 
@@ -207,8 +207,8 @@ class CloudService:
         """One connection from its first step to its end, and the wait after it."""
         began_ns = self._core.clock.now_ns()
         state = self._core.bus.state(CloudConnection)
-        if state is None or state.phase is not CloudPhase.FAILED:
-            self._tell(CloudPhase.CONNECTING, "connecting")
+        if state is None or state.phase not in (CloudPhase.CONNECTING, CloudPhase.FAILED):
+            self._tell(CloudPhase.CONNECTING, "calling the dispatcher")
         why = await self._connection()
         if (self._core.clock.now_ns() - began_ns) / 1e9 >= GOOD_S:
             self._patience.forget()

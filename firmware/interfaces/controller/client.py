@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from firmware.core.vocabulary.controller import AskAnswer, ControllerReader, ForwardParams
-from firmware.interfaces.controller.contract import Garbled, answer_of, question_of, readers_of
+from firmware.interfaces.controller.contract import Garbled, NoAnswer, answer_of, question_of, readers_of
 from firmware.interfaces.controller.settings import Authentication, ControllerHttp
 from firmware.interfaces.outgoing.reach import Peer, Unreachable, find
 from firmware.interfaces.outgoing.tls import trusting
@@ -31,10 +31,6 @@ IDLE_S = 30.0
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "Lintel"}
 
 Steps = Generator[httpx.Request, httpx.Response, None]
-
-
-class NoAnswer(Exception):
-    """The controller said nothing that can be used; says why in words."""
 
 
 def tls_of(settings: ControllerHttp) -> ssl.SSLContext:
@@ -98,8 +94,6 @@ class ControllerClient:
         await self._transport.aclose()
 
     async def _exchange(self, method: str, path: str, body: Any, within_s: float) -> bytes:
-        if not self._settings.url:
-            raise NoAnswer("no address is set (controller_http.url)")
         limit = asyncio.timeout(within_s)
         try:
             async with limit:

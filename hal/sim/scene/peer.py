@@ -90,6 +90,18 @@ class CameraPeer(Peer):
         self.plugged = True
         self._tell()
 
+    def put_right(self) -> None:
+        """Nothing before the lens, in focus, turned where it was; the light stays as it is."""
+        for kind in ("covered", "blurred", "turned"):
+            self.clear(kind)
+
+    def light(self, on: bool) -> None:
+        """Switch the light before the camera."""
+        if on:
+            self.clear("dark")
+        else:
+            self.fault("dark")
+
     def drive_past(self, plate: str) -> None:
         """Show a plate with this text. Raises OutOfRange for text that cannot be painted."""
         if not 0 < len(plate) <= LONGEST_TEXT or not set(plate) <= set(GLYPHS):

@@ -1,4 +1,8 @@
-"""A sound card in virtual time: it plays a period every 10 ms, has a buffer of its own, and remembers what came out."""
+"""A sound card in virtual time.
+
+What plays has a buffer of its own, plays a period every 10 ms and remembers what came out; what records hands over
+what a test says.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,12 @@ import numpy.typing as npt
 from hal.clock import Timer
 from hal.errors import BusError
 from hal.sim.time import VirtualClock
+from hal.sounds import PcmBlock
+from hal.wires import LostHandler, PcmHandler
 
 PERIOD = 480
 PERIOD_S = 0.010
+PERIOD_NS = 10_000_000
 # As `hal.buses.alsa`: four periods in the card and two before it.
 DEPTH = 6
 
@@ -74,3 +81,36 @@ class Card:
     def out(self) -> npt.NDArray[np.float64]:
         """Everything that has left the card, full scale 1."""
         return np.frombuffer(b"".join(self._out), "<i2") / 32768
+
+
+class Membrane:
+    """Wire `PcmIn`."""
+
+    period_frames = PERIOD
+
+    def __init__(self, channels: int = 1) -> None:
+        self._channels = channels
+        self._handler: PcmHandler | None = None
+        self._lost: LostHandler | None = None
+        self._t_ns = 0
+
+    def receive(self, handler: PcmHandler | None) -> None:
+        self._handler = handler
+
+    def on_lost(self, handler: LostHandler | None) -> None:
+        self._lost = handler
+
+    async def close(self) -> None:
+        self._handler = None
+
+    def hear(self, *values: int, lost: int = 0) -> None:
+        """A block of this value in each frame, one value a channel."""
+        self._t_ns += PERIOD_NS * (1 + lost)
+        samples = np.tile(np.array(values, "<i2"), PERIOD).tobytes()
+        if self._handler is not None:
+            self._handler(PcmBlock(self._t_ns, samples, lost))
+
+    def unplug(self) -> None:
+        """The card goes."""
+        assert self._lost is not None
+        self._lost(BusError("card", "the card is gone"))

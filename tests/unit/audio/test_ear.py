@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import numpy as np
 import pytest
 
 from firmware.audio import Ear, EarBlock
@@ -12,35 +11,8 @@ from firmware.core.errors import Busy, Invalid, Unavailable
 from hal.drivers.audio_in import AudioIn, Choice
 from hal.drivers.sound import Gain
 from hal.sim.time import VirtualClock, virtual_run
-from hal.sounds import InputType, PcmBlock, PowerType
-from hal.wires import LostHandler, PcmHandler
-
-PERIOD_NS = 10_000_000
-
-
-class Membrane:
-    """Wire `PcmIn`: hands over what a test says."""
-
-    period_frames = 480
-
-    def __init__(self, channels: int) -> None:
-        self._channels = channels
-        self._handler: PcmHandler | None = None
-        self._t_ns = 0
-
-    def receive(self, handler: PcmHandler | None) -> None:
-        self._handler = handler
-
-    def on_lost(self, handler: LostHandler | None) -> None: ...
-
-    async def close(self) -> None: ...
-
-    def hear(self, *values: int, lost: int = 0) -> None:
-        """A block of this value in each frame, one value a channel."""
-        self._t_ns += PERIOD_NS * (1 + lost)
-        samples = np.tile(np.array(values, "<i2"), 480).tobytes()
-        if self._handler is not None:
-            self._handler(PcmBlock(self._t_ns, samples, lost))
+from hal.sounds import InputType, PowerType
+from tests.unit.audio.card import PERIOD_NS, Membrane
 
 
 class Booth:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.audio.speaker_measure import Heard, HeardTone, measure
+from firmware.audio.speaker_measure import ABOVE_NOISE_DB, Heard, HeardTone, measure
 from firmware.audio.speaker_tones import sound_of
-from firmware.audio.speaker_verdict import ABOVE_NOISE_DB, Judgement, calibrate, compare
+from firmware.audio.speaker_verdict import Judgement, calibrate, compare
 from firmware.core.vocabulary.speaker_test import Finding, ToneFigure, Verdict
 from tests.unit.audio.acoustics import PLAN, RATE_HZ, recording
 
@@ -32,7 +32,7 @@ def changes(judged: Judgement) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("late_s", "ppm"), [(0.0, 0.0), (0.042, 100.0), (0.333, -200.0), (0.7, 300.0)], ids=["now", "pipe", "late", "last"]
+    ("late_s", "ppm"), [(0.0, 0.0), (0.042, 100.0), (0.333, -200.0), (0.55, 300.0)], ids=["now", "pipe", "late", "last"]
 )
 def test_a_sound_speaker_passes_within_a_fifth_of_a_decibel_however_late_it_is(calibrated, late_s, ppm):
     judged = judged_of(calibrated, late_s=late_s, ppm=ppm, seed=5)
@@ -67,7 +67,7 @@ def test_a_torn_cone_that_is_as_loud_as_before_fails_by_its_overtones(calibrated
 
 @pytest.mark.parametrize("faults", [set(), {"dead"}], ids=["sound", "dead"])
 def test_row_53_loud_noise_is_no_verdict_on_the_speaker(calibrated, faults):
-    judged = judged_of(calibrated, noise_dbfs=-18.0, faults=faults, seed=9)
+    judged = judged_of(calibrated, noise_dbfs=-14.0, faults=faults, seed=9)
     assert (judged.verdict, judged.findings) == (Verdict.INCONCLUSIVE, (Finding.NOISE,))
 
 
@@ -78,6 +78,14 @@ def test_row_53_a_microphone_without_even_its_own_noise_is_no_verdict(calibrated
     assert calibrate(heard).findings == (Finding.MICROPHONE_SILENT,)
 
 
+@pytest.mark.parametrize("dies_s", [0.2, 1.0, 2.0])
+def test_row_53_a_microphone_that_dies_meanwhile_is_no_verdict(calibrated, dies_s):
+    sound = recording()
+    sound[round(dies_s * RATE_HZ) :] = 0
+    judged = compare(measure(sound, RATE_HZ, PLAN), calibrated, TOLERANCE_DB)
+    assert (judged.verdict, judged.findings) == (Verdict.INCONCLUSIVE, (Finding.MICROPHONE_SILENT,))
+
+
 def test_row_53_a_microphone_at_its_limit_is_no_verdict(calibrated):
     judged = judged_of(calibrated, noise_dbfs=-4.0)
     assert (judged.verdict, judged.findings) == (Verdict.INCONCLUSIVE, (Finding.OVERDRIVEN,))
@@ -86,7 +94,7 @@ def test_row_53_a_microphone_at_its_limit_is_no_verdict(calibrated):
 @pytest.mark.parametrize("tone", range(4))
 def test_row_53_a_block_that_was_lost_in_a_tone_is_no_verdict(calibrated, tone):
     sound = recording()
-    at = round((0.13 + PLAN.starts_s()[tone] + 0.3) * RATE_HZ)
+    at = round((0.13 + PLAN.starts_s()[tone] + 0.2) * RATE_HZ)
     sound = np.concatenate([sound[:at], sound[at + RATE_HZ // 100 :]])
     judged = compare(measure(sound, RATE_HZ, PLAN), calibrated, TOLERANCE_DB)
     assert (judged.verdict, judged.findings) == (Verdict.INCONCLUSIVE, (Finding.INTERRUPTED,))

@@ -20,6 +20,7 @@ from firmware.core.actions import NOTHING, ActionTable, Invocation, Level, Nothi
 from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.events import Event
+from firmware.core.link.channel import Channel
 from firmware.core.link.local import LocalLink
 from firmware.core.params import Params
 from firmware.core.store import Store
@@ -49,6 +50,10 @@ from firmware.core.vocabulary.station import JournalPage, JournalQuery, StorageP
 from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeAnswer
 from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
+from firmware.interfaces.faces import host_names
+from firmware.interfaces.http.guard import Guard
+from firmware.interfaces.video.place import Place
+from firmware.interfaces.video.views import Views
 from firmware.security import AccountsService
 from hal.sim.time import VirtualClock, virtual_run
 
@@ -70,6 +75,12 @@ INFO = DeviceInfo(
 )
 
 
+async def away() -> Channel:
+    """There is no media role behind this face."""
+    raise ConnectionRefusedError
+
+
+PLACE = Place(source="camera1", alias="entrance", width=1920, height=1080, fps=30, connect=away)
 EXPORTED = EntryFile(format=FileFormat.CSV, text="id,name\r\ne1,'=Ada\r\n", total=3, next=1)
 LATEST = LatestCard(
     reader="reader1", at=datetime(2026, 1, 1, tzinfo=UTC), card="UID:04A1", fitting=(), bits="0000010010100001",
@@ -144,7 +155,9 @@ class Face:
         self.owners = Owners(actions)
         self.accounts = AccountsService(self.core, REALM)
         self.spool = Spool(root.parent / "spool", self.core)
-        self.api = Api(self.core, web=web, spool=self.spool)
+        self.views = Views(self.core, (PLACE,))
+        self.api = Api(self.core, web=web, spool=self.spool, views=self.views)
+        self.guard = Guard((self.api.face(),), self.core, host_names)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Face]:
@@ -159,6 +172,7 @@ class Face:
                 yield self
             finally:
                 task.cancel()
+        self.guard.close()
         await self.accounts.stop()
         await store.close()
 
@@ -167,7 +181,7 @@ class Face:
         self, auth: Any = None, *, address: str = HERE, base: str = BASE
     ) -> AsyncIterator[httpx.AsyncClient]:
         """An HTTP client at an address."""
-        transport = httpx.ASGITransport(app=self.api.app, client=(address, 40000))
+        transport = httpx.ASGITransport(app=self.guard, client=(address, 40000))
         async with httpx.AsyncClient(transport=transport, base_url=base, auth=auth) as client:
             yield client
 

@@ -58,7 +58,7 @@ class Listener:
         self.sent.append(dict(message))
 
     async def run(self) -> None:
-        await self.face.api.app(self.scope, self.receive, self.send)
+        await self.face.guard(self.scope, self.receive, self.send)
         self.ended = True
 
     @property

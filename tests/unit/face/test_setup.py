@@ -38,7 +38,7 @@ def test_a_fresh_device_has_no_account_and_says_that_it_needs_one(play: Play) ->
 def test_the_first_administrator_is_made_once(play: Play) -> None:
     async def main(face: Any) -> None:
         first = await face.set_up()
-        assert (first.status_code, first.json()) == (201, {"name": "admin", "level": "admin"})
+        assert (first.status_code, first.json()) == (201, {"name": "admin", "level": "admin", "ptz": False})
         second = await face.set_up("other", "other")
         assert second.status_code == 409
         assert second.json()["error"]["code"] == "setup_done"

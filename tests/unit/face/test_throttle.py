@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware.security.blocking import BlockRules, Reach
 from firmware.security.throttle import ACCOUNT, ADDRESS, FORGET_S, KEPT, PAIR, Throttle, origin
 
 S = 1_000_000_000
@@ -41,13 +42,41 @@ def test_row_30_many_accounts_from_one_address_are_one_attack() -> None:
     assert throttle.wait_s("fresh", "192.0.2.1", 0) > 0
 
 
-def test_row_30_many_addresses_against_one_account_slow_strangers_but_not_the_owner() -> None:
+def test_row_30_many_addresses_against_one_account_wait_after_their_first_failure_and_the_owner_does_not() -> None:
     throttle = Throttle()
     throttle.succeeded("ada", "198.51.100.1")
     for number in range(ACCOUNT.free + 10):
         fail(throttle, 1, address=f"192.0.2.{number}")
-    assert throttle.wait_s("ada", "203.0.113.9", 0) == ACCOUNT.longest_s
+    # Clean addresses are looked at; one that has failed waits from its own failure, whatever others do meanwhile.
+    assert throttle.wait_s("ada", "203.0.113.9", 0) == 0
+    assert throttle.wait_s("ada", "192.0.2.1", 0) == ACCOUNT.longest_s
+    fail(throttle, 1, address="192.0.2.99", at_s=30)
+    assert throttle.wait_s("ada", "192.0.2.1", 60 * S) == 0
+    fail(throttle, 1, address="198.51.100.1")
     assert throttle.wait_s("ada", "198.51.100.1", 0) == 0
+
+
+def test_row_30_an_address_that_fails_too_often_in_a_second_is_blocked_for_the_period_that_is_set() -> None:
+    throttle = Throttle()
+    throttle.blocks.rules = BlockRules(period_s=30, page_per_s=3, device_per_s=5)
+    reaches = [throttle.turned_away("192.0.2.1", "/a", int(number * 0.1 * S)) for number in range(4)]
+    assert reaches == [None, None, None, Reach.PAGE]
+    assert throttle.wait_s("ada", "192.0.2.1", int(0.3 * S)) == 30
+    assert throttle.wait_s("ada", "192.0.2.2", int(0.3 * S)) == 0
+    assert throttle.turned_away("192.0.2.1", "/a", 20 * S) is None
+    assert throttle.wait_s("ada", "192.0.2.1", int(30.3 * S)) == 0
+
+
+def test_row_30_many_pages_count_for_the_device_and_slow_failures_for_nothing() -> None:
+    throttle = Throttle()
+    throttle.blocks.rules = BlockRules(period_s=30, page_per_s=3, device_per_s=5)
+    reaches = [throttle.turned_away("192.0.2.1", f"/{number}", 0) for number in range(6)]
+    assert reaches == [None] * 5 + [Reach.DEVICE]
+    slow = [throttle.turned_away("192.0.2.2", "/a", number * S // 2) for number in range(40)]
+    assert slow == [None] * 40
+    throttle.blocks.rules = BlockRules(on=False)
+    assert throttle.wait_s("ada", "192.0.2.1", 0) == 0
+    assert [throttle.turned_away("192.0.2.3", "/a", 0) for _ in range(50)] == [None] * 50
 
 
 def test_success_forgets_the_failures_of_the_pair_only() -> None:

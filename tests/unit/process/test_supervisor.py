@@ -166,6 +166,49 @@ def test_a_restart_that_is_asked_for_as_the_power_goes_neither_happens_nor_stops
     asyncio.run(main())
 
 
+class Counting(Checkout):
+    """A loader that counts its starts."""
+
+    starts = 0
+
+    def boot(self) -> Booted:
+        self.starts += 1
+        return super().boot()
+
+
+def test_a_restart_that_is_asked_for_again_while_it_is_done_is_one_restart(tmp_path: Path) -> None:
+    async def main() -> None:
+        options: Any = object.__new__(RunOptions)
+        loader = Counting()
+        supervisor = Supervisor(options, RuntimeDir(tmp_path), SystemClock(), ("control",), loader, lambda child: None)
+
+        async def sleeper(role: str) -> asyncio.subprocess.Process:
+            return await asyncio.create_subprocess_exec("sleep", "60")
+
+        supervisor._start = sleeper  # type: ignore[method-assign]
+        control = supervisor.children["control"]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(supervisor.run())
+            await supervisor.on()
+            async with asyncio.timeout(10):
+                while control.pid is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # noqa: TID251 - real processes
+                first = control.pid
+                asked = {"LINTEL_ROLE": "control", "MAINPID": str(first), RESTART: "1"}
+                supervisor._heard(asked)
+                await asyncio.sleep(0)  # noqa: TID251 - the restart has begun, and control has not ended yet
+                assert control.pid == first
+                supervisor._heard(asked)
+                while control.pid in (None, first):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # noqa: TID251 - real processes
+            second = control.pid
+            await asyncio.sleep(0.3)  # noqa: TID251 - real processes
+            assert (loader.starts, control.pid) == (2, second)
+            running.cancel()
+
+    asyncio.run(main())
+
+
 class Broken(Checkout):
     """A loader that finds nothing to start, from the second time on."""
 

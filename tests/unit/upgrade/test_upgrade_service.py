@@ -372,7 +372,7 @@ def test_row_28_two_installs_at_once_and_a_link_in_the_spool_are_refused(play: P
 def test_from_the_gate_to_the_restart_the_device_is_never_seen_idle(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firmware.upgrade.service.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
+    monkeypatch.setattr("firmware.upgrade.gate.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
 
     async def idle(station: Station) -> None:
         spool = station.device.root / "spool"
@@ -393,7 +393,7 @@ def test_row_18_row_28_a_bundle_without_room_is_refused_with_its_code_and_the_wa
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The gate lets every bundle through here: this is about what comes after it.
-    monkeypatch.setattr("firmware.upgrade.service.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
+    monkeypatch.setattr("firmware.upgrade.gate.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
 
     async def trial(station: Station) -> None:
         station.ready()

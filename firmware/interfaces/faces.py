@@ -1,0 +1,33 @@
+"""All faces of the device over HTTP, behind one guard: the place where another one is added."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Collection
+
+from firmware.core.context import Core
+from firmware.interfaces.api.app import Api
+from firmware.interfaces.api.upload import Spool
+from firmware.interfaces.http.guard import Guard
+from firmware.interfaces.vapix.face import Vapix
+from firmware.interfaces.video.views import Views
+
+
+def host_names() -> frozenset[str]:
+    """The names this machine has by itself: its host name, also as multicast DNS says it."""
+    name = socket.gethostname().lower()
+    return frozenset({name, f"{name.partition('.')[0]}.local"})
+
+
+def guarded(
+    core: Core,
+    *,
+    web: bool,
+    spool: Spool | None = None,
+    views: Views | None = None,
+    names: Callable[[], Collection[str]] = host_names,
+    hsts: Callable[[], bool] = lambda: False,
+) -> Guard:
+    """Everything that is served over HTTP and HTTPS; `web` adds the pages."""
+    faces = (Api(core, web=web, spool=spool, views=views).face(), Vapix(core).face())
+    return Guard(faces, core, names, hsts)

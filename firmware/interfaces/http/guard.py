@@ -1,0 +1,242 @@
+"""What every request passes before anybody looks at what it asks for. Closed unless a policy lists it as open.
+
+In order: the name in Host (DNS rebinding), the face it is for, where a browser sends it from (cross-site requests),
+JSON for whatever changes something, and who it is. Answers leave with the headers that keep browsers careful.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable, Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from firmware.core.actions import Caller, Level
+from firmware.core.context import Core
+from firmware.core.errors import StationError
+from firmware.core.pace import Pace
+from firmware.core.vocabulary.security import AccessRefused, SetupState
+from firmware.interfaces.http.credentials import SAFE, Credentials, address_of, page_of
+from firmware.interfaces.http.errors import HttpRefusal, refusal
+from firmware.interfaces.http.face import Face, Policy, Route, Visitor, face_of
+
+log = logging.getLogger("lintel.http")
+
+NO_STORE = "/api/"
+PUBLIC = "public"
+HEADERS = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+HSTS = ("strict-transport-security", "max-age=31536000")
+
+
+def host_of(value: str) -> str:
+    """The host of a Host header, without its port, in lower case; empty when it is not one."""
+    try:
+        parts = urlsplit(f"//{value}")
+        parts.port  # noqa: B018 - raises ValueError for a port that is none
+    except ValueError:
+        return ""
+    if parts.path or parts.query or parts.fragment or parts.username is not None:
+        return ""
+    return (parts.hostname or "").rstrip(".")
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, which no name server can make point here."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def check_host(headers: Headers, names: Collection[str]) -> None:
+    """Raises HttpRefusal (421) unless Host is an address or one of our names (hardening row 40)."""
+    host = host_of(headers.get("host", ""))
+    if not (is_address(host) or host == "localhost" or host in names):
+        raise HttpRefusal(421, "wrong_host", "host", f"this device is not {host[:80]!r}")
+
+
+def check_origin(scope: Scope, headers: Headers, policy: Policy) -> None:
+    """Raises HttpRefusal (403) for what another site makes a browser send (hardening row 39)."""
+    site = headers.get("sec-fetch-site", "same-origin")
+    navigates = (
+        policy.links
+        and scope["type"] == "http"
+        and scope["method"] == "GET"
+        and headers.get("sec-fetch-mode") == "navigate"
+    )
+    if site not in ("same-origin", "none") and not navigates:
+        raise HttpRefusal(403, "forbidden", "sec-fetch-site", "requests of other sites are not taken")
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        raise HttpRefusal(403, "forbidden", "origin", "requests of other sites are not taken")
+
+
+def check_content(scope: Scope, headers: Headers, policy: Policy) -> None:
+    """Raises HttpRefusal (415) for a change that is not JSON: what a plain form can send changes nothing."""
+    if not policy.json_only or scope["type"] != "http" or scope["method"] in SAFE:
+        return
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data" and (scope["method"], scope["path"]) in policy.uploads:
+        return
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    # DELETE without a body is never sent across sites unasked, unlike POST.
+    if kind != "application/json" and (has_body or scope["method"] != "DELETE"):
+        raise HttpRefusal(415, "invalid", "content-type", f"is {kind[:80]!r}; send application/json")
+
+
+def route_of(scope: Scope) -> Route:
+    """What policies list: method and path, `WS` for a WebSocket."""
+    return (scope["method"] if scope["type"] == "http" else "WS", scope["path"])
+
+
+class Guard:
+    """The one ASGI application of the device: finds the face, decides who asks, and hands the request on.
+
+    `names` are the names of this device and `hsts` whether browsers are told to stay with HTTPS, both asked each time.
+    """
+
+    def __init__(
+        self,
+        faces: tuple[Face, ...],
+        core: Core,
+        names: Callable[[], Collection[str]],
+        hsts: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.faces = faces
+        self._core = core
+        self._names = names
+        self._hsts = hsts
+        self._credentials = Credentials(core)
+        self._refusals: Pace[AccessRefused] = Pace(core.clock, core.bus.publish)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            raise ValueError(f"the server sent {scope['type']!r}")
+        face = face_of(self.faces, scope["path"])
+        policy = face.policy if face is not None else Policy(via="http")
+        outlet = Outlet(scope, send, hsts=self._hsts())
+        try:
+            check_host(Headers(scope=scope), self._names())
+            if face is None:
+                raise HttpRefusal(404, "not_found", scope["path"], "nothing answers here")
+            visitor = await self._admit(scope, policy)
+            scope["visitor"], scope["caller"] = visitor, visitor.caller
+            outlet.asks = visitor.unknown
+            await Faults(face.app, policy)(scope, receive, outlet.send)
+            if outlet.denied:
+                raise await self._credentials.challenge(scope, policy, "log in")
+            if outlet.forbidden:
+                self._tell(scope, visitor)
+        except (HttpRefusal, StationError) as error:
+            await outlet.refuse(policy.refuse(error), receive)
+
+    def close(self) -> None:
+        """End endless answers, and say no more of refusals."""
+        for face in self.faces:
+            face.close()
+        self._refusals.close()
+
+    async def _admit(self, scope: Scope, policy: Policy) -> Visitor:
+        headers = Headers(scope=scope)
+        check_origin(scope, headers, policy)
+        check_content(scope, headers, policy)
+        route = route_of(scope)
+        # Whoever comes from the cloud always logs in: the first administrator stands at the device's own network.
+        at_home = "remote" not in scope
+        if at_home and (route in policy.public or (route in policy.until_setup and self._needs_setup())):
+            address = address_of(scope)
+            return Visitor(caller=Caller(address, Level.ANONYMOUS, policy.via), scheme=PUBLIC, address=address)
+        return await self._credentials.visitor(scope, policy, optional=route in policy.optional)
+
+    def _needs_setup(self) -> bool:
+        setup = self._core.bus.state(SetupState)
+        return setup is not None and setup.needed
+
+    def _tell(self, scope: Scope, visitor: Visitor) -> None:
+        """Somebody who has logged in was told no: a fact, at most a few a second."""
+        caller = visitor.caller
+        if visitor.scheme != PUBLIC:
+            told = AccessRefused(name=caller.name, address=visitor.address, via=caller.via, page=page_of(scope))
+            self._refusals.put(f"{caller.name} {visitor.address}", told)
+
+
+class Outlet:
+    """The way out of one request: adds headers, and knows whether an answer has begun."""
+
+    def __init__(self, scope: Scope, send: Send, *, hsts: bool) -> None:
+        self._scope = scope
+        self._send = send
+        self._secure = hsts and scope["scheme"] in ("https", "wss")
+        self.started = False
+        self.asks = False
+        self.denied = False
+        self.forbidden = False
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on; the 403 of somebody who has not logged in is held back, to become a question."""
+        starts = message["type"] in ("http.response.start", "websocket.http.response.start")
+        if starts and message["status"] == 403:
+            self.denied, self.forbidden = self.asks, not self.asks
+        if self.denied:
+            return
+        if starts:
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            if self._secure:
+                headers[HSTS[0]] = HSTS[1]
+            headers.setdefault("cache-control", "no-store" if self._scope["path"].startswith(NO_STORE) else "no-cache")
+        self.started = True
+        await self._send(message)
+
+    async def refuse(self, answer: Response, receive: Receive) -> None:
+        """Answer no, unless an answer has begun; a WebSocket is refused before it is accepted."""
+        if self.started:
+            return
+        self.denied = False
+        self.asks = False
+        await answer(self._scope, receive, self.send)
+
+
+class Faults:
+    """ASGI middleware: what an application raises becomes its answer. The last place that can still answer."""
+
+    def __init__(self, app: ASGIApp, policy: Policy) -> None:
+        self._app = app
+        self._policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            return
+        except (HttpRefusal, StationError) as error:
+            answer = self._policy.refuse(error)
+        except Exception:  # the fault is logged with its trace
+            log.exception("%s %s failed", *route_of(scope))
+            if started:
+                raise
+            answer = refusal(500, "internal", scope["path"], "the device has a fault")
+        else:
+            return
+        if not started:
+            await answer(scope, receive, send)
