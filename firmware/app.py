@@ -40,6 +40,7 @@ from firmware.rooms import (
     doors_services,
     osdp_readers_services,
     osdp_trace_services,
+    sensing_services,
 )
 from firmware.upgrade.boot_tryboot import TrybootBoot, ask_systemd
 from firmware.upgrade.ports import Boot, Engine, Slot
@@ -239,7 +240,6 @@ def control_services(
     from firmware.device import ButtonsService, DeviceConfig, DeviceService, LightsService
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
     from firmware.rules import RulesService
-    from firmware.sensing import DayNightService, LightService, ShocksService
     from firmware.upgrade.maintenance import MaintenanceService
 
     hardware = assembled.hardware
@@ -261,9 +261,9 @@ def control_services(
         "osdp_readers": lambda: osdp_readers_services(core, hardware),
         "osdp_trace": lambda: osdp_trace_services(core, hardware),
         "controller": lambda: controller_services(core, hardware, ports),
-        "shocks": lambda: (ShocksService(core, hardware),),
-        "light": lambda: (LightService(core, hardware),),
-        "day_night": lambda: (DayNightService(core, hardware),),
+        "shocks": lambda: sensing_services("shocks", core, hardware),
+        "light": lambda: sensing_services("light", core, hardware),
+        "day_night": lambda: sensing_services("day_night", core, hardware),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart, boot_facts(parts.boot)),),
