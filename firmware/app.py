@@ -388,19 +388,21 @@ async def guest_role(
 
 
 def network_services(
-    parts: Parts, host: str, port: int, *, web: bool
+    parts: Parts, host: str, port: int, *, web: bool, https: tuple[str, int] | None = None
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
-    """What the network role runs: accounts, and the API at an address (port 0: any that is free)."""
+    """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free)."""
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
+        from firmware.certificates import CertificatesService
         from firmware.interfaces.api.service import ApiService
         from firmware.interfaces.carrier import CarrierService
         from firmware.interfaces.controller import ControllerHttpService
         from firmware.security import AccountsService
 
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
-        api = ApiService(core, host, port, web=web, spool=parts.state.spool)
-        services: list[Service] = [accounts]
+        certificates = CertificatesService(core, info.model, info.serial)
+        api = ApiService(core, host, port, web=web, https=https, tls=certificates, spool=parts.state.spool)
+        services: list[Service] = [accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):

@@ -81,6 +81,7 @@ DUTIES = (
     ),
     Duty(name="rules", role="control", summary="what follows from what"),
     Duty(name="accounts", role="network", summary="who may do what"),
+    Duty(name="certificates", role="network", summary="who the device is to others, and whom it trusts"),
     Duty(name="carrier", role="network", summary="whether a cable or radio has a link (real boards)"),
     Duty(
         name="controller_net",

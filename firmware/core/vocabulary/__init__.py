@@ -5,6 +5,7 @@ Importing this package registers every topic, so that the link can read any even
 
 from firmware.core.vocabulary import (
     access,
+    certificates,
     controller,
     device,
     entries,
@@ -16,4 +17,16 @@ from firmware.core.vocabulary import (
     upgrade,
 )
 
-__all__ = ["access", "controller", "device", "entries", "io", "osdp", "rules", "security", "station", "upgrade"]
+__all__ = [
+    "access",
+    "certificates",
+    "controller",
+    "device",
+    "entries",
+    "io",
+    "osdp",
+    "rules",
+    "security",
+    "station",
+    "upgrade",
+]

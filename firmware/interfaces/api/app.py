@@ -18,6 +18,7 @@ from firmware.core.actions import Level
 from firmware.core.context import Core
 from firmware.core.errors import StationError
 from firmware.interfaces.api.accounts import Accounts
+from firmware.interfaces.api.certificates import Certificates
 from firmware.interfaces.api.commands import Commands
 from firmware.interfaces.api.events import PATH, Events
 from firmware.interfaces.api.page import Page
@@ -77,6 +78,7 @@ class Api:
         Commands(core).add_to(routes)
         Accounts(core).add_to(routes)
         WebSessions(core).add_to(routes)
+        Certificates(core).add_to(routes)
         Upgrades(core, self._spool).add_to(routes)
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip

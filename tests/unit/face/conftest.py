@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from firmware.certificates import CertificatesService
 from firmware.core.actions import NOTHING, ActionTable, Invocation, Level, Nothing
 from firmware.core.bus import Bus
 from firmware.core.context import Core
@@ -145,6 +146,7 @@ class Face:
         )
         self.owners = Owners(actions)
         self.accounts = AccountsService(self.core, REALM)
+        self.certificates = CertificatesService(self.core, INFO.model, INFO.serial)
         self.spool = Spool(root.parent / "spool", self.core)
         self.api = Api(self.core, web=web, spool=self.spool)
         self.guard = Guard((self.api.face(),), self.core, host_names)
@@ -156,6 +158,7 @@ class Face:
         await store.start()
         self.bus.publish(INFO)
         await self.accounts.start()
+        await self.certificates.start()
         async with asyncio.TaskGroup() as group:
             task = group.create_task(self.accounts.run())
             try:
@@ -164,6 +167,7 @@ class Face:
                 task.cancel()
         self.guard.close()
         await self.accounts.stop()
+        await self.certificates.stop()
         await store.close()
 
     @asynccontextmanager
