@@ -6,6 +6,7 @@ Importing this package registers every topic, so that the link can read any even
 from firmware.core.vocabulary import (
     access,
     audio,
+    certificates,
     clips,
     cloud,
     controller,
@@ -27,6 +28,7 @@ from firmware.core.vocabulary import (
 __all__ = [
     "access",
     "audio",
+    "certificates",
     "clips",
     "cloud",
     "controller",

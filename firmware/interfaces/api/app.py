@@ -18,6 +18,7 @@ from firmware.core.actions import Level
 from firmware.core.context import Core
 from firmware.core.errors import StationError
 from firmware.interfaces.api.accounts import Accounts
+from firmware.interfaces.api.certificates import Certificates
 from firmware.interfaces.api.clips import PATH as CLIPS
 from firmware.interfaces.api.clips import Clips
 from firmware.interfaces.api.commands import Commands
@@ -86,6 +87,7 @@ class Api:
         Commands(core).add_to(routes)
         Accounts(core).add_to(routes)
         WebSessions(core).add_to(routes)
+        Certificates(core).add_to(routes)
         Upgrades(core, self._spool).add_to(routes)
         Clips(core, self._clip_spool).add_to(routes)
         if self._views is not None:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from firmware.certificates import CertificatesService
 from firmware.core.actions import NOTHING, ActionTable, Invocation, Level, Nothing
 from firmware.core.bus import Bus
 from firmware.core.context import Core
@@ -195,6 +196,7 @@ class Face:
         self.clip_spool = Spool(root.parent / "spool" / "clips", self.core, 64 * 1024, what="clip")
         self.owners = Owners(actions, self.clip_spool.folder)
         self.accounts = AccountsService(self.core, REALM)
+        self.certificates = CertificatesService(self.core, INFO.model, INFO.serial)
         self.spool = Spool(root.parent / "spool", self.core)
         self.views = Views(self.core, (PLACE,))
         self.api = Api(self.core, web=web, spool=self.spool, clip_spool=self.clip_spool, views=self.views)
@@ -207,6 +209,7 @@ class Face:
         await store.start()
         self.bus.publish(INFO)
         await self.accounts.start()
+        await self.certificates.start()
         async with asyncio.TaskGroup() as group:
             task = group.create_task(self.accounts.run())
             try:
@@ -215,6 +218,7 @@ class Face:
                 task.cancel()
         self.guard.close()
         await self.accounts.stop()
+        await self.certificates.stop()
         await store.close()
 
     @asynccontextmanager
