@@ -28,8 +28,8 @@ from hal.planes import picture_of, samples, scaled
 
 log = logging.getLogger("lintel.video")
 
-# So many pixels are made on the loop itself (1 to 2 ms; 5 ms are estimated for a Raspberry Pi 4): to hand them to a thread
-# and back takes two wake-ups, which on a busy machine are longer than the work, and then pictures are lost.
+# So many pixels are made on the loop itself (1 to 2 ms; 5 ms are estimated for a Raspberry Pi 4): to hand them to a
+# thread and back takes two wake-ups, which on a busy machine are longer than the work, and then pictures are lost.
 AT_ONCE_PIXELS = 1280 * 720
 
 # What tells two JPEG files of one frame apart: the size before the turn, and the compression.
