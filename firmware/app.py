@@ -421,14 +421,21 @@ def picture_places(board: Board, reach: Callable[[str], Connect]) -> tuple[Place
 
 
 def network_services(
-    parts: Parts, host: str, port: int, *, web: bool, reach: Callable[[str], Connect] | None = None
+    parts: Parts,
+    host: str,
+    port: int,
+    *,
+    web: bool,
+    https: tuple[str, int] | None = None,
+    reach: Callable[[str], Connect] | None = None,
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
-    """What the network role runs: accounts, and the API at an address (port 0: any that is free).
+    """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
 
     `reach` answers how to get at the pictures of a source; without it there are none.
     """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
+        from firmware.certificates import CertificatesService
         from firmware.interfaces.api.service import ApiService
         from firmware.interfaces.carrier import CarrierService
         from firmware.interfaces.cloud.service import CloudService
@@ -437,8 +444,13 @@ def network_services(
 
         places = () if reach is None else picture_places(parts.board, reach)
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
-        api = ApiService(core, host, port, web=web, spool=parts.state.spool, places=places)
-        services: list[Service] = [accounts]
+        certificates = CertificatesService(core, info.model, info.serial)
+        state = parts.state
+        api = ApiService(
+            core, host, port, web=web, https=https, tls=certificates,
+            spool=state.spool, clip_spool=state.clip_spool, places=places,
+        )  # fmt: skip
+        services: list[Service] = [accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):

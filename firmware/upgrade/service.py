@@ -30,6 +30,7 @@ from firmware.core.vocabulary.upgrade import (
     UpgradeRefused,
     UpgradeState,
 )
+from firmware.core.worker import Worker
 from firmware.upgrade.context import GateContext, at_least
 from firmware.upgrade.context import Mode as GateMode
 from firmware.upgrade.indication import SHOWN_S, phase_of, state_of
@@ -39,7 +40,6 @@ from firmware.upgrade.record import Mode, Outcome, ResetKind, Stage, Upgrade
 from firmware.upgrade.revoking import Revoking
 from firmware.upgrade.telling import Telling
 from firmware.upgrade.waking import Start
-from firmware.upgrade.worker import Worker
 
 # So that an answer reaches who asked before the device restarts.
 ANSWER_S = 0.5
@@ -80,13 +80,13 @@ class UpgradeService:
         self._machine: Machine = start.machine
         self._notes = list(start.notes)
         self._places = places
-        self._worker = Worker(core.clock)
+        self._worker = Worker(core.clock, "upgrade")
         self._checking = False
         self._progress = 0
         self._restart = asyncio.Event()
         self._restarting: Callable[[], None] | None = None
         self._telling = Telling(core, start.machine, self._noted)
-        self._revoking = Revoking(core, self._machine, self._worker, places.revocations)
+        self._revoking = Revoking(core, self._machine, self._worker, places.revocations, self._show)
 
     # life
 
@@ -299,7 +299,8 @@ class UpgradeService:
         failed = [
             f"{each.role} {each.service}" for each in bus.states(ServiceState) if each.phase is ServicePhase.FAILED
         ]
-        return [*sorted(self._places.roles - ready), *sorted(failed)]
+        due = [] if self._revoking.applied else ["deletions that are still to be made"]
+        return [*sorted(self._places.roles - ready), *sorted(failed), *due]
 
     # what people see
 

@@ -1,7 +1,7 @@
 """The way out of a source: makes the JPEG files that somebody watches, once each, and offers them to the watchers.
 
-Nothing is made that nobody is ready to take. The making runs in one thread for all sources; a frame that comes while
-it is busy with the same source is left out.
+Nothing is made that nobody is ready to take. The making runs in one thread for all sources; of the frames that come
+while it is busy with the same source, the newest waits and the others are left out.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class Outlet:
         self._source = source
         self._maker = maker
         self._busy = False
+        self._waits: Frame | None = None  # came while the maker was busy
         self.made = 0
         self.server = FrameServer(path, self._wished)
         source.tap.watch(self._frame)
@@ -89,8 +90,8 @@ class Outlet:
         frame = self._source.tap.latest
         if frame is None:
             watcher.offer(pack(NoSignal(self._source.reason)))
-        elif watcher.ready and not self._busy and watcher.takes(frame.t_ns):
-            self._make(frame, {watcher: self._what(watcher)})
+        else:
+            self._frame(frame)
 
     def _signal(self) -> None:
         if self._source.phase is Signal.NO_SIGNAL:
@@ -101,7 +102,9 @@ class Outlet:
 
     def _frame(self, frame: Frame) -> None:
         if self._busy:
+            self._waits = frame
             return
+        self._waits = None
         wanted = {
             watcher: self._what(watcher)
             for watcher in self.server.watchers
@@ -129,12 +132,16 @@ class Outlet:
 
         def done(made: list[Jpeg] | None) -> None:
             self._busy = False
-            if made is None or self._source.tap.latest is None:
-                return  # what came too late is not shown after the word that there is no signal
-            self.made += len(made)
-            messages = {make: pack(jpeg) for make, jpeg in zip(makes, made, strict=True)}
-            for watcher, make in wanted.items():
-                watcher.offer(messages[make])
+            if self._source.tap.latest is None:
+                self._waits = None  # what is too late is not shown after the word that there is no signal
+                return
+            if made is not None:
+                self.made += len(made)
+                messages = {make: pack(jpeg) for make, jpeg in zip(makes, made, strict=True)}
+                for watcher, make in wanted.items():
+                    watcher.offer(messages[make])
+            if self._waits is not None:
+                self._frame(self._waits)
 
         self._maker.make(job, done)
 
