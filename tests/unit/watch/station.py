@@ -117,7 +117,7 @@ async def station(clock: VirtualClock, root: Path, bench: Bench, *, pictures: bo
             services += [
                 PicturesService(core, sources, lambda name: None),
                 TamperingService(core, sources),
-                NightPicturesService(core, sources, lambda name: None),
+                NightPicturesService(core, sources),
             ]
         await stack.enter_async_context(cancelled_at_the_end(Services(bus, clock, "control").run(services)))
         await clock.sleep(0.2)
