@@ -13,9 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = (
-    "gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "whole",
-    "sound", "clips", "echo", "pictures", "tampering",
-)  # fmt: skip
+NAMES = ("gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "whole", "sound", "clips", "echo", "pictures", "tampering")
 NO_CHIP = 2
 
 
