@@ -19,6 +19,7 @@ from firmware.board_process.supervisor import EX_CONFIG
 from firmware.core.errors import Invalid, StationError
 from firmware.core.link.channel import Connect, connect_unix
 from firmware.core.services import ServiceCrashed
+from firmware.core.vocabulary.certificates import HttpState
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.security import SetupState
 from firmware.core.vocabulary.station import ServicePhase, ServiceState
@@ -215,7 +216,8 @@ class Child:
 
     def _network(self) -> Any:
         host, port = self._options.http
-        return network_services(self._parts, host, port, web=self._options.web, reach=self._reach)
+        options = self._options
+        return network_services(self._parts, host, port, web=options.web, https=options.https, reach=self._reach)
 
     def _reach(self, source: str) -> Connect:
         return partial(connect_unix, self._runtime.video(source))
@@ -278,16 +280,16 @@ class Child:
         from firmware.interfaces.api.service import ApiService
         from firmware.security import AccountsService
 
-        said = {}
+        said: dict[str, str] = {}
         for service in role.services:
             if isinstance(service, ApiService):
                 state = role.core.bus.state(ServiceState, "network", service.name)
                 if state is not None and state.phase is ServicePhase.FAILED:
                     raise Invalid("--http", state.reason)
-                host, port = service.address
-                said["HTTP"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                at = role.core.bus.state(HttpState) or HttpState(http="", https="")
+                said |= {"HTTP": at.http, "HTTPS": at.https, "FINGERPRINT": at.fingerprint}
                 if self._parts.simulated:
-                    role.core.bus.publish(NetworkState(up=True, detail=said["HTTP"]))
+                    role.core.bus.publish(NetworkState(up=True, detail=at.http or at.https))
             elif isinstance(service, AccountsService):
                 setup = role.core.bus.state(SetupState)
                 if setup is not None and setup.needed:

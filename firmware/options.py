@@ -5,24 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+OFF = "off"
 ROLES = ("control", "media", "network")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """Board, hardware, state directory, addresses, and which roles this process is to run."""
+    """Board, hardware, state directory, addresses, and which roles this process is to run.
+
+    `https` is None when HTTPS is off; `https_asked` when the address was named, not just the default.
+    """
 
     board: str
     hal: str
     state: Path
     http: tuple[str, int]
+    https: tuple[str, int] | None
     role: str | None
     web: bool
+    https_asked: bool = False
 
     def words(self, role: str) -> list[str]:
         """The command line that starts one role with these options."""
-        host, port = self.http
-        shown = f"[{host}]" if ":" in host else host
         words = ["run", "--board", self.board, "--hal", self.hal, "--state", str(self.state)]
-        words += ["--http", f"{shown}:{port}", "--role", role]
+        words += ["--http", shown(self.http), "--https", shown(self.https) if self.https else OFF, "--role", role]
         return words if self.web else [*words, "--no-web"]
+
+
+def shown(address: tuple[str, int]) -> str:
+    """An address as the command line has it."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ def run_board(options: RunOptions) -> int:
         # A second device here is a better explanation than the address, which the first one uses.
         with locked(state.root):
             pass
-    check_free(options.http)
+    check_free("--http", options.http)
+    options = with_https(options)
     state.prepare()
     with locked(state.root), runtime_of(state) as runtime:
         if options.hal == "sim":
@@ -64,7 +66,23 @@ def run_board(options: RunOptions) -> int:
             raise first_of(known) from None
 
 
-def check_free(address: tuple[str, int]) -> None:
+def with_https(options: RunOptions) -> RunOptions:
+    """The options as they can be had: a default address of HTTPS that somebody else uses is no reason not to start.
+
+    Raises Invalid, Busy for one that was asked for.
+    """
+    if options.https is None:
+        return options
+    try:
+        check_free("--https", options.https)
+    except Busy:
+        if options.https_asked:
+            raise
+        return replace(options, https=None)
+    return options
+
+
+def check_free(option: str, address: tuple[str, int]) -> None:
     """Whether this machine has the address and nobody listens there. Raises Invalid, Busy."""
     host, port = address
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -76,8 +94,8 @@ def check_free(address: tuple[str, int]) -> None:
             probe.listen(1)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise Busy("--http", f"{shown} is in use by another program; another with --http HOST:PORT") from None
-        raise Invalid("--http", f"{shown} cannot be used: {error.strerror}") from None
+            raise Busy(option, f"{shown} is in use by another program; another with {option} HOST:PORT") from None
+        raise Invalid(option, f"{shown} cannot be used: {error.strerror}") from None
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -197,7 +215,7 @@ class BoardProcess:
                 rig.close()
 
     def _said(self, child: Child) -> None:
-        if child.said.get("READY") != "1" or "HTTP" not in child.said:
+        if child.said.get("READY") != "1" or "HTTPS" not in child.said:
             return
         code = child.said.get("CODE", "")
         if not self._greeted:
@@ -222,13 +240,17 @@ def sound_rig(world: World, folder: Path) -> SoundRig | None:
 
 def greeting(options: RunOptions, board: Board, said: Mapping[str, str]) -> str:
     """What a person reads first: where the page is, how to set up, how to swipe a card."""
-    url = f"http://{said['HTTP']}"
+    url = url_of(said)
     command = os.path.relpath(sys.argv[0]) if sys.argv[0].endswith("lintel") else f"{sys.executable} -m firmware"
     where = "" if options.state == Path("state").absolute() else f" --state {os.path.relpath(options.state)}"
     lines = [f"Lintel {said['VERSION']}: {board.product.name} ({board.product.model}), {options.hal}", ""]
     if options.web:
         lines.append(f"  page     {url}/")
     lines.append(f"  API      {url}/api/v1  (OpenAPI at {url}/api/v1/openapi.json)")
+    if said["HTTPS"]:
+        lines.append(f"  HTTPS    https://{said['HTTPS']}  (certificate SHA-256 {said['FINGERPRINT'][:16]}...)")
+    elif options.https is None and not options.https_asked:
+        lines.append("  HTTPS    off: its address is in use by another program; another with --https HOST:PORT")
     if said.get("SETUP") == "needed":
         lines += set_up_lines(said)
     if options.hal == "sim":
@@ -244,11 +266,16 @@ def greeting(options: RunOptions, board: Board, said: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
+def url_of(said: Mapping[str, str]) -> str:
+    """Where a person goes: HTTP, or HTTPS where nothing else is allowed."""
+    return f"http://{said['HTTP']}" if said["HTTP"] else f"https://{said['HTTPS']}"
+
+
 def set_up_lines(said: Mapping[str, str]) -> list[str]:
     """How to make the first administrator."""
     body = '{"name":"admin","password":"choose-one"}'
     return [
-        f"  set up   curl --json '{body}' http://{said['HTTP']}/api/v1/setup",
+        f"  set up   curl --json '{body}' {url_of(said)}/api/v1/setup",
         f'           (after the first 30 minutes add "code":"{said["CODE"]}")',
     ]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from firmware.cli.parser import Parser, address
 from firmware.core.errors import Unsupported
-from firmware.options import RunOptions
+from firmware.options import OFF, RunOptions
 
+HTTPS = ("127.0.0.1", 8443)
 LATER = {
-    "--https": "HTTPS comes with the certificates, which this version does not have yet",
     "--rtsp": "RTSP comes with the video services, which this version does not have yet",
 }
 
@@ -26,6 +26,7 @@ def parse(words: list[str]) -> RunOptions:
     parser.add_argument("--hal", choices=("sim", "real"), default=None, help="simulated or real hardware")
     parser.add_argument("--state", type=Path, default=Path("./state"), help="where the device keeps things")
     parser.add_argument("--http", type=str, default="127.0.0.1:8080", metavar="HOST:PORT")
+    parser.add_argument("--https", type=str, default=None, metavar="HOST:PORT|off")
     parser.add_argument("--role", choices=("all", "control", "media", "network"), default=None)
     parser.add_argument("--no-web", action="store_true", help="leave the status page out")
     found = parser.parse_all(words)
@@ -34,9 +35,18 @@ def parse(words: list[str]) -> RunOptions:
         hal=found.hal or ("real" if is_board_computer() else "sim"),
         state=found.state.absolute(),
         http=address(found.http, "lintel run --http"),
+        https=https_of(found.https),
+        https_asked=found.https is not None,
         role=found.role,
         web=not found.no_web,
     )
+
+
+def https_of(text: str | None) -> tuple[str, int] | None:
+    """The address of HTTPS, the default one, or None for `off`. Raises Invalid."""
+    if text == OFF:
+        return None
+    return HTTPS if text is None else address(text, "lintel run --https")
 
 
 def is_board_computer() -> bool:

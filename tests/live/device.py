@@ -61,7 +61,9 @@ class Device:
         self.state = state
         self.port = free_port()
         self.output = state.with_name(state.name + ".out")
-        self._words = ["run", "--board", board, "--state", str(state), "--http", f"127.0.0.1:{self.port}", *words]
+        self._words = ["run", "--board", board, "--state", str(state), "--http", f"127.0.0.1:{self.port}"]
+        # Any port that is free: several devices run at a time.
+        self._words += [*words] if "--https" in words else ["--https", "127.0.0.1:0", *words]
         self._process: subprocess.Popen[bytes] | None = None
         self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api/v1", auth=(USER, PASSWORD), timeout=30)
 

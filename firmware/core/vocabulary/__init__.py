@@ -6,6 +6,8 @@ Importing this package registers every topic, so that the link can read any even
 from firmware.core.vocabulary import (
     access,
     audio,
+    certificates,
+    clips,
     cloud,
     controller,
     device,
@@ -26,6 +28,8 @@ from firmware.core.vocabulary import (
 __all__ = [
     "access",
     "audio",
+    "certificates",
+    "clips",
     "cloud",
     "controller",
     "device",

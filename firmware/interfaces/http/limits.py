@@ -6,6 +6,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +49,54 @@ class Limits:
         return self.uploads.get(target.partition(b"?")[0], self.body_bytes)
 
 
+class Waiting(Protocol):
+    """A connection that nobody works for: its client has yet to send something."""
+
+    @property
+    def place(self) -> str:
+        """Where it comes from."""
+
+    def give_way(self) -> None:
+        """End at once, for somebody else's sake."""
+
+
 class Gauge:
-    """Connections by the address they come from; an IPv6 host is its /64."""
+    """Connections by the address they come from; an IPv6 host is its /64.
+
+    When the house is full, the connection that has waited longest among those of the place that holds most gives way:
+    whoever opens connections and says nothing keeps nobody else out (hardening row 32).
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._by_place: Counter[str] = Counter()
+        self._waiting: dict[Waiting, None] = {}
         self.total = 0
+
+    def waits(self, connection: Waiting) -> None:
+        """A connection waits for its client, from now on."""
+        self._waiting.pop(connection, None)
+        self._waiting[connection] = None
+
+    def works(self, connection: Waiting) -> None:
+        """Somebody works for it, or it has ended."""
+        self._waiting.pop(connection, None)
+
+    def _make_room(self, place: str) -> bool:
+        """Whether a connection gave way; none does for a place that holds more than itself."""
+        most = max(self._waiting, key=lambda each: self._by_place[each.place], default=None)
+        if most is None or self._by_place[place] >= self._by_place[most.place]:
+            return False
+        self._waiting.pop(most)
+        most.give_way()
+        return True
 
     def enter(self, address: str) -> bool:
         """Count a connection in; False when there are too many, and then it is not counted."""
         place = place_of(address)
-        if self.total >= self._limits.connections or self._by_place[place] >= self._limits.per_address:
+        if self._by_place[place] >= self._limits.per_address:
+            return False
+        if self.total >= self._limits.connections and not self._make_room(place):
             return False
         self._by_place[place] += 1
         self.total += 1

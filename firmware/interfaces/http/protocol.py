@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from uvicorn.server import ServerState
 
-from firmware.interfaces.http.limits import Deadlines, Gauge, Limits
+from firmware.interfaces.http.limits import Deadlines, Gauge, Limits, place_of
 from hal.clock import Clock, Timer
 
 
@@ -43,6 +43,7 @@ class Shared(ServerState):
         self.limits = limits
         self.gauge = Gauge(limits)
         self.transports: dict[asyncio.Transport, int] = {}
+        self.handshakes: set[asyncio.Task[None]] = set()
 
     def reap(self) -> None:
         """End connections that are closing and whose client does not take what is left for it."""
@@ -138,6 +139,7 @@ class StrictHttp(HttpToolsProtocol):
         self._reading = Alarm(self._clock, self._too_slow)
         self._writing = Alarm(self._clock, self._stalled)
         self._address = ""
+        self.place = ""
         self._counted = False
         self._refused = False
         self._active: RequestResponseCycle | None = None
@@ -153,6 +155,7 @@ class StrictHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._address = self.client[0] if self.client else ""
+        self.place = place_of(self._address)
         transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
         self.server_state.transports[transport] = 0
         if not self.server_state.gauge.enter(self._address):
@@ -160,14 +163,26 @@ class StrictHttp(HttpToolsProtocol):
             return
         self._counted = True
         self._reading.set(self._deadlines.headers_s)
+        self.server_state.gauge.waits(self)
+
+    def give_way(self) -> None:
+        """End at once: the house is full, and this client has not asked for anything yet."""
+        self._refused = True
+        self._reading.clear()
+        self._uncount()
+        self.transport.abort()
+
+    def _uncount(self) -> None:
+        if self._counted:
+            self._counted = False
+            self.server_state.gauge.leave(self._address)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._reading.clear()
         self._writing.clear()
+        self.server_state.gauge.works(self)
         self.server_state.transports.pop(self.transport, None)
-        if self._counted:
-            self._counted = False
-            self.server_state.gauge.leave(self._address)
+        self._uncount()
         self._tell_gone()
         super().connection_lost(exc)
 
@@ -186,6 +201,7 @@ class StrictHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._reading.clear()
         self._writing.clear()
+        self.server_state.gauge.works(self)
         super().handle_websocket_upgrade()
 
     # the request
@@ -269,6 +285,7 @@ class StrictHttp(HttpToolsProtocol):
             return
         self._reading.clear()
         self._phase = Phase.ANSWER
+        self.server_state.gauge.works(self)
         super().on_message_complete()
         if self.cycle is not None and self.cycle.response_complete:
             self._await_next()
@@ -285,6 +302,7 @@ class StrictHttp(HttpToolsProtocol):
     def _await_next(self) -> None:
         self._phase = Phase.NEXT
         self._reading.set(self._deadlines.idle_s)
+        self.server_state.gauge.waits(self)
 
     # deadlines
 

@@ -1,4 +1,4 @@
-"""An HTTP server on the loop it is called in: binds, serves, stops within a bound.
+"""An HTTP server on the loop it is called in: binds, serves, stops within a bound. With TLS on a second address.
 
 Uses uvicorn's protocols but not its server, which takes over signals, prints, and exits the process.
 """
@@ -9,8 +9,10 @@ import asyncio
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from email.utils import format_datetime
+from enum import StrEnum
 from typing import cast
 
 from starlette.types import ASGIApp
@@ -20,6 +22,7 @@ from uvicorn.config import Config
 from firmware.core.errors import Unavailable
 from firmware.interfaces.http.limits import Deadlines, Limits
 from firmware.interfaces.http.protocol import Shared, StrictHttp, StrictWebSocket
+from firmware.interfaces.http.secure import Handshake
 from hal.clock import Clock
 
 BACKLOG = 256
@@ -29,8 +32,18 @@ ABORT_S = 0.5
 log = logging.getLogger("lintel.http")
 
 
+class Door(StrEnum):
+    """The two ways in."""
+
+    HTTP = "http"
+    HTTPS = "https"
+
+
 class Server:
-    """Serves one ASGI application on one address; `open`, then `serve` until cancelled."""
+    """Serves one ASGI application on one address, or one for each door; `open`, then `serve` until cancelled.
+
+    All doors share the limits: connections are counted together.
+    """
 
     def __init__(
         self,
@@ -65,14 +78,24 @@ class Server:
         # What clients do wrong is not worth a line each; what the application does wrong is an error.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._closing = closing
-        self._listener: asyncio.Server | None = None
+        self._listeners: dict[Door, asyncio.Server] = {}
+        self._closed = False
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens, with the port the system chose when 0 was asked."""
-        assert self._listener is not None
-        host, port, *_ = self._listener.sockets[0].getsockname()
+        """Where HTTP is, or else HTTPS, with the port the system chose when 0 was asked."""
+        assert self._listeners
+        return self.address_of(Door.HTTP if Door.HTTP in self._listeners else Door.HTTPS)
+
+    def address_of(self, door: Door) -> tuple[str, int]:
+        """Where a door is. Raises KeyError when it is shut."""
+        host, port, *_ = self._listeners[door].sockets[0].getsockname()
         return str(host), int(port)
+
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """The doors that are open."""
+        return tuple(self._listeners)
 
     @property
     def connections(self) -> int:
@@ -80,28 +103,49 @@ class Server:
         return self._shared.gauge.total
 
     async def open(self) -> tuple[str, int]:
-        """Start to listen; returns the address. Raises Unavailable naming the address and the reason."""
+        """Open the HTTP door; returns its address. Raises Unavailable naming the address and the reason."""
+        return await self.listen(Door.HTTP, self._host, self._port)
+
+    async def listen(
+        self, door: Door, host: str, port: int, context: Callable[[], ssl.SSLContext] | None = None
+    ) -> tuple[str, int]:
+        """Open a door, or move it: the former address answers until the new one does.
+
+        `context` is asked for at every connection over TLS. Raises Unavailable naming the address and the reason; then
+        nothing has changed.
+        """
         if not self._config.loaded:
             self._config.load()
+
+        def plain() -> StrictHttp:
+            return StrictHttp(self._config, self._shared, {})
+
+        make = plain if context is None else lambda: Handshake(self._shared, context, plain)
         try:
-            bound = self._bind()
+            bound = self._bind(host, port)
             try:
-                self._listener = await asyncio.get_running_loop().create_server(
-                    lambda: StrictHttp(self._config, self._shared, {}), sock=bound, backlog=BACKLOG
-                )
+                listener = await asyncio.get_running_loop().create_server(make, sock=bound, backlog=BACKLOG)
             except OSError:
                 bound.close()
                 raise
         except OSError as error:
             why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
-            raise Unavailable("http", f"cannot listen on {shown(self._host, self._port)}: {why}") from None
-        return self.address
+            raise Unavailable(door.value, f"cannot listen on {shown(host, port)}: {why}") from None
+        self.shut(door)
+        self._listeners[door] = listener
+        return self.address_of(door)
 
-    def _bind(self) -> socket.socket:
+    def shut(self, door: Door) -> None:
+        """Take no more connections at a door; those that are there go on."""
+        if (listener := self._listeners.pop(door, None)) is not None:
+            listener.close()
+
+    def _bind(self, host: str, port: int) -> socket.socket:
         """A bound socket; its send buffer, inherited by connections, is small so that a slow reader shows early."""
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        infos = socket.getaddrinfo(self._host, self._port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        bound = socket.socket(infos[0][0], socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        infos = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # With its protocol named: asyncio turns Nagle's delay off only for what it knows to be TCP.
+        bound = socket.socket(infos[0][0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._limits.socket_buffer_bytes)
@@ -114,7 +158,7 @@ class Server:
 
     async def serve(self) -> None:
         """Serve until cancelled, then stop: no new connections, `shutdown_s` for what runs, then an end."""
-        assert self._listener is not None, "open comes first"
+        assert self._listeners, "open comes first"
         try:
             while True:
                 self._set_date()
@@ -130,11 +174,14 @@ class Server:
 
     async def close(self) -> None:
         """Stop serving; harmless when it already did."""
-        if self._listener is None:
+        if self._closed:
             return
-        self._listener.close()
-        self._listener = None
+        self._closed = True
+        for door in tuple(self._listeners):
+            self.shut(door)
         self._closing()
+        for handshake in tuple(self._shared.handshakes):
+            handshake.cancel()
         for connection in tuple(self._shared.connections):
             connection.shutdown()
         await self._emptied(self._shared.deadlines.shutdown_s)

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware.certificates.keystore import PrivateKey, generate, key_pem
+from firmware.certificates.making import self_signed
 from firmware.core import errors
 from firmware.core.actions import Level, Nothing
+from firmware.core.vocabulary.certificates import KeyType, Subject
+from firmware.core.vocabulary.clips import PlayingState
 from firmware.core.vocabulary.upgrade import UpgradeStage, UpgradeState
 from firmware.interfaces.api.app import POLICY
 from firmware.interfaces.api.settings import HttpSettings
 from firmware.interfaces.http.errors import STATUS, answer_to, status_of
 from firmware.interfaces.http.guard import HEADERS, host_of
+from tests.unit.face.conftest import CLIP_ID, CLIP_STATE
 
 Play = Callable[..., None]
 SECURITY_PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 AWAY = "192.0.2.7"
+
+
+def certificate_of(key: PrivateKey) -> bytes:
+    return self_signed(key, Subject(common_name="fresh"), datetime(2026, 1, 1, tzinfo=UTC), 30).public_bytes(
+        Encoding.PEM
+    )
+
+
+KEY = generate(KeyType.EC_P256)
+PEM = (key_pem(KEY) + certificate_of(KEY)).decode()
 LEVELS = {Level.VIEWER: ("vic", "v-secret"), Level.OPERATOR: ("otto", "o-secret"), Level.ADMIN: ("admin", "choose-one")}
 BODIES: dict[str, Any] = {
     "/api/v1/setup": {"name": "x", "password": "y"},
@@ -29,11 +46,16 @@ BODIES: dict[str, Any] = {
     "/api/v1/entries/import": {"text": "name"},
     "/api/v1/actions/{name}": {"door": "door"},
     "/api/v1/params/{group}": {},
+    "/api/v1/clips/{id}": {"name": "Bell"},
     "/api/v1/accounts": {"name": "fresh", "password": "x"},
+    "/api/v1/certificates": {"name": "fresh", "pem": PEM},
+    "/api/v1/certificates/create": {"name": "other"},
 }
 FILLED = {
     "accounts/{name}": "accounts/eve",
-    "{id}": "e1",
+    "certificates/{name}/request": "certificates/device/request",
+    "certificates/{name}": "certificates/other",
+    "{id}": CLIP_ID,
     "{name}": "door.release",
     "{group}": "http",
     "{source}": "entrance",
@@ -97,6 +119,8 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
         await face.account("eve", "e-secret", "viewer")
         face.core.params.declare(HttpSettings)
         face.bus.publish(UpgradeState(stage=UpgradeStage.IDLE, running="A", slots=(), rollback_ok=True))
+        face.bus.publish(PlayingState(active=False))
+        face.bus.publish(CLIP_STATE)
         served = {
             (method, route.path) for route in face.api.app.routes for method in getattr(route, "methods", None) or ()
         }

@@ -1,0 +1,323 @@
+"""Service `certificates`: the device's certificates and authorities, their keys, and TLS contexts for other rooms.
+
+At first start the device draws a key and signs its own certificate. A factory reset takes everything here away
+with the rest of the settings. Manual 001, System, Security: Certificates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from firmware.certificates.keystore import (
+    FileKeystore,
+    Keystore,
+    PrivateKey,
+    generate,
+    key_pem,
+    load_chain,
+    public_bytes,
+)
+from firmware.certificates.making import self_signed, signing_request, subject_of
+from firmware.certificates.reading import Read, check_authority, fingerprint, read_file, view
+from firmware.core.actions import NOTHING, Invocation, Level, Nothing
+from firmware.core.context import Core
+from firmware.core.errors import Exhausted, Invalid, NotFound, Refused, StationError
+from firmware.core.tls import hardened
+from firmware.core.vocabulary.certificates import (
+    CertificateAdd,
+    CertificateChanged,
+    CertificateCreate,
+    CertificateKind,
+    CertificateList,
+    CertificateRef,
+    CertificateView,
+    KeyType,
+    SigningRequest,
+    SigningRequestParams,
+    Subject,
+)
+from hal.errors import nearest
+
+T = TypeVar("T")
+
+FILE = "certificates"
+DEVICE = "device"
+DAYS = 7300
+MAX_CERTIFICATES = 64
+
+log = logging.getLogger("lintel.certificates")
+
+
+class CertificatesService:
+    """All certificates of this device; `serial` names it in its own."""
+
+    name: ClassVar[str] = "certificates"
+    vital: ClassVar[bool] = False
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, core: Core, model: str, serial: str, keystore: Keystore | None = None) -> None:
+        self._core = core
+        self._subject = Subject(common_name=f"{model}-{serial}"[:64], alternative_names=_own_names())
+        self._keys: Keystore = FileKeystore(core.store) if keystore is None else keystore
+        self._own: dict[str, tuple[x509.Certificate, ...]] = {}
+        self._authorities: dict[str, tuple[x509.Certificate, ...]] = {}
+        self._changing = asyncio.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def start(self) -> None:
+        """Read the certificates; make the device's own when there is none. Raises Unavailable."""
+        add = self._core.actions.register
+        for name, params, owner, answer, summary in (
+            ("certificates.list", Nothing, self._list, CertificateList, "All certificates, without their keys."),
+            ("certificates.create", CertificateCreate, self._create, CertificateView, "A new key, self-signed."),
+            ("certificates.add", CertificateAdd, self._add, CertificateView, "A certificate from a file."),
+            ("certificates.remove", CertificateRef, self._remove, Nothing, "Remove a certificate and its key."),
+            ("certificates.request", SigningRequestParams, self._request, SigningRequest, "A signing request."),
+        ):
+            add(name, params, owner, summary=summary, answer=answer, level=Level.ADMIN)
+        try:
+            await self._keys.open()
+            await self._load()
+        except StationError as error:
+            # The device must be reachable: with a new certificate, and an alarm of the store.
+            log.error("the certificates cannot be used: %s", error)
+        if DEVICE not in self._own:
+            await self._make_own()
+
+    async def run(self) -> None:
+        """Nothing to do but be there."""
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """Let the arithmetic that runs finish."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    async def _load(self) -> None:
+        data = await self._core.store.load(FILE)
+        if data is None:
+            return
+        try:
+            found = json.loads(data)
+            own = {name: tuple(x509.load_pem_x509_certificates(pem.encode())) for name, pem in found["own"].items()}
+            trusted = {name: tuple(x509.load_pem_x509_certificates(pem.encode())) for name, pem in found["ca"].items()}
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise Invalid(FILE, "is not a table of certificates") from None
+        self._own = {name: chain for name, chain in own.items() if name in self._keys}
+        self._authorities = trusted
+
+    async def _make_own(self) -> None:
+        key = generate(KeyType.EC_P256)
+        certificate = self_signed(key, self._subject, self._core.clock.utc(), DAYS)
+        try:
+            await self._keep(DEVICE, key, (certificate,))
+        except StationError as error:
+            log.error(
+                "the device's own certificate could not be saved, another will be made at the next start: %s", error
+            )
+            self._own[DEVICE] = (certificate,)
+            self._keys = _Fleeting(self._keys, DEVICE, key)
+
+    async def _keep(self, name: str, key: PrivateKey | None, chain: tuple[x509.Certificate, ...]) -> None:
+        """Key first: a certificate without its key would be of no use. Raises Unavailable."""
+        if key is not None:
+            await self._keys.keep(name, key)
+        await self._save({**self._own, name: chain}, self._authorities)
+
+    async def _save(
+        self, own: dict[str, tuple[x509.Certificate, ...]], trusted: dict[str, tuple[x509.Certificate, ...]]
+    ) -> None:
+        content = {"own": {name: _pem(chain) for name, chain in own.items()}}
+        content["ca"] = {name: _pem(chain) for name, chain in trusted.items()}
+        await self._core.store.save(FILE, json.dumps(content).encode())
+        self._own, self._authorities = dict(own), dict(trusted)
+
+    # contexts for other rooms (firmware.core.tls)
+
+    def server(self, name: str = "") -> ssl.SSLContext:
+        """The context of a server. Raises NotFound, Invalid."""
+        context = hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        self._show(context, name or DEVICE)
+        return context
+
+    def client(self, authorities: str = "", own: str = "") -> ssl.SSLContext:
+        """The context of a client that checks whom it talks to. Raises NotFound, Invalid."""
+        if authorities:
+            context = hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+            context.load_verify_locations(cadata=_pem(self._find(self._authorities, authorities)))
+        else:
+            context = hardened(ssl.create_default_context())
+            for chain in self._authorities.values():
+                context.load_verify_locations(cadata=_pem(chain))
+        if own:
+            self._show(context, own)
+        return context
+
+    def fingerprint(self, name: str = "") -> str:
+        """SHA-256 of a certificate of ours. Raises NotFound."""
+        return fingerprint(self._find(self._own, name or DEVICE)[0])
+
+    def _show(self, context: ssl.SSLContext, name: str) -> None:
+        self._keys.load_into(context, name, _pem(self._find(self._own, name)).encode())
+
+    def _find(self, among: dict[str, tuple[x509.Certificate, ...]], name: str) -> tuple[x509.Certificate, ...]:
+        if name not in among:
+            raise NotFound("certificates.name", f"no certificate {name!r}{nearest(name, among)}")
+        return among[name]
+
+    # actions
+
+    async def _list(self, _: Invocation) -> CertificateList:
+        own = [self._view(name) for name in sorted(self._own)]
+        trusted = [self._view(name) for name in sorted(self._authorities)]
+        return CertificateList(certificates=(*own, *trusted))
+
+    def _view(self, name: str) -> CertificateView:
+        if name in self._own:
+            return view(name, CertificateKind.OWN, self._own[name], self._keys.name)
+        return view(name, CertificateKind.AUTHORITY, self._authorities[name], "")
+
+    async def _create(self, invocation: Invocation) -> CertificateView:
+        params = invocation.params
+        assert isinstance(params, CertificateCreate)
+        async with self._changing:
+            self._check_free("certificates.create.name", params.name)
+            subject = params.subject if params.subject != Subject() else self._subject
+            key = await self._aside(lambda: generate(params.key_type))
+            certificate = self_signed(key, subject, self._core.clock.utc(), params.days)
+            await self._keep(params.name, key, (certificate,))
+        return self._say(params.name, "created", invocation)
+
+    async def _add(self, invocation: Invocation) -> CertificateView:
+        params = invocation.params
+        assert isinstance(params, CertificateAdd)
+        found = await self._aside(lambda: read_file(params))
+        async with self._changing:
+            if params.kind is CertificateKind.AUTHORITY:
+                return await self._add_authority(params.name, found, invocation)
+            if found.key is None:
+                return await self._renew(params.name, found, invocation)
+            self._check_free("certificates.add.name", params.name)
+            await self._keep(params.name, found.key, found.chain)
+        return self._say(params.name, "added", invocation)
+
+    async def _add_authority(self, name: str, found: Read, invocation: Invocation) -> CertificateView:
+        if found.key is not None:
+            raise Invalid("certificates.add", "holds a private key; only the authority's certificate belongs here")
+        check_authority(found.chain)
+        self._check_free("certificates.add.name", name)
+        await self._save(self._own, {**self._authorities, name: found.chain})
+        return self._say(name, "added", invocation)
+
+    async def _renew(self, name: str, found: Read, invocation: Invocation) -> CertificateView:
+        """The answer to a signing request: another certificate for a key that is here."""
+        if name not in self._own:
+            raise Invalid("certificates.add.key", f"is missing, and there is no {name!r} whose key this could be for")
+        former = self._own[name][0]
+        if public_bytes(former.public_key()) != public_bytes(found.chain[0].public_key()):  # type: ignore[arg-type]
+            raise Invalid("certificates.add", f"is not for the key of {name!r}")
+        await self._save({**self._own, name: found.chain}, self._authorities)
+        return self._say(name, "renewed", invocation)
+
+    async def _remove(self, invocation: Invocation) -> Nothing:
+        params = invocation.params
+        assert isinstance(params, CertificateRef)
+        name = params.name
+        async with self._changing:
+            if name == DEVICE:
+                raise Refused("certificates.remove.name", "is the device's own; HTTPS falls back to it")
+            self._find({**self._own, **self._authorities}, name)
+            kind = CertificateKind.OWN if name in self._own else CertificateKind.AUTHORITY
+            own = {each: chain for each, chain in self._own.items() if each != name}
+            trusted = {each: chain for each, chain in self._authorities.items() if each != name}
+            await self._save(own, trusted)
+            await self._keys.remove(name)
+        self._publish(name, kind, "removed", invocation)
+        return NOTHING
+
+    async def _request(self, invocation: Invocation) -> SigningRequest:
+        params = invocation.params
+        assert isinstance(params, SigningRequestParams)
+        former = self._find(self._own, params.name)[0]
+        subject = params.subject if params.subject != Subject() else subject_of(former)
+        key = self._keys.signer(params.name)
+        return SigningRequest(name=params.name, pem=signing_request(key, subject))
+
+    def _check_free(self, where: str, name: str) -> None:
+        if name in self._own or name in self._authorities:
+            raise Refused(where, f"there is a certificate {name!r} already")
+        if len(self._own) + len(self._authorities) >= MAX_CERTIFICATES:
+            raise Exhausted("certificates", f"there are {MAX_CERTIFICATES} certificates already")
+
+    def _say(self, name: str, change: str, invocation: Invocation) -> CertificateView:
+        shown = self._view(name)
+        self._publish(name, shown.kind, change, invocation)
+        return shown
+
+    def _publish(self, name: str, kind: CertificateKind, change: str, invocation: Invocation) -> None:
+        told = CertificateChanged(name=name, kind=kind, change=change, by=invocation.caller.name)
+        self._core.bus.publish(told, cause=invocation.cause)
+
+    async def _aside(self, job: Callable[[], T]) -> T:
+        """Do slow arithmetic in a thread, so that nobody on the loop waits for it."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="certificates")
+        with self._core.clock.outside():
+            return await asyncio.get_running_loop().run_in_executor(self._pool, job)
+
+
+class _Fleeting:
+    """A keystore with one key more that could not be saved: it lives as long as the process."""
+
+    def __init__(self, kept: Keystore, name: str, key: PrivateKey) -> None:
+        self.name = kept.name
+        self._kept = kept
+        self._own_name = name
+        self._key = key
+
+    async def open(self) -> None:
+        """It is open."""
+
+    def signer(self, name: str) -> PrivateKey:
+        """The key as a signer. Raises NotFound."""
+        return self._key if name == self._own_name else self._kept.signer(name)
+
+    async def keep(self, name: str, key: PrivateKey) -> None:
+        """Keep a key. Raises Unavailable."""
+        await self._kept.keep(name, key)
+
+    async def remove(self, name: str) -> None:
+        """Destroy a key. Raises Unavailable."""
+        await self._kept.remove(name)
+
+    def load_into(self, context: ssl.SSLContext, name: str, chain: bytes) -> None:
+        """Give a TLS context a chain with its key. Raises NotFound, Invalid."""
+        if name != self._own_name:
+            self._kept.load_into(context, name, chain)
+            return
+        load_chain(context, chain, key_pem(self._key))
+
+    def __contains__(self, name: object) -> bool:
+        return name == self._own_name or name in self._kept
+
+
+def _pem(chain: tuple[x509.Certificate, ...]) -> str:
+    return b"".join(each.public_bytes(Encoding.PEM) for each in chain).decode()
+
+
+def _own_names() -> tuple[str, ...]:
+    """What the device is called by itself; its addresses change and are not in its certificate."""
+    host = socket.gethostname().lower()
+    names = (host, f"{host.partition('.')[0]}.local", "localhost", "127.0.0.1", "::1")
+    return tuple(dict.fromkeys(name for name in names if name and name.isascii() and len(name) <= 64))
