@@ -12,7 +12,20 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "whole", "sound", "clips", "echo", "pictures", "tampering")
+NAMES = (
+    "gpio",
+    "rules",
+    "decision",
+    "wiegand",
+    "osdp",
+    "upgrade",
+    "whole",
+    "sound",
+    "clips",
+    "echo",
+    "pictures",
+    "tampering",
+)
 NO_CHIP = 2
 
 
