@@ -13,19 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = (
-    "gpio",
-    "rules",
-    "decision",
-    "wiegand",
-    "osdp",
-    "upgrade",
-    "whole",
-    "sound",
-    "clips",
-    "echo",
-    "pictures",
-    "tampering",
-)
+    "gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "whole",
+    "sound", "clips", "echo", "pictures", "tampering",
+)  # fmt: skip
 NO_CHIP = 2
 
 

@@ -230,6 +230,7 @@ async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
         chip_id=identity.chip_id,
         simulated=parts.simulated,
         capabilities=tuple(sorted(parts.board.capabilities)),
+        hardware_revision=parts.board.product.hardware_revision,
     )
 
 

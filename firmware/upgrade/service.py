@@ -64,7 +64,6 @@ class Places:
     certificate: Path
     revocations: Path
     roles: frozenset[str]
-    hardware_revision: int = 1
     saved_time: Callable[[], datetime | None] = lambda: None
 
 
@@ -177,7 +176,7 @@ class UpgradeService:
         record, clock = self._machine.record, self._core.clock
         return GateContext(
             model=info.model,
-            hardware_revision=self._places.hardware_revision,
+            hardware_revision=info.hardware_revision,
             running=record.slot(record.home).version,
             floor=record.floor,
             serial=info.serial,

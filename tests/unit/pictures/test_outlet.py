@@ -14,9 +14,10 @@ from firmware.core.bus import Bus
 from firmware.core.link.channel import Channel
 from firmware.core.stream.wire import Cut, Jpeg, NoSignal, Unpacker, pack_cut
 from firmware.core.vocabulary.video import VideoSource
-from firmware.video.outlet import Maker, Outlet, oriented
+from firmware.video.outlet import AT_ONCE_PIXELS, Maker, Outlet, oriented
 from firmware.video.settings import ImageSettings, VideoSettings, quality_of
 from firmware.video.sizes import offered, small
+from firmware.video.snapshot import jpeg_of
 from firmware.video.source import Source
 from hal.pictures import Picture, Size
 from hal.planes import samples
@@ -87,11 +88,14 @@ def test_nothing_is_made_while_nobody_watches() -> None:
     play(test)
 
 
-def test_a_frame_is_made_once_for_all_who_want_it_alike_and_again_for_those_who_do_not() -> None:
+@pytest.mark.parametrize("own", [Size(640, 360), Size(1280, 720)], ids=["at once", "in the thread"])
+def test_a_frame_is_made_once_for_all_who_want_it_alike_and_again_for_those_who_do_not(own: Size) -> None:
     async def test(scene: Scene) -> None:
+        scene.source.change(ImageSettings(), VideoSettings(resolution=f"{own.width}x{own.height}", fps=FPS))
         await scene.clock.sleep(1)
         alike = [await scene.watch(Cut(compression=30)) for _ in range(3)]
         other = await scene.watch(Cut(width=320, height=180, compression=80))
+        assert (own.width * own.height + 320 * 180 > AT_ONCE_PIXELS) == (own.width == 1280)
         for _ in range(10):
             pictures = [await each.next() for each in alike]
             assert isinstance(pictures[0], Jpeg)
@@ -246,3 +250,26 @@ def test_a_picture_of_a_watcher_is_a_jpeg_file() -> None:
         assert (picture.format, picture.size) == ("JPEG", (640, 360))
 
     play(test)
+
+
+def test_a_picture_that_cannot_be_made_is_logged_and_the_camera_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """Both ways to make one; the failure is that of the codec, for a quality there is not."""
+    made: list[object] = []
+
+    async def main(clock: VirtualClock) -> None:
+        maker = Maker(clock)
+        maker.make(bad, 1, made.append)
+        maker.start()
+        maker.make(bad, 1, made.append)
+        maker.make(bad, AT_ONCE_PIXELS + 1, made.append)
+        while len(made) < 3:
+            await clock.sleep(0.1)
+        maker.close()
+
+    def bad() -> list[Jpeg]:
+        picture = Picture.of(bytes(96), 8, 8)
+        return [Jpeg(jpeg_of(picture, quality=101), 8, 8, 1, 1)]
+
+    virtual_run(main)
+    assert made == [None, None, None]
+    assert caplog.text.count("no JPEG could be made") == 2
