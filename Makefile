@@ -1,5 +1,7 @@
 # Lintel: everything a fresh Debian machine needs, in one file. `make run`, `make test`, `make bench`.
 export PYTHON ?= python3
+# Compiled modules are kept beside their sources: without them every process of a device compiles all of it at its start.
+unexport PYTHONDONTWRITEBYTECODE
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready

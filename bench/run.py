@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "whole")
+NAMES = ("gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "whole", "sound", "echo")
 NO_CHIP = 2
 
 

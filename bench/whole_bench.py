@@ -6,7 +6,6 @@ Floors: an interpreter that starts and ends; one that has imported FastAPI (netw
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -86,5 +85,4 @@ def main() -> None:
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "")
         main()

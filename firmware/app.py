@@ -24,6 +24,7 @@ from firmware.core.link.channel import Connect
 from firmware.core.link.client import LinkClient
 from firmware.core.link.hub import Hub
 from firmware.core.params import Params
+from firmware.core.program_log import program_log
 from firmware.core.service import Service
 from firmware.core.services import Services
 from firmware.core.store import Alarm, Store
@@ -33,13 +34,22 @@ from firmware.core.vocabulary.device import BootState, DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
+from firmware.rooms import (
+    access_config,
+    access_services,
+    controller_services,
+    doors_services,
+    osdp_readers_services,
+    osdp_trace_services,
+)
 from firmware.upgrade.boot_tryboot import TrybootBoot, ask_systemd
 from firmware.upgrade.ports import Boot, Engine, Slot
-from hal.board import Board, describe_board, load_board
+from hal.board import Board, CameraNode, describe_board, load_board
 from hal.clock import Clock
 
 if TYPE_CHECKING:
     from firmware.device import DeviceConfig, DeviceService
+    from firmware.interfaces.video.place import Place
     from firmware.upgrade.waking import Start
     from hal.assemble import Assembled
     from hal.wires import Wires
@@ -49,12 +59,22 @@ log = logging.getLogger("firmware.app")
 
 
 def explain(board_name: str) -> str:
-    """The resolved board and why each service is on or off, how it is reset. Raises BoardError, Invalid."""
+    """The resolved board, why each service is on or off, what its buttons do. Raises BoardError, Invalid."""
     from firmware.device import DeviceConfig
 
     board = load_board(board_name)
     room = decode(DeviceConfig, dict(board.rooms.get("device", {})), where="rooms.device")
-    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_reset(room)}"
+    return f"{describe_board(board).rstrip()}\n{explain_services(board)}{explain_buttons(room)}{explain_reset(room)}"
+
+
+def explain_buttons(room: DeviceConfig) -> str:
+    """What a press of each button asks for, as stable text."""
+    lines = []
+    for name, button in room.buttons.items():
+        wishes = [] if button.short is None else [f"press for {button.short}"]
+        wishes += [] if button.long is None else [f"hold {button.long_s:g} s for {button.long}"]
+        lines.append(f"button {name}: {', '.join(wishes) or 'a fact for rules'}\n")
+    return "".join(lines)
 
 
 def explain_reset(room: DeviceConfig) -> str:
@@ -100,7 +120,8 @@ class Role:
             self.ready()
             ready()
 
-        await Services(self.core.bus, self.core.clock, self.core.role).run(self.services, started)
+        with program_log(self.core.bus, self.core.clock):
+            await Services(self.core.bus, self.core.clock, self.core.role).run(self.services, started)
 
 
 def new_stores(parts: Parts, role: str, alarm: Alarm) -> tuple[Store, Store]:
@@ -217,37 +238,34 @@ def control_services(
     parts: Parts, core: Core, assembled: Assembled, info: DeviceInfo
 ) -> tuple[DeviceService, tuple[Service, ...]]:
     """The services of control that this board needs, in the order of their start."""
-    from firmware.access import AccessConfig, DoorsService, EntryList, IndicateService, ReadersService
-    from firmware.controller import ControllerService
     from firmware.device import ButtonsService, DeviceConfig, DeviceService, LightsService
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
-    from firmware.osdp import ExternalReadersService, OsdpTraceService
     from firmware.rules import RulesService
+    from firmware.sensing import DayNightService, LightService, ShocksService
     from firmware.upgrade.maintenance import MaintenanceService
 
     hardware = assembled.hardware
     rooms = parts.board.rooms
     device_config = decode(DeviceConfig, dict(rooms.get("device", {})), where="rooms.device")
     io_config = decode(IoConfig, dict(rooms.get("io", {})), where="rooms.io")
-    access_config = decode(AccessConfig, dict(rooms.get("access", {})), where="rooms.access")
-    strikes = frozenset(door.relay for door in access_config.doors.values())
+    access = access_config(rooms)
+    strikes = frozenset() if access is None else frozenset(door.relay for door in access.doors.values())
     ports = tuple(hardware.terminals) if io_config.ports is None else io_config.ports
     device = DeviceService(core, info)
-    entries = EntryList(core)
     makers: dict[str, Callable[[], tuple[Service, ...]]] = {
         "lights": lambda: (LightsService(core, hardware, device_config),),
         "buttons": lambda: (ButtonsService(core, hardware, device_config, parts.powered_ns),),
         "io": lambda: (PortsService(core, hardware, io_config),),
         "relays": lambda: (RelaysService(core, hardware, strikes),),
         "virtual_inputs": lambda: (VirtualInputsService(core),),
-        "doors": lambda: (DoorsService(core, hardware, access_config),),
-        "access": lambda: (
-            IndicateService(core, hardware),
-            ReadersService(core, hardware, access_config, entries),
-        ),
-        "osdp_readers": lambda: (ExternalReadersService(core, hardware),),
-        "osdp_trace": lambda: (OsdpTraceService(core, hardware),),
-        "controller": lambda: (ControllerService(core, hardware, ports),),
+        "doors": lambda: doors_services(core, hardware, access),
+        "access": lambda: access_services(core, hardware, access),
+        "osdp_readers": lambda: osdp_readers_services(core, hardware),
+        "osdp_trace": lambda: osdp_trace_services(core, hardware),
+        "controller": lambda: controller_services(core, hardware, ports),
+        "shocks": lambda: (ShocksService(core, hardware),),
+        "light": lambda: (LightService(core, hardware),),
+        "day_night": lambda: (DayNightService(core, hardware),),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart, boot_facts(parts.boot)),),
@@ -272,31 +290,34 @@ def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
     """The upgrade service, where there is boot control and its record could be read."""
     if parts.upgrade is None:
         return ()
-    from firmware.upgrade.certificate_service import CertificateService
-    from firmware.upgrade.custom import CustomCertificate
+    from firmware.upgrade.certificate_service import NAME, CertificateService
     from firmware.upgrade.early import CERTIFICATE, REVOCATIONS
     from firmware.upgrade.saved_time import SavedTime
     from firmware.upgrade.service import Places, UpgradeService
 
     saved = SavedTime(parts.state.identity)
-    own = CustomCertificate(parts.state.root / CERTIFICATE, parts.state.keyring)
+    certificate = parts.state.root / CERTIFICATE
     places = Places(
         spool=parts.state.spool,
         keyring=parts.state.keyring,
-        certificate=own.path,
+        certificate=certificate / NAME,
         saved_time=saved.read,
         revocations=parts.state.root / REVOCATIONS,
         roles=frozenset(roles_for(parts.board)),
     )
-    return (UpgradeService(core, parts.upgrade, places), CertificateService(core, own, saved))
+    return (
+        UpgradeService(core, parts.upgrade, places),
+        CertificateService(core, certificate, parts.state.keyring, saved),
+    )
 
 
 def kept_by_restore() -> dict[str, frozenset[str]]:
     """The parameters that a restore keeps, of every role; they are needed before any role declares its own."""
     from firmware.device.network import NetworkSettings
+    from firmware.interfaces.cloud.settings import CloudSettings
     from firmware.upgrade.early import kept_names
 
-    return kept_names((NetworkSettings,))
+    return kept_names((NetworkSettings, CloudSettings))
 
 
 def rauc_engine(parts: Parts) -> Engine:
@@ -387,34 +408,57 @@ async def guest_role(
         await link.stop()
 
 
+def picture_places(board: Board, reach: Callable[[str], Connect]) -> tuple[Place, ...]:
+    """The picture sources of a board; `reach` answers how the pictures of one are got at."""
+    from firmware.interfaces.video.place import Place
+
+    return tuple(
+        Place(
+            source=name, alias=node.alias or name, width=node.width, height=node.height, fps=node.fps,
+            connect=reach(name),
+        )
+        for name, node in board.nodes.items()
+        if isinstance(node, CameraNode)
+    )  # fmt: skip
+
+
 def network_services(
-    parts: Parts, host: str, port: int, *, web: bool, https: tuple[str, int] | None = None
+    parts: Parts,
+    host: str,
+    port: int,
+    *,
+    web: bool,
+    https: tuple[str, int] | None = None,
+    reach: Callable[[str], Connect] | None = None,
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
-    """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free)."""
+    """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
+
+    `reach` answers how to get at the pictures of a source; without it there are none.
+    """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
         from firmware.certificates import CertificatesService
         from firmware.interfaces.api.service import ApiService
         from firmware.interfaces.carrier import CarrierService
+        from firmware.interfaces.cloud.service import CloudService
         from firmware.interfaces.controller import ControllerHttpService
+        from firmware.interfaces.logs import LogsService
         from firmware.security import AccountsService
 
+        places = () if reach is None else picture_places(parts.board, reach)
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
         certificates = CertificatesService(core, info.model, info.serial)
-        api = ApiService(core, host, port, web=web, https=https, tls=certificates, spool=parts.state.spool)
-        services: list[Service] = [accounts, certificates]
+        api = ApiService(
+            core, host, port, web=web, https=https, tls=certificates, spool=parts.state.spool, places=places
+        )
+        services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
             services.append(ControllerHttpService(core))
-        return (*services, api)
+        return (*services, api, CloudService(core, lambda: api.app))
 
     return make
-
-
-def media_services(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
-    """What the media role runs: nothing yet; its services come with sound and pictures."""
-    return ()
 
 
 __all__ = [
@@ -424,6 +468,6 @@ __all__ = [
     "early_start",
     "explain",
     "guest_role",
-    "media_services",
     "network_services",
+    "picture_places",
 ]

@@ -9,14 +9,15 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from firmware import VERSION
-from firmware.app import Parts, Role, control_role, early_start, guest_role, media_services, network_services
+from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services
 from firmware.board_process.supervisor import EX_CONFIG
 from firmware.core.errors import Invalid, StationError
+from firmware.core.link.channel import Connect, connect_unix
 from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.certificates import HttpState
 from firmware.core.vocabulary.device import NetworkState
@@ -25,6 +26,7 @@ from firmware.core.vocabulary.station import ServicePhase, ServiceState
 from firmware.notify import RESTART, notify
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir, StateDir
+from firmware.roles import has_sound, roles_for
 from firmware.upgrade.boot_sim import sim_boot
 from firmware.upgrade.boot_single import SingleBoot
 from firmware.upgrade.boot_tryboot import RASPBERRY_PI, TrybootBoot
@@ -33,10 +35,17 @@ from hal.board import Board, load_board
 from hal.buses.parent import die_with_parent
 from hal.clock import Clock, SystemClock
 from hal.errors import BoardError, HalError
-from hal.wires import Wires
+from hal.wires import CameraWires, Wires
+
+if TYPE_CHECKING:
+    from firmware.media import MediaWires
+    from hal.buses.real import RealWires
+    from hal.sim.remote import RemoteWires
 
 # How long a role knocks at the world or at control before it gives up and is started again.
 PATIENCE_S = 10.0
+# A role that is not ready by then collects garbage all the same.
+START_S = 30.0
 
 log = logging.getLogger("firmware.child")
 
@@ -138,6 +147,11 @@ def ask_restart(role: str) -> None:
     notify(**{RESTART: 1}, MAINPID=os.getpid(), LINTEL_ROLE=role)
 
 
+def _end(*_: object) -> None:
+    """The board process is gone, and with it everything this process is for."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class Child:
     """The process of one role, or of all."""
 
@@ -160,6 +174,7 @@ class Child:
     async def run(self) -> None:
         """Build and run. Raises what the role raises."""
         role = self._options.role
+        self._clock.call_later(START_S, gc.enable)
         if role in ("control", "all"):
             self._parts = early_start(self._parts)
             if self._parts.upgrade is not None and self._parts.upgrade.restart:
@@ -170,7 +185,10 @@ class Child:
             async with self._wires() as wires, control_role(self._parts, wires, self._runtime.link) as control:
                 await control.run(self._ready(control))
         elif role == "media":
-            async with guest_role(self._parts, "media", self._runtime.link, media_services) as media:
+            from firmware.media import media_role
+
+            link = self._runtime.link
+            async with self._media_wires() as opened, media_role(self._parts, opened, link, self._runtime) as media:
                 await media.run(self._ready(media))
         else:
             async with guest_role(self._parts, "network", self._runtime.link, self._network()) as network:
@@ -182,12 +200,27 @@ class Child:
             async with asyncio.TaskGroup() as group:
                 group.create_task(control.run(up.set), name="control")
                 await up.wait()
+                if "media" in roles_for(self._board):
+                    media_up = asyncio.Event()
+                    group.create_task(self._all_media(media_up.set), name="media")
+                    await media_up.wait()
                 async with guest_role(self._parts, "network", self._runtime.link, self._network()) as network:
                     await network.run(self._ready(network))
 
+    async def _all_media(self, up: Callable[[], None]) -> None:
+        from firmware.media import media_role
+
+        link = self._runtime.link
+        async with self._media_wires() as wires, media_role(self._parts, wires, link, self._runtime) as media:
+            await media.run(up)
+
     def _network(self) -> Any:
         host, port = self._options.http
-        return network_services(self._parts, host, port, web=self._options.web, https=self._options.https)
+        options = self._options
+        return network_services(self._parts, host, port, web=options.web, https=options.https, reach=self._reach)
+
+    def _reach(self, source: str) -> Connect:
+        return partial(connect_unix, self._runtime.video(source))
 
     @asynccontextmanager
     async def _wires(self) -> AsyncIterator[Wires]:
@@ -197,23 +230,45 @@ class Child:
         finally:
             await opened.close()
 
-    async def _open_wires(self, clock: Clock) -> Wires:
+    @asynccontextmanager
+    async def _media_wires(self) -> AsyncIterator[MediaWires]:
+        from firmware.media import MediaWires
+
+        async with AsyncExitStack() as undo:
+            cameras = await self._open_cameras() if "camera" in self._board.capabilities else None
+            if cameras is not None:
+                undo.push_async_callback(cameras.close)
+            sound = await self._open_wires(self._clock) if has_sound(self._board) else None
+            undo.pop_all()
+        wires = MediaWires(cameras=cameras, sound=sound)
+        try:
+            yield wires
+        finally:
+            await wires.close()
+
+    async def _open_cameras(self) -> CameraWires:
+        if self._options.hal == "real":
+            from hal.buses.cameras import RealCameraWires
+
+            return RealCameraWires(self._board.buses, self._clock)
+        from hal.sim.remote.cameras import RemoteCameraWires
+
+        return await RemoteCameraWires.connect(self._runtime.world, self._clock, lost=_end, within_s=PATIENCE_S)
+
+    async def _open_wires(self, clock: Clock) -> RealWires | RemoteWires:
         if self._options.hal == "real":
             from hal.buses.real import RealWires
 
             return RealWires(self._board.buses, clock)
         from hal.sim.remote import RemoteWires
 
-        def lost(*_: object) -> None:
-            # The board process is gone, and with it everything this process is for.
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        return await RemoteWires.connect(self._runtime.world, clock, lost=lost, within_s=PATIENCE_S)
+        return await RemoteWires.connect(self._runtime.world, clock, lost=_end, within_s=PATIENCE_S)
 
     def _ready(self, role: Role) -> Callable[[], None]:
         def say() -> None:
             gc.collect()
             gc.freeze()
+            gc.enable()
             reported = self._said(role)
             notify(READY=1, MAINPID=os.getpid(), LINTEL_ROLE=self._options.role or "all", VERSION=VERSION, **reported)
 

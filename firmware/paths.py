@@ -91,10 +91,19 @@ class RuntimeDir:
         """The link's hub in the control role."""
         return self.root / "link"
 
+    def video(self, source: str) -> Path:
+        """The pictures of a source; its name is that of a node of the board file."""
+        return self.root / f"v-{source}"
+
     @property
     def bench(self) -> Path:
         """The bench's verbs."""
         return self.root / "bench"
+
+    @property
+    def sound(self) -> Path:
+        """The simulated sound cards and their ALSA configuration."""
+        return self.root / "sound"
 
     @property
     def notify(self) -> Path:

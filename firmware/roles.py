@@ -32,12 +32,26 @@ def _no_lights(board: Board) -> str | None:
     return None if board.rooms.get("device", {}).get("lights") else "the product has no light table"
 
 
+def _no_night(board: Board) -> str | None:
+    helps = {"ir_cut", "illumination"} & board.capabilities
+    return None if helps else "the board has no IR-cut filter and no illumination"
+
+
 def _no_serial_reader(board: Board) -> str | None:
     return None if _on_osdp(board, "reader") else "the board has no reader on RS-485"
 
 
 def _no_osdp(board: Board) -> str | None:
     return None if _on_osdp(board, "reader", "panel") else "the board has no OSDP port"
+
+
+def has_sound(board: Board) -> bool:
+    """Whether the board has a speaker or a microphone."""
+    return bool({"speaker", "microphone"} & board.capabilities)
+
+
+def _no_sound(board: Board) -> str | None:
+    return None if has_sound(board) else "the board has no speaker and no microphone"
 
 
 def _on_osdp(board: Board, *kinds: str) -> bool:
@@ -79,8 +93,50 @@ DUTIES = (
         needs=frozenset({"reader"}),
         wants=_no_doors,
     ),
+    Duty(name="shocks", role="control", summary="hits of the device", needs=frozenset({"accelerometer"})),
+    Duty(name="light", role="control", summary="the light around the device", needs=frozenset({"light_sensor"})),
+    Duty(name="day_night", role="control", summary="IR-cut filter and illumination", wants=_no_night),
     Duty(name="rules", role="control", summary="what follows from what"),
+    Duty(name="sound", role="media", summary="speakers and microphones: mixer, gain, levels", wants=_no_sound),
+    Duty(
+        name="speaker_test",
+        role="media",
+        summary="calibration and test of the speaker by its microphone",
+        needs=frozenset({"speaker", "microphone"}),
+    ),
+    Duty(name="locate", role="media", summary="a sound to find the device by", needs=frozenset({"speaker"})),
+    Duty(
+        name="sound_detector",
+        role="media",
+        summary="says when it becomes loud",
+        needs=frozenset({"microphone"}),
+    ),
+    Duty(
+        name="speech",
+        role="media",
+        summary="echo and noise cancellation, automatic gain",
+        needs=frozenset({"microphone"}),
+    ),
+    Duty(
+        name="pictures",
+        role="media",
+        summary="cameras, their settings, and pictures for whoever looks",
+        needs=frozenset({"camera"}),
+    ),
+    Duty(
+        name="tampering",
+        role="media",
+        summary="cameras that are covered, blurred or turned",
+        needs=frozenset({"camera"}),
+    ),
+    Duty(
+        name="night_pictures",
+        role="media",
+        summary="black and white at night",
+        needs=frozenset({"camera", "ir_cut"}),
+    ),
     Duty(name="accounts", role="network", summary="who may do what"),
+    Duty(name="logs", role="network", summary="access, audit and system log, and where they are sent"),
     Duty(name="certificates", role="network", summary="who the device is to others, and whom it trusts"),
     Duty(name="carrier", role="network", summary="whether a cable or radio has a link (real boards)"),
     Duty(
@@ -91,6 +147,7 @@ DUTIES = (
         wants=_no_doors,
     ),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
+    Duty(name="cloud", role="network", summary="a connection to the owner's dispatcher"),
 )
 
 

@@ -12,8 +12,9 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from hal.assemble_sensing import SensingAssembly
 from hal.board import (
     Ads1115Node,
     BicolourLedNode,
@@ -35,17 +36,14 @@ from hal.board import (
     WiegandOutNode,
     WiegandReaderNode,
 )
+from hal.board.sensing import IlluminationNode, IrCutNode, Lis3dhNode, Opt3001Node
 from hal.clock import Clock
 from hal.drivers.ads1115 import Ads1115
 from hal.drivers.button import PushButton
-from hal.drivers.card_module import BAUD, CardModule
 from hal.drivers.digital import DigitalInput, DigitalOutput, Readback, Relay
 from hal.drivers.light import Light
 from hal.drivers.loop import SupervisedLoop
 from hal.drivers.mcp23017 import Mcp23017
-from hal.drivers.osdp_bus import OsdpBus
-from hal.drivers.osdp_peripheral import OsdpPort, identity_of
-from hal.drivers.osdp_reader import OsdpReader
 from hal.drivers.terminal import IoTerminal
 from hal.drivers.wiegand import WiegandReader
 from hal.drivers.wiegand_out import WiegandOutput
@@ -53,6 +51,13 @@ from hal.errors import HalError
 from hal.ports import Hardware
 from hal.types import Colour, LineRef
 from hal.wires import AnalogIn, Gpio, I2c, Wires
+
+if TYPE_CHECKING:
+    # Loaded where a board has one: OSDP and its cryptography are a quarter of what a door station loads.
+    from hal.drivers.card_module import CardModule
+    from hal.drivers.osdp_bus import OsdpBus
+    from hal.drivers.osdp_peripheral import OsdpPort
+    from hal.drivers.osdp_reader import OsdpReader
 
 log = logging.getLogger("hal.assemble")
 
@@ -70,6 +75,10 @@ ORDER = (
     "input",
     "button",
     "camera",
+    "illumination",
+    "ir_cut",
+    "accelerometer",
+    "light_sensor",
 )
 
 # What another process opens: see hal/assemble_sound.py.
@@ -203,6 +212,7 @@ class _Assembly:
         self._panels: dict[str, OsdpPort] = {}
         self._terminals: dict[str, IoTerminal] = {}
         self._wiegand_outs: dict[str, WiegandOutput] = {}
+        self._sensing = SensingAssembly(self.opened, clock, self._place, self._controller)
 
     def hardware(self) -> Hardware:
         """The ports opened so far."""
@@ -219,6 +229,10 @@ class _Assembly:
             wiegand_outs=self._wiegand_outs,
             serial_readers=self._serial_readers,
             panels=self._panels,
+            accelerometers=self._sensing.accelerometers,
+            light_sensors=self._sensing.light_sensors,
+            cut_filters=self._sensing.cut_filters,
+            illuminations=self._sensing.illuminations,
         )
 
     async def open(self, name: str, node: Node) -> None:
@@ -252,6 +266,8 @@ class _Assembly:
                 await self._loop(name, node)
             case ButtonNode():
                 await self._button(name, node)
+            case Lis3dhNode() | Opt3001Node() | IrCutNode() | IlluminationNode():
+                await self._sensing.open(name, node)
             case CameraNode():
                 return  # the media role's: hal.assemble_cameras
 
@@ -367,6 +383,8 @@ class _Assembly:
         self._wiegand_outs[name] = output
 
     async def _card_module(self, name: str, node: CardModuleNode) -> None:
+        from hal.drivers.card_module import BAUD, CardModule
+
         uart = await self._wires.uart(node.bus, baud=BAUD)
         module = CardModule(name, uart, keypad=node.keypad)
         self.opened.listening(name, module)
@@ -374,6 +392,9 @@ class _Assembly:
 
     def _serial_reader(self, name: str, node: OsdpReaderNode) -> None:
         """Nothing is opened before somebody connects it: a missing port is no reason not to start."""
+        from hal.drivers.osdp_bus import OsdpBus
+        from hal.drivers.osdp_reader import OsdpReader
+
         bus = self._serial_buses.get(node.bus)
         if bus is None:
             bus = self._serial_buses[node.bus] = OsdpBus(node.bus, partial(self._wires.uart, node.bus), self._clock)
@@ -384,6 +405,8 @@ class _Assembly:
         self._readers[name] = self._serial_readers[name] = reader
 
     async def _panel(self, name: str, node: OsdpPortNode) -> None:
+        from hal.drivers.osdp_peripheral import OsdpPort, identity_of
+
         identity = identity_of(await self._wires.identity())
         port = OsdpPort(name, node.bus, partial(self._wires.uart, node.bus), self._clock, identity)
         self.opened.listening(name, port)

@@ -6,7 +6,7 @@ Control never comes here: a sound card that hangs must not be able to hold a doo
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 from hal.assemble import named
 from hal.board import AudioInNode, AudioOutNode, Board
@@ -15,7 +15,7 @@ from hal.drivers.audio_in import AudioIn, Choice
 from hal.drivers.audio_out import AudioOut
 from hal.drivers.button import PushButton
 from hal.drivers.sound import Gain
-from hal.errors import HalError
+from hal.errors import BusError, HalError
 from hal.ports import SoundHardware
 from hal.sounds import InputType, PowerType
 from hal.types import LineRef
@@ -68,15 +68,32 @@ async def _close(name: str, driver: AudioOut | AudioIn) -> None:
         log.error("%s: could not be closed: %s", name, error)
 
 
-def _gain(name: str, node: AudioOutNode | AudioInNode) -> Gain:
-    """As near to 0 dB as the board lets it begin."""
+async def _gain(name: str, node: AudioOutNode | AudioInNode, wires: SoundWires) -> Gain:
+    """As near to 0 dB as the board lets it begin; in the samples alone where the card's own volume cannot be used."""
     limits = (node.gain_min_db, node.gain_max_db)
-    return Gain(name, node.rate_hz, limits, min(max(0.0, limits[0]), limits[1]))
+    begin_db = min(max(0.0, limits[0]), limits[1])
+    if node.mixer is not None:
+        try:
+            with ExitStack() as undo:
+                mixer = await wires.pcm_mixer(name, node.device, node.mixer, capture=isinstance(node, AudioInNode))
+                if mixer is not None:
+                    undo.callback(mixer.close)
+                gain = Gain(name, node.rate_hz, limits, begin_db, mixer)
+                undo.pop_all()
+                return gain
+        except BusError as error:
+            log.warning("%s: the gain is done in software: %s", name, error.message)
+    return Gain(name, node.rate_hz, limits, begin_db)
 
 
 async def _speaker(name: str, node: AudioOutNode, wires: SoundWires) -> AudioOut:
-    wire = await wires.pcm_out(name, node.device, rate_hz=node.rate_hz, channels=node.channels)
-    return AudioOut(name, wire, rate_hz=node.rate_hz, channels=node.channels, gain=_gain(name, node))
+    gain = await _gain(name, node, wires)
+    try:
+        wire = await wires.pcm_out(name, node.device, rate_hz=node.rate_hz, channels=node.channels)
+    except BaseException:
+        gain.close()
+        raise
+    return AudioOut(name, wire, rate_hz=node.rate_hz, channels=node.channels, gain=gain)
 
 
 async def _microphone(name: str, node: AudioInNode, wires: SoundWires, clock: Clock) -> AudioIn:
@@ -92,6 +109,8 @@ async def _microphone(name: str, node: AudioInNode, wires: SoundWires, clock: Cl
         switch = await _switch(name, node, wires, clock)
         if switch is not None:
             undo.callback(switch.close)
+        gain = await _gain(name, node, wires)
+        undo.callback(gain.close)
         wire = await wires.pcm_in(name, node.device, rate_hz=node.rate_hz, channels=node.channels)
         undo.pop_all()
     return AudioIn(
@@ -99,7 +118,7 @@ async def _microphone(name: str, node: AudioInNode, wires: SoundWires, clock: Cl
         wire,
         rate_hz=node.rate_hz,
         channels=node.channels,
-        gain=_gain(name, node),
+        gain=gain,
         inputs=inputs,
         powers=powers,
         switch=switch,

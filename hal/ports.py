@@ -11,6 +11,7 @@ from typing import Protocol
 
 from hal.errors import BusError
 from hal.pictures import CameraMode, CameraSettings, CameraStatus, Frame
+from hal.senses import Accelerometer, CutFilter, LightSensor
 from hal.sounds import InputType, PowerType, SoundBlock, SoundLevel
 from hal.types import (
     BusFrame,
@@ -439,6 +440,10 @@ class Hardware:
     chip_readers: Mapping[str, ChipReader] = field(default_factory=dict)
     panels: Mapping[str, PanelPort] = field(default_factory=dict)
     wiegand_outs: Mapping[str, WiegandOut] = field(default_factory=dict)
+    accelerometers: Mapping[str, Accelerometer] = field(default_factory=dict)
+    light_sensors: Mapping[str, LightSensor] = field(default_factory=dict)
+    cut_filters: Mapping[str, CutFilter] = field(default_factory=dict)
+    illuminations: Mapping[str, Output] = field(default_factory=dict)
 
     def alias(self, node: str) -> str:
         """The name people use for a node: its alias, else the node's own name."""

@@ -199,6 +199,20 @@ class PcmIn(Protocol):
         """Stop and give the card back; closing twice is harmless."""
 
 
+class PcmMixer(Protocol):
+    """The volume that a sound card has of its own."""
+
+    @property
+    def range_db(self) -> tuple[float, float]:
+        """The lowest and the highest gain."""
+
+    def set(self, db: float) -> float:
+        """Set the gain as near to `db` as the card can, at once; answers what it is now. Raises BusError."""
+
+    def close(self) -> None:
+        """Give the control back, the volume as it is; closing twice is harmless."""
+
+
 class SoundWires(Protocol):
     """The wires of a board's sound, real or simulated: what `assemble_sound` is handed."""
 
@@ -210,6 +224,15 @@ class SoundWires(Protocol):
 
     async def pcm_in(self, owner: str, device: str, *, rate_hz: int, channels: int) -> PcmIn:
         """Open the ALSA device of that name for recording. Raises LineInUse, BusError."""
+
+    async def pcm_mixer(self, owner: str, device: str, control: str, *, capture: bool) -> PcmMixer | None:
+        """A control of the mixer of the card that a device belongs to; None where cards have none (in simulation).
+
+        Raises BusError, which names the controls that there are.
+        """
+
+    async def close(self) -> None:
+        """Give every bus back; cards are closed by whoever opened them."""
 
 
 class Wires(Protocol):

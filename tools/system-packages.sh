@@ -2,7 +2,8 @@
 # Installs the system packages the build needs, only where they are missing: headers of ALSA and Python and
 # a compiler (pyalsaaudio is built from source), the module that makes virtual environments, the tools that make and
 # unpack firmware bundles (openssl also judges them on the device), what the tests compare our boot images with
-# (mtools, dosfstools), and what they watch file operations and talk to RAUC with (strace, dbus-daemon).
+# (mtools, dosfstools), what they watch file operations and talk to RAUC with (strace, dbus-daemon), who else looks at our
+# pictures (ffprobe, a browser without a window), and what cleans the sound of a microphone (libspeexdsp).
 set -eu
 missing=
 need() { # package, then a command that succeeds when the package's part is there
@@ -20,9 +21,14 @@ need rauc command -v rauc
 need squashfs-tools command -v mksquashfs
 need openssl command -v openssl
 need libasound2-dev test -e /usr/include/alsa/asoundlib.h
+need libspeexdsp1 "$python" -c 'import ctypes; ctypes.CDLL("libspeexdsp.so.1")'
 need strace command -v strace
+need rsyslog env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v rsyslogd'
+need rsyslog-openssl sh -c 'ls /usr/lib/*/rsyslog/lmnsd_ossl.so'
 need dbus command -v dbus-daemon
 need mtools command -v mcopy
+need ffmpeg command -v ffprobe
+need chromium-headless-shell sh -c 'command -v chromium-headless-shell || command -v chromium'
 need dosfstools env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v fsck.vfat'
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

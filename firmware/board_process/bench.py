@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firmware.board_process.supervisor import Supervisor
 from firmware.board_process.verbs import Verbs
@@ -19,12 +20,23 @@ from hal.clock import Clock
 from hal.errors import HalError
 from hal.sim.world import NoSuchPeer, World
 
+if TYPE_CHECKING:
+    from hal.sim.sound import SoundRig
+
 
 class BenchServer:
     """Answers `lintel bench` for one board process."""
 
-    def __init__(self, world: World, supervisor: Supervisor, path: Path, options: RunOptions, clock: Clock) -> None:
-        self._verbs = Verbs(world, supervisor, options, clock)
+    def __init__(
+        self,
+        world: World,
+        supervisor: Supervisor,
+        path: Path,
+        options: RunOptions,
+        clock: Clock,
+        rig: SoundRig | None = None,
+    ) -> None:
+        self._verbs = Verbs(world, supervisor, options, clock, rig)
         self._path = path
         self._server: asyncio.Server | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -14,16 +15,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firmware.board_process.rom import Installed, Rom
 from firmware.board_process.supervisor import Child, Loader, RoleRefused, Supervisor
 from firmware.core.errors import Busy, Invalid, StationError
 from firmware.options import ROLES, RunOptions
 from firmware.paths import RuntimeDir, StateDir
+from firmware.roles import has_sound, roles_for
 from hal.board import Board, load_board
 from hal.buses.identity import read_identity
 from hal.clock import SystemClock
 from hal.errors import HalError
+from hal.sim.pcm import alsa_environment
+
+if TYPE_CHECKING:
+    from hal.sim.sound import SoundRig
+    from hal.sim.world import World
+
+
+# Until then the start may take all of the processor, without looks for garbage.
+START_S = 30.0
 
 
 def run_board(options: RunOptions) -> int:
@@ -149,13 +161,13 @@ class BoardProcess:
 
     async def run(self) -> int:
         """Serve until SIGINT, SIGTERM or the end of the terminal; returns 0."""
-        from firmware.roles import roles_for
-
         roles = ("all",) if self._options.role == "all" else roles_for(self._board)
         loader: Loader = Rom(self._state, self._runtime) if self._options.hal == "sim" else Installed()
-        supervisor = Supervisor(self._options, self._runtime, self._clock, roles, loader, self._said)
+        sound = alsa_environment(self._runtime.sound) if self._options.hal == "sim" and has_sound(self._board) else {}
+        supervisor = Supervisor(self._options, self._runtime, self._clock, roles, loader, self._said, sound)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        self._clock.call_later(START_S, gc.enable)  # also where no role ever says that it is ready
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores the end of the terminal
@@ -189,26 +201,41 @@ class BoardProcess:
         identity = load_or_draw(self._state.identity)
         world = World(self._clock, self._board, identity=identity)
         furnish(world)
+        rig = sound_rig(world, self._runtime.sound)  # its cards are there before anybody can connect
         server = WorldServer(world, self._runtime.world)
-        bench = BenchServer(world, supervisor, self._runtime.bench, self._options, self._clock)
+        bench = BenchServer(world, supervisor, self._runtime.bench, self._options, self._clock, rig)
         try:
             await server.start()
             await bench.start()
-            await asyncio.get_running_loop().create_future()
+            await (rig.run() if rig is not None else asyncio.get_running_loop().create_future())
         finally:
             await bench.close()
             await server.close()
+            if rig is not None:
+                rig.close()
 
     def _said(self, child: Child) -> None:
         if child.said.get("READY") != "1" or "HTTPS" not in child.said:
             return
         code = child.said.get("CODE", "")
         if not self._greeted:
+            gc.freeze()
+            gc.enable()
             print(greeting(self._options, self._board, child.said), flush=True)
         elif code and code != self._code:
             # A reset has made it a new device.
             print("\n".join(["", *set_up_lines(child.said)]), flush=True)
         self._greeted, self._code = True, code
+
+
+def sound_rig(world: World, folder: Path) -> SoundRig | None:
+    """The simulated room around a device that sounds; others load no acoustics."""
+    if not has_sound(world.board):
+        return None
+    from hal.sim.sound import SoundRig
+
+    folder.mkdir()
+    return SoundRig(world, folder)
 
 
 def greeting(options: RunOptions, board: Board, said: Mapping[str, str]) -> str:

@@ -113,6 +113,15 @@ class Rom:
             )
         raise Unavailable("boot", "; ".join(notes))
 
+    def on_trial(self, booted: Booted) -> bool:
+        """Whether what was started is still only being tried: a commit ends that, which is in the sector."""
+        if not booted.trying:
+            return False
+        try:
+            return AutobootSector(self._places.autoboot).read() is not booted.slot
+        except OSError:
+            return True
+
     def _wishes(self, notes: list[str]) -> list[tuple[Slot, bool]]:
         """The slots to be tried, in order: the armed one, the default, then whatever there is (PARTITION_WALK)."""
         try:
@@ -183,6 +192,10 @@ class Installed:
     def boot(self) -> Booted:
         """The program tree of this process."""
         return Booted(slot=Slot.A, trying=False, tree=CHECKOUT, image=False, cache=None)
+
+    def on_trial(self, booted: Booted) -> bool:
+        """Nothing is tried."""
+        return False
 
     def power_off(self) -> None:
         """Nothing is kept."""

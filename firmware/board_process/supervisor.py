@@ -60,6 +60,9 @@ class Loader(Protocol):
     def boot(self) -> Booted:
         """Choose, and make it runnable; blocks. Raises Unavailable when nothing can be started."""
 
+    def on_trial(self, booted: Booted) -> bool:
+        """Whether what was started is still only being tried."""
+
     def power_off(self) -> None:
         """Forget what a power cut forgets."""
 
@@ -75,13 +78,15 @@ class Supervisor:
         roles: tuple[str, ...],
         loader: Loader,
         said: Callable[[Child], None],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`said(child)` is called whenever a role reports something."""
+        """`said(child)` is called whenever a role reports something; `environment` is added to that of every role."""
         self._options = options
         self._runtime = runtime
         self._clock = clock
         self._loader = loader
         self._said = said
+        self._environment = dict(environment or {})
         self._supplied = False
         self._runs = asyncio.Event()  # roles may run: there is power, and the loader has chosen
         self._powered_ns = 0
@@ -92,6 +97,11 @@ class Supervisor:
         self._stopping = False
         self.children = {role: Child(role) for role in roles}
         self.booted: Booted | None = None
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the firmware that runs is being tried; no longer from its commit on."""
+        return self.booted is not None and self._loader.on_trial(self.booted)
 
     async def run(self) -> None:
         """Start and restart the roles until cancelled; they are stopped on the way out. Raises RoleRefused."""
@@ -227,7 +237,7 @@ class Supervisor:
                 code = await child.process.wait()
             if not self._runs.is_set():
                 continue  # killed by the power switch, or told to stop: that is no crash
-            if self.booted is not None and self.booted.trying and (code == EX_CONFIG or child.role in HUB):
+            if (code == EX_CONFIG or child.role in HUB) and self.on_trial:
                 self._runs.clear()
                 self._wanted.set()
                 continue
@@ -241,6 +251,7 @@ class Supervisor:
     async def _start(self, role: str) -> asyncio.subprocess.Process:
         assert self.booted is not None
         environment = os.environ | {
+            **self._environment,
             **self.booted.environment(),
             "LINTEL_RUNTIME": str(self._runtime.root),
             "LINTEL_PARENT": str(os.getpid()),
@@ -264,7 +275,8 @@ class Supervisor:
         if child is None or str(child.pid) != fields.get("MAINPID"):
             return
         if fields.get(RESTART) == "1":
-            if child.role in HUB:
+            # A restart that is under way already is the one that is asked for.
+            if child.role in HUB and self._runs.is_set():
                 self._wanted.set()
             return
         child.said = {**child.said, **fields}

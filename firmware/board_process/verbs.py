@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from firmware.board_process.camera_verbs import CameraVerbs
 from firmware.board_process.panel_verb import USAGE, panel_verb
+from firmware.board_process.sound_verbs import SoundVerbs
 from firmware.board_process.supervisor import Supervisor
+from firmware.board_process.watch_verbs import VERBS as WATCH_VERBS
 from firmware.core.errors import Invalid, NotFound, Unsupported
 from firmware.options import RunOptions
 from hal.clock import Clock
@@ -19,6 +22,9 @@ from hal.sim.peers.loop import LoopPeer
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.world import World
 from hal.types import LoopState
+
+if TYPE_CHECKING:
+    from hal.sim.sound import SoundRig
 
 WATCH_DEPTH = 1000
 DONE = {"done": True}
@@ -50,11 +56,15 @@ def take_option(words: list[str], option: str) -> str | None:
 class Verbs:
     """The verbs on one world and one set of roles."""
 
-    def __init__(self, world: World, supervisor: Supervisor, options: RunOptions, clock: Clock) -> None:
+    def __init__(
+        self, world: World, supervisor: Supervisor, options: RunOptions, clock: Clock, rig: SoundRig | None = None
+    ) -> None:
         self._world = world
+        self._sound = SoundVerbs(world, rig)
         self._supervisor = supervisor
         self._options = options
         self._clock = clock
+        self._cameras = CameraVerbs(world)
         self._simple: dict[str, tuple[str, int, Callable[..., object]]] = {
             "hold": ("hold BUTTON", 1, lambda name: self._button(name).hold()),
             "release": ("release BUTTON", 1, lambda name: self._button(name).release()),
@@ -69,6 +79,7 @@ class Verbs:
             "unplug": ("unplug PEER", 1, lambda name: self._world.find(name).unplug()),
             "plug": ("plug PEER", 1, lambda name: self._world.find(name).plug()),
             "fault": ("fault PEER KIND|none", 2, self._world.fault),
+            "loss": ("loss SPEAKER DB", 2, self._sound.loss),
         }
 
     async def run(self, words: list[str]) -> AsyncIterator[object]:
@@ -82,15 +93,22 @@ class Verbs:
                 raise Invalid(verb, f"write: {usage}")
             act(*rest)
             yield DONE
+        elif verb in self._cameras.table and not (verb == "light" and len(rest) == 1):
+            self._cameras.run(verb, rest)
+            yield DONE
+        elif verb in WATCH_VERBS:
+            WATCH_VERBS[verb](self._world, rest)
+            yield DONE
         elif verb == "watch":
             if rest:
                 raise Invalid("watch", f"takes no words, got {rest[0]!r}")
             async for change in self._watch():
                 yield change
-        elif verb in ("power", "press", "trace", "state", "panel"):
+        elif verb in ("power", "press", "trace", "state", "panel", "hear", "heard", "noise"):
             yield await getattr(self, f"_{verb}")(rest)
         else:
-            verbs = [*self._simple, "watch", "power", "press", "trace", "state", "panel"]
+            others = ("watch", "power", "press", "trace", "state", "panel", "hear", "heard", "noise")
+            verbs = [*self._simple, *WATCH_VERBS, *self._cameras.table, *others]
             raise Invalid("bench", f"unknown verb {verb!r}{nearest(verb, verbs)}")
 
     # peers by kind
@@ -133,6 +151,16 @@ class Verbs:
             raise Invalid("panel", USAGE)
         panel_verb(self._peer(words[0], "panel", OsdpPanelPeer), words[1:])
         return DONE
+
+    async def _hear(self, words: list[str]) -> object:
+        return self._sound.hear(words)
+
+    async def _noise(self, words: list[str]) -> object:
+        return self._sound.noise(words)
+
+    async def _heard(self, words: list[str]) -> object:
+        since, out = take_option(words, "--since"), take_option(words, "--out")
+        return await self._sound.heard(words, None if since is None else number(since, "heard --since"), out)
 
     async def _power(self, words: list[str]) -> object:
         held = []
@@ -198,7 +226,7 @@ class Verbs:
             "version": hub.said.get("VERSION"),
             "slot": booted and booted.slot.value,
             "slot_runs": booted and ("image" if booted.image else "checkout"),
-            "trying": booted is not None and booted.trying,
+            "trying": self._supervisor.on_trial,
             "power": "on" if self._world.powered else "off",
             "now_s": self._world.now_s,
             "roles": {

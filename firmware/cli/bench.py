@@ -30,7 +30,16 @@ lintel bench [--state DIR] VERB ...    prints JSON; DIR is ./state unless given
   tamper PEER                             open a housing
   unplug PEER | plug PEER                 the cable of a peer
   fault PEER KIND | fault PEER none       misbehaviour on demand
+  show scene|FILE [CAMERA]                what a camera sees: the painted scene, or a film (YUV4MPEG2, 4:2:0)
+  cover [CAMERA] [covered|sprayed|blurred|turned] | blur CAMERA | turn CAMERA | uncover [CAMERA]
+  bump [ACCELEROMETER] [G]                a hit of the housing
+  light LUX                               the light around the device, for its sensor and its cameras
+  light on|off CAMERA                     a lamp before a camera
   panel PANEL light|buzz|text|output|move|key|install|use ...   what somebody's panel sends to us
+  hear tone:HZ[:S[:DBFS]]|noise|speech|FILE.wav|quiet   what somebody says at the microphones
+  noise DBFS|off                          how noisy it is there, from now on
+  loss SPEAKER DB                         how much quieter a speaker has become
+  heard [MICROPHONE] [--since S] [--out FILE.wav]   what the speakers gave, or a microphone got
   trace NAME [--since S]                  what was seen on a relay, light, contact
   state                                   version, slot, process of each role, all peers
   watch                                   every change, a line each, until interrupted
@@ -47,7 +56,7 @@ def command(words: list[str]) -> int:
         Parser(prog="lintel bench").error("a verb is missing; 'lintel bench --help' lists them")
     if words[0].startswith("-"):
         raise Invalid("lintel bench", f"unknown option {words[0]!r}{nearest(words[0].split('=')[0], ['--state'])}")
-    line = json.dumps(words).encode() + b"\n"
+    line = json.dumps(with_whole_paths(words)).encode() + b"\n"
     if len(line) > LONGEST_LINE:
         raise Invalid("lintel bench", f"{len(line)} bytes of words; the longest is {LONGEST_LINE}")
     with connect(StateDir(Path(state).absolute())) as stream:
@@ -56,6 +65,18 @@ def command(words: list[str]) -> int:
         except ConnectionError:
             raise Unavailable("bench", "the device ended before it was asked") from None
         return print_answers(stream)
+
+
+def with_whole_paths(words: list[str]) -> list[str]:
+    """The words with files from here: the board process may stand elsewhere."""
+    if words[0] == "hear" and len(words) > 1 and words[1].endswith(".wav"):
+        return [words[0], str(Path(words[1]).absolute()), *words[2:]]
+    if words[0] == "show" and len(words) > 1 and Path(words[1]).is_file():
+        return [words[0], str(Path(words[1]).absolute()), *words[2:]]
+    if words[0] == "heard" and "--out" in words[:-1]:
+        at = words.index("--out") + 1
+        return [*words[:at], str(Path(words[at]).absolute()), *words[at + 1 :]]
+    return words
 
 
 def take_state(words: list[str]) -> tuple[str, list[str]]:

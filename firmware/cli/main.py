@@ -17,6 +17,7 @@ lintel: open firmware for a network door station, simulated or real
   lintel explain  [--board NAME|FILE]
   lintel bench    [--state DIR] VERB ...     (lintel bench --help lists the verbs)
   lintel bundle   build|sign|inspect|keys    (lintel bundle --help lists the options)
+  lintel dispatcher [--listen HOST:PORT]     (lintel dispatcher --help lists the options)
   lintel --version
 
 To try it: 'lintel run' in one terminal, the lines it prints in another.
@@ -47,11 +48,18 @@ def _bundle(words: list[str]) -> int:
     return command(words)
 
 
+def _dispatcher(words: list[str]) -> int:
+    from firmware.cli.dispatcher import command
+
+    return command(words)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": _run,
     "explain": _explain,
     "bench": _bench,
     "bundle": _bundle,
+    "dispatcher": _dispatcher,
 }
 
 

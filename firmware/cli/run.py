@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -60,6 +61,16 @@ def is_board_computer() -> bool:
 def command(words: list[str]) -> int:
     """Run until told to stop. Raises Invalid, BoardError, Unavailable."""
     options = parse(words)
+    # What is loaded at the start stays: looking through it for garbage again and again costs a tenth of the start.
+    # A process that has started switches it on again (`firmware.child`, `firmware.board_process.process`).
+    gc.disable()
+    try:
+        return _start(options)
+    finally:
+        gc.enable()
+
+
+def _start(options: RunOptions) -> int:
     child = "LINTEL_RUNTIME" in os.environ or "RUNTIME_DIRECTORY" in os.environ
     if options.role in ("control", "media", "network") or (options.role == "all" and child):
         from firmware.child import run_role

@@ -20,9 +20,13 @@ _UNSTAMPED = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Any fact. `id` is `BOOT-ROLE-NUMBER`, rising within a role; `cause` is the id that led here."""
+    """Any fact. `id` is `BOOT-ROLE-NUMBER`, rising within a role; `cause` is the id that led here.
+
+    The journal keeps what is `journalled`: not what changes several times a second, such as a level meter.
+    """
 
     topic: ClassVar[str] = ""
+    journalled: ClassVar[bool] = True
 
     id: str = ""
     at: datetime = _UNSTAMPED

@@ -180,7 +180,7 @@ class Journal:
         return tuple(reversed(newest))
 
     def _note(self, notice: Notice) -> None:
-        if notice.operation is Operation.INITIALISED:
+        if notice.operation is Operation.INITIALISED or not notice.event.journalled:
             return
         self._ring.append(notice)
         if len(self._unwritten) >= self._buffer:

@@ -1,5 +1,7 @@
 """Service `buttons`: presses become gestures, decided on release; a button held too long is stuck.
 
+A gesture asks for the action that the product gives it (`press.py`); a stuck button asks for nothing.
+
 A press that was already there at start has no known beginning: its release makes no gesture. What it may be is
 a factory reset (`reset_button.py`).
 """
@@ -14,6 +16,7 @@ from firmware.core.context import Core
 from firmware.core.errors import Invalid
 from firmware.core.vocabulary.device import ButtonGesture, ButtonState, GestureKind
 from firmware.device.config import ButtonConfig, DeviceConfig
+from firmware.device.press import Presses
 from firmware.device.reset_button import ResetButton
 from hal.clock import Timer
 from hal.errors import nearest
@@ -32,15 +35,17 @@ class _Button:
     port: Button
     pressed_ns: int | None = None
     stuck: Timer | None = None
+    ripe: Timer | None = None
 
-    def stop_timer(self) -> None:
-        if self.stuck is not None:
-            self.stuck.cancel()
-            self.stuck = None
+    def stop_timers(self) -> None:
+        for timer in (self.stuck, self.ripe):
+            if timer is not None:
+                timer.cancel()
+        self.stuck = self.ripe = None
 
 
 class ButtonsService:
-    """Publishes `ButtonState` and `ButtonGesture` of the product's buttons."""
+    """Publishes `ButtonState`, `ButtonGesture` and `ButtonAction` of the product's buttons."""
 
     name: ClassVar[str] = "buttons"
     vital: ClassVar[bool] = False
@@ -53,6 +58,7 @@ class ButtonsService:
         """
         self._core = core
         self._reset = None if config.procedure is None else ResetButton(core, config.procedure, powered_ns)
+        self._presses = Presses(core)
         self._buttons: list[_Button] = []
         for name, button in config.buttons.items():
             port = hardware.buttons.get(button.node)
@@ -74,10 +80,11 @@ class ButtonsService:
             self._reset.first(frozenset(button.name for button in self._buttons if button.port.pressed()))
 
     async def run(self) -> None:
-        """Report until cancelled."""
-        if self._reset is not None:
-            await self._reset.run()
-        await asyncio.Event().wait()
+        """Report and carry out until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._presses.run(), name="what buttons ask for")
+            if self._reset is not None:
+                group.create_task(self._reset.run(), name="the reset button")
 
     async def stop(self) -> None:
         """Stop watching."""
@@ -85,7 +92,8 @@ class ButtonsService:
             self._reset.stop()
         for button in self._buttons:
             button.port.watch(None)
-            button.stop_timer()
+            button.stop_timers()
+        self._presses.stop()
 
     def _expect_release(self, button: _Button, since_ns: int) -> None:
         stuck_ns = round(button.config.stuck_s * 1e9)
@@ -93,23 +101,34 @@ class ButtonsService:
 
     def _moved(self, button: _Button, change: InputChange) -> None:
         state = self._core.bus.publish(ButtonState(button=button.name, pressed=change.active))
-        button.stop_timer()
+        button.stop_timers()
         if self._reset is not None:
             self._reset.moved(button.name, change)
         if change.active:
             button.pressed_ns = change.t_ns
             self._expect_release(button, change.t_ns)
+            if button.config.long is not None:
+                ripe_ns = change.t_ns + round(button.config.long_s * 1e9)
+                button.ripe = self._core.clock.call_at(ripe_ns, self._is_ripe, button)
             return
         if button.pressed_ns is not None:
             held_s = (change.t_ns - button.pressed_ns) / 1e9
             button.pressed_ns = None
             self._gesture(button, gesture_of(held_s, button.config.long_s), held_s, state)
 
+    def _is_ripe(self, button: _Button) -> None:
+        """It is time to let go, which a light may show."""
+        button.ripe = None
+        self._core.bus.publish(ButtonState(button=button.name, pressed=True, ripe=True))
+
     def _is_stuck(self, button: _Button) -> None:
-        button.stuck = None
+        button.stop_timers()
         button.pressed_ns = None  # the press has its gesture now; the release makes no second one
-        state = self._core.bus.state(ButtonState, button.name)
+        state = self._core.bus.publish(ButtonState(button=button.name, pressed=True))
         self._gesture(button, GestureKind.STUCK, button.config.stuck_s, state)
 
     def _gesture(self, button: _Button, kind: GestureKind, held_s: float, state: ButtonState | None) -> None:
-        self._core.bus.publish(ButtonGesture(button=button.name, gesture=kind, held_s=held_s), cause=state)
+        gesture = self._core.bus.publish(ButtonGesture(button=button.name, gesture=kind, held_s=held_s), cause=state)
+        action = {GestureKind.SHORT: button.config.short, GestureKind.LONG: button.config.long}.get(kind)
+        if action is not None:
+            self._presses.ask(gesture, action)

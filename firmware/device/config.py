@@ -26,6 +26,19 @@ class Condition(StrEnum):
     IDENTIFY = "identify"
     DOOR_OPEN = "door_open"
     DOOR_RELEASED = "door_released"
+    LET_GO = "let_go"
+    CLOUD_CONNECTING = "cloud_connecting"
+
+
+class PressAction(StrEnum):
+    """What a finger on the outside of the device may ask for; never anything that moves a door or tells a secret.
+
+    Each takes no parameters. Its owner may run in another role, or not at all on a board without its hardware.
+    """
+
+    CALIBRATE = "speaker_test.calibrate"
+    CLOUD_CONNECT = "cloud.connect"
+    CLOUD_DISCONNECT = "cloud.disconnect"
 
 
 class _Strict(BaseModel):
@@ -45,6 +58,13 @@ def _condition(word: object) -> object:
     names = [condition.value for condition in Condition]
     if isinstance(word, str) and word not in names:
         raise ValueError(f"unknown condition {word!r}{nearest(word, names)}")
+    return word
+
+
+def _press_action(word: object) -> object:
+    names = [action.value for action in PressAction]
+    if isinstance(word, str) and word not in names:
+        raise ValueError(f"{word!r} is no action of a button{nearest(word, names)}; there is {', '.join(names)}")
     return word
 
 
@@ -76,13 +96,19 @@ class LightConfig(_Strict):
 
 
 class ButtonConfig(_Strict):
-    """A button of the product: its node, the time from which a press is long, and when it counts as stuck."""
+    """A button of the product: its node, the time from which a press is long, and when it counts as stuck.
+
+    `short` and `long` name the action that a press of that length asks for when it is let go; without one it is
+    only a fact, for rules.
+    """
 
     what: ClassVar[str] = "a button"
 
     node: str
     long_s: float = Field(default=3.0, gt=0, le=60)
     stuck_s: float = Field(default=60.0, gt=0, le=3600)
+    short: Annotated[PressAction | None, BeforeValidator(_press_action)] = None
+    long: Annotated[PressAction | None, BeforeValidator(_press_action)] = None
 
     @model_validator(mode="after")
     def _in_order(self) -> ButtonConfig:

@@ -11,7 +11,8 @@ from firmware.core.context import Core
 from firmware.core.errors import Invalid
 from firmware.core.events import Event
 from firmware.core.vocabulary.access import DoorState
-from firmware.core.vocabulary.device import DevicePhase, IdentifyState, LightState, NetworkState
+from firmware.core.vocabulary.cloud import CloudConnection
+from firmware.core.vocabulary.device import ButtonState, DevicePhase, IdentifyState, LightState, NetworkState
 from firmware.device.config import Condition, DeviceConfig, LightConfig
 from firmware.device.table import choose, conditions_of, lasts_ns
 from hal.clock import Timer
@@ -86,7 +87,8 @@ class LightsService:
 
     async def run(self) -> None:
         """Follow the states until cancelled. Raises HalError when a light cannot be driven."""
-        with self._core.bus.subscribe(DevicePhase, NetworkState, IdentifyState, DoorState) as self._notices:
+        watched = (DevicePhase, NetworkState, IdentifyState, DoorState, ButtonState, CloudConnection)
+        with self._core.bus.subscribe(*watched) as self._notices:
             async for notice in self._notices:
                 self._update(notice.event)
         if self._failure is not None:
@@ -103,7 +105,12 @@ class LightsService:
     def _update(self, cause: Event | None) -> None:
         bus = self._core.bus
         conditions = conditions_of(
-            bus.state(DevicePhase), bus.state(NetworkState), bus.state(IdentifyState), bus.states(DoorState)
+            bus.state(DevicePhase),
+            bus.state(NetworkState),
+            bus.state(IdentifyState),
+            bus.states(DoorState),
+            bus.states(ButtonState),
+            bus.state(CloudConnection),
         )
         self._now.update(conditions, self._core.clock.now_ns())
         for light in self._lights:

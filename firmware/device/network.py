@@ -1,8 +1,8 @@
 """The network identity of the device: the parameter group `network`, the one that a restore keeps.
 
 Manuals, "Maintenance", Restore: boot protocol, static address, default router, subnet mask, 802.1X, cloud
-connection and DNS server survive, nothing else. The values are checked and kept; the service that applies them to
-the system comes with the network.
+connection and DNS server survive, nothing else. The values are checked and kept. The network role follows
+`cloud` (docs/cloud.md); the service that applies the others to the system comes with the network.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ class NetworkSettings(Group):
     dns: tuple[Address, ...] = param((), f"DNS servers, the first asked first. {LATER}", scope=Scope.KEEP, max_length=3)
     ieee8021x: bool = param(False, f"Whether the port is opened by 802.1X. {LATER}", scope=Scope.KEEP)
     ieee8021x_identity: str = param("", f"Who this device is for 802.1X. {LATER}", scope=Scope.KEEP, max_length=128)
-    cloud: Cloud = param(Cloud.ONE_CLICK, f"When to connect to the cloud service. {LATER}", scope=Scope.KEEP)
+    cloud: Cloud = param(
+        Cloud.ONE_CLICK, "When to connect to the dispatcher of the group `cloud`: docs/cloud.md.", scope=Scope.KEEP
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> NetworkSettings:

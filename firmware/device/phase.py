@@ -1,4 +1,8 @@
-"""Service `device`: what this device is, what it is doing as a whole, its network identity, and `device.identify`."""
+"""Service `device`: what this device is, what it is doing as a whole, its network identity, and how it shows itself.
+
+`device.identify` is for eyes, `device.locate` for eyes and ears: the light follows the state here, whatever becomes of
+the media role, which plays.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,14 @@ from typing import ClassVar
 
 from firmware.core.actions import NOTHING, Invocation, Nothing
 from firmware.core.context import Core
-from firmware.core.vocabulary.device import DeviceInfo, DevicePhase, IdentifyParams, IdentifyState, Phase
+from firmware.core.vocabulary.device import (
+    DeviceInfo,
+    DevicePhase,
+    IdentifyParams,
+    IdentifyState,
+    LocateParams,
+    Phase,
+)
 from firmware.device.network import NetworkSettings
 from hal.clock import Timer
 
@@ -32,13 +43,20 @@ class DeviceService:
         bus.publish(IdentifyState(active=False))
         self._core.params.declare(NetworkSettings)
         await self._core.params.load(NetworkSettings)
-        if "device.identify" not in self._core.actions:
-            self._core.actions.register(
-                "device.identify",
-                IdentifyParams,
-                self._identify,
-                summary="Let the device show which one it is, for a time or until told otherwise.",
-            )
+        register = self._core.actions.register
+        register(
+            "device.identify",
+            IdentifyParams,
+            self._identify,
+            summary="Let the device show which one it is, for a time or until told otherwise.",
+        )
+        register(
+            "device.locate",
+            LocateParams,
+            self._locate,
+            summary="Let the device be found: a sound on its speaker and a pattern of its light, for a time.",
+        )
+        register("device.locate_stop", Nothing, self._locate_stop, summary="End the sound and the pattern.")
 
     def mark_ready(self) -> None:
         """Every service runs: the phase becomes NORMAL, unless another service has set its own meanwhile."""
@@ -64,10 +82,21 @@ class DeviceService:
     async def _identify(self, invocation: Invocation) -> Nothing:
         params = invocation.params
         assert isinstance(params, IdentifyParams)
+        return self._show(IdentifyState(active=params.active), params.for_s, invocation)
+
+    async def _locate(self, invocation: Invocation) -> Nothing:
+        params = invocation.params
+        assert isinstance(params, LocateParams)
+        return self._show(IdentifyState(active=True, sound=True), params.duration_s, invocation)
+
+    async def _locate_stop(self, invocation: Invocation) -> Nothing:
+        return self._show(IdentifyState(active=False), None, invocation)
+
+    def _show(self, state: IdentifyState, for_s: float | None, invocation: Invocation) -> Nothing:
         self._stop_timer()
-        self._core.bus.publish(IdentifyState(active=params.active), cause=invocation.cause)
-        if params.active and params.for_s is not None:
-            self._timer = self._core.clock.call_later(params.for_s, self._expire, invocation.cause)
+        self._core.bus.publish(state, cause=invocation.cause)
+        if state.active and for_s is not None:
+            self._timer = self._core.clock.call_later(for_s, self._expire, invocation.cause)
         return NOTHING
 
     def _expire(self, cause: str | None) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from firmware.core.vocabulary.access import DoorState, Position
-from firmware.core.vocabulary.device import DevicePhase, IdentifyState, NetworkState, Phase
+from firmware.core.vocabulary.cloud import CloudConnection, CloudPhase
+from firmware.core.vocabulary.device import ButtonState, DevicePhase, IdentifyState, NetworkState, Phase
 from firmware.device.config import Condition, LightLine
 
 PHASES = {
@@ -22,6 +23,8 @@ def conditions_of(
     network: NetworkState | None,
     identify: IdentifyState | None,
     doors: Iterable[DoorState],
+    buttons: Iterable[ButtonState] = (),
+    cloud: CloudConnection | None = None,
 ) -> frozenset[Condition]:
     """What is so, as far as the states tell; a state that is not there makes nothing true."""
     found: set[Condition] = set()
@@ -36,6 +39,11 @@ def conditions_of(
             found.add(Condition.DOOR_OPEN)
         if door.released:
             found.add(Condition.DOOR_RELEASED)
+    if any(button.ripe for button in buttons):
+        found.add(Condition.LET_GO)
+    # One that is always wanted is nothing to tell the person at the device, who has not asked for it.
+    if cloud is not None and cloud.until is not None and cloud.phase in (CloudPhase.CONNECTING, CloudPhase.FAILED):
+        found.add(Condition.CLOUD_CONNECTING)
     return frozenset(found)
 
 

@@ -9,6 +9,8 @@ from firmware.core.context import Core
 from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.http.guard import Guard
+from firmware.interfaces.vapix.face import Vapix
+from firmware.interfaces.video.views import Views
 
 
 def host_names() -> frozenset[str]:
@@ -22,9 +24,10 @@ def guarded(
     *,
     web: bool,
     spool: Spool | None = None,
+    views: Views | None = None,
     names: Callable[[], Collection[str]] = host_names,
     hsts: Callable[[], bool] = lambda: False,
 ) -> Guard:
     """Everything that is served over HTTP and HTTPS; `web` adds the pages."""
-    faces = (Api(core, web=web, spool=spool).face(),)
+    faces = (Api(core, web=web, spool=spool, views=views).face(), Vapix(core).face())
     return Guard(faces, core, names, hsts)

@@ -1,24 +1,29 @@
 """Actions of the certificate that lets one device take test firmware: install, show, delete (administrators only).
 
 It also saves the time, once an hour while the clock is set: certificates are judged at no earlier one.
+What reads certificates is loaded on the writer thread, when one is looked at: most devices never have one.
 """
 
 from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
 from firmware.core.errors import NotFound, Unavailable
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.upgrade import CertificateChanged, CertificateParams, CertificateView
-from firmware.upgrade.certificates import Device
 from firmware.upgrade.context import at_least
-from firmware.upgrade.custom import CustomCertificate, Installed
 from firmware.upgrade.saved_time import SavedTime
 
+if TYPE_CHECKING:
+    from firmware.upgrade.certificates import Device
+    from firmware.upgrade.custom import CustomCertificate, Installed
+
+NAME = "own.der"
 SAVED_S = 3600.0
 
 
@@ -29,9 +34,11 @@ class CertificateService:
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, core: Core, own: CustomCertificate, saved: SavedTime) -> None:
+    def __init__(self, core: Core, folder: Path, keyring: Path, saved: SavedTime) -> None:
+        """`folder` is where the certificate lies, `keyring` where the vendor's roots are."""
         self._core = core
-        self._own = own
+        self._folder = folder
+        self._keyring = keyring
         self._saved = saved
 
     async def start(self) -> None:
@@ -79,24 +86,32 @@ class CertificateService:
         assert isinstance(wish, CertificateParams)
 
         def install() -> Installed:
-            return self._own.install(wish.certificate.encode(), self._device(), acknowledged=wish.acknowledged)
+            return self._own().install(wish.certificate.encode(), self._device(), acknowledged=wish.acknowledged)
 
         installed = await self._core.shared.run(install, what="certificate")
         self._tell("installed", installed.subject, invocation)
         return view(installed)
 
     async def _info(self, invocation: Invocation) -> CertificateView:
-        found = await self._core.shared.run(lambda: self._own.info(self._device()), what="certificate", writes=False)
+        found = await self._core.shared.run(lambda: self._own().info(self._device()), what="certificate", writes=False)
         return CertificateView(state="none") if found is None else view(found)
 
     async def _delete(self, invocation: Invocation) -> Nothing:
-        if not await self._core.shared.run(self._own.delete, what="certificate"):
+        if not await self._core.shared.run(lambda: self._own().delete(), what="certificate"):
             raise NotFound("certificate", "none is installed")
         self._tell("deleted", "", invocation)
         return NOTHING
 
+    def _own(self) -> CustomCertificate:
+        """The certificate's keeper; blocks."""
+        from firmware.upgrade.custom import CustomCertificate
+
+        return CustomCertificate(self._folder, self._keyring)
+
     def _device(self) -> Device:
         """This device now; blocks."""
+        from firmware.upgrade.certificates import Device
+
         info, clock = self._core.bus.state(DeviceInfo), self._core.clock
         assert info is not None, "the device service starts first"
         now = at_least(clock.utc(), self._saved.read())

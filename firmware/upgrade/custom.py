@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from firmware.core.errors import Refused, Unavailable
 from firmware.core.store_disk import Disk, FileDisk
 from firmware.upgrade import certificates, cms
+from firmware.upgrade.certificate_service import NAME
 from firmware.upgrade.certificates import Device
 from firmware.upgrade.gate import read_bounded
 from firmware.upgrade.refusals import Refusal, Why
 
 LARGEST = 16 * 1024
-NAME = "own.der"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ from firmware.core.params import Group, Scope
 from firmware.upgrade.engine_file import FileEngine
 from firmware.upgrade.machine import Machine, Parts
 from firmware.upgrade.medium import FileMedium
-from firmware.upgrade.ports import Boot, Engine
-from firmware.upgrade.record import Ledger, Record, Stage
+from firmware.upgrade.ports import Boot, Engine, Slot
+from firmware.upgrade.record import Ledger, Mode, Record, Stage
 from firmware.upgrade.revocations import RevocationJournal
 from firmware.upgrade.settings_tree import Keeping, SettingsTrees
 from firmware.upgrade.waking import Start, wake
@@ -67,7 +67,7 @@ def begin(device: Device) -> Start:
         attempts=device.attempts,
     )
     record, _ = parts.ledger.load()
-    if device.crashed and record is not None and exchanges_settings(record):
+    if device.crashed and record is not None and exchanges_settings(record, device.boot):
         # Other roles may still be at work on the settings in use: that is for the next start of the whole device.
         device.boot.restart()
         return Start(machine=Machine(parts, record), slot=device.boot.running(), restart=True)
@@ -78,9 +78,25 @@ def begin(device: Device) -> Start:
     return start
 
 
-def exchanges_settings(record: Record) -> bool:
-    """Whether a start with this record puts other settings in the place of those in use."""
-    return record.reset is not None or record.stage is Stage.COMMITTED
+def exchanges_settings(record: Record, boot: Boot) -> bool:
+    """Whether a start with this record puts other settings in the place of those in use.
+
+    A reset does, and what a factory default has left to do after its commit, which may have reached the sector
+    alone. Raises OSError when the boot loader does not say which slot runs.
+    """
+    up = record.up
+    if record.reset is not None:
+        return True
+    if up is None or up.mode is not Mode.FACTORY or boot.running() is not up.target:
+        return False
+    return record.stage is Stage.COMMITTED or (record.stage is Stage.TRIAL and _default(boot) is up.target)
+
+
+def _default(boot: Boot) -> Slot | None:
+    try:
+        return boot.default()
+    except OSError:
+        return None  # the start itself puts the sector right
 
 
 def free_bytes(root: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from firmware.core.vocabulary.device import Phase
 from firmware.core.vocabulary.upgrade import LastOutcome, SlotView, UpgradeStage, UpgradeState
 from firmware.upgrade.ports import Slot
-from firmware.upgrade.record import Mode, Outcome, Record, Stage
+from firmware.upgrade.record import Mode, Outcome, Record, SlotState, Stage
 
 # A failure is shown until somebody logs in, the next success, or this long (specification, 4.7).
 SHOWN_S = 24 * 3600
@@ -34,7 +34,7 @@ def state_of(record: Record, running: Slot, *, checking: bool = False, progress:
             SlotView(slot=slot.value, state=record.slot(slot).state.value, version=record.slot(slot).version)
             for slot in Slot
         ),
-        rollback_ok=record.rollback_ok,
+        rollback_ok=record.rollback_ok and record.slot(running.other).state is SlotState.GOOD,
         id="" if up is None else up.id,
         mode="" if up is None else up.mode.value,
         target="" if up is None else up.version,

@@ -308,6 +308,12 @@ class Machine:
         self.put(replace(self.record, reset=reset))
         return reset
 
+    def told(self, id: str) -> None:
+        """The journal has the outcome `id`: no later start puts it there again. Raises OSError."""
+        last = self.record.last
+        if last is not None and last.id == id and not last.told:
+            self.put(replace(self.record, last=replace(last, told=True)))
+
     def saw(self) -> None:
         """Somebody knows of the newest outcome. Raises OSError."""
         last = self.record.last

@@ -118,7 +118,8 @@ class Reset:
 class Last:
     """The newest outcome. `what` is the mode of the upgrade or the kind of the reset.
 
-    `seen` is set once somebody knows of it; `shown_s` counts how long the status light has told of a failure.
+    `told` is set once the journal has it, `seen` once somebody knows of it; `shown_s` counts how long the status light
+    has told of a failure.
     """
 
     id: str
@@ -129,6 +130,7 @@ class Last:
     after: str = ""
     seen: bool = False
     shown_s: int = 0
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,19 +26,18 @@ from firmware.core.vocabulary.upgrade import (
     ConfirmParams,
     InstallParams,
     UpgradeAnswer,
-    UpgradeEnded,
     UpgradeNote,
     UpgradeRefused,
     UpgradeState,
 )
 from firmware.upgrade.context import GateContext, at_least
 from firmware.upgrade.context import Mode as GateMode
-from firmware.upgrade.gate import approve
 from firmware.upgrade.indication import SHOWN_S, phase_of, state_of
 from firmware.upgrade.machine import TICK_S, Machine, reason_of
 from firmware.upgrade.ports import Approved
 from firmware.upgrade.record import Mode, Outcome, ResetKind, Stage, Upgrade
 from firmware.upgrade.revoking import Revoking
+from firmware.upgrade.telling import Telling
 from firmware.upgrade.waking import Start
 from firmware.upgrade.worker import Worker
 
@@ -86,7 +85,7 @@ class UpgradeService:
         self._progress = 0
         self._restart = asyncio.Event()
         self._restarting: Callable[[], None] | None = None
-        self._told = start.machine.record.last
+        self._telling = Telling(core, start.machine, self._noted)
         self._revoking = Revoking(core, self._machine, self._worker, places.revocations)
 
     # life
@@ -98,9 +97,7 @@ class UpgradeService:
         self._revoking.start()
         while self._notes:
             self._core.bus.publish(UpgradeNote(text=self._notes.pop(0)))
-        last = self._machine.record.last
-        if last is not None and not last.seen:
-            self._announce()
+        await self._telling.start()
         self._show()
 
     async def run(self) -> None:
@@ -108,6 +105,7 @@ class UpgradeService:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._restart_when_asked(), name="upgrade restart")
             tasks.create_task(self._watch_trial(), name="upgrade trial")
+            tasks.create_task(self._telling.run(), name="upgrade outcome told")
             tasks.create_task(self._fade(), name="upgrade failure shown")
             tasks.create_task(self._see_logins(), name="upgrade failure seen")
             tasks.create_task(self._revoking.run(), name="revocations")
@@ -160,11 +158,13 @@ class UpgradeService:
         self._machine.check_free()
 
     def _check_and_write(self, wish: InstallParams, loop: asyncio.AbstractEventLoop) -> Upgrade:
-        """Gate, then state machine; on the worker."""
+        """Gate, then state machine; on the worker, which also loads the gate: most starts never need it."""
+        from firmware.upgrade import gate
+
         bundle = self._places.spool / wish.spool
         if bundle.is_symlink() or not bundle.is_file():
             raise NotFound("upgrade.install.spool", f"there is no {wish.spool} in the spool")
-        approved: Approved = approve(bundle, self._context(GateMode(wish.mode.value)))
+        approved: Approved = gate.approve(bundle, self._context(GateMode(wish.mode.value)))
 
         def progress(percent: int) -> None:
             loop.call_soon_threadsafe(self._progressed, percent)
@@ -311,8 +311,7 @@ class UpgradeService:
         state = state_of(record, self._machine.running, checking=checking, progress=self._progress)
         if not state.same_as(bus.state(UpgradeState)):
             bus.publish(state, cause=cause)
-        if record.last is not None and (self._told is None or record.last.id != self._told.id):
-            self._announce()
+        self._telling.tell()
         phase, detail = phase_of(record)
         if checking and phase in (Phase.NORMAL, Phase.UPGRADE_FAILED):
             phase, detail = Phase.UPGRADING, "checking"
@@ -322,21 +321,6 @@ class UpgradeService:
             return  # the composition root says when the start is over
         if before is None or (before.phase, before.detail) != (phase, detail):
             bus.publish(DevicePhase(phase=phase, detail=detail), cause=cause)
-
-    def _announce(self) -> None:
-        last = self._machine.record.last
-        assert last is not None
-        self._told = last
-        self._core.bus.publish(
-            UpgradeEnded(
-                upgrade=last.id,
-                what=last.what,
-                outcome=last.outcome.value,
-                why=last.why,
-                before=last.before,
-                after=last.after,
-            )
-        )
 
     async def _fade(self) -> None:
         """A failure is shown for a day of running at most."""

@@ -1,8 +1,6 @@
-"""One picture as a JPEG file, and what the file is called."""
+"""One picture as a JPEG file."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 import numpy as np
 import simplejpeg
@@ -39,8 +37,3 @@ def _stretched(zero: int, low: int, high: int) -> Samples:
 
 LUMA = _stretched(0, 16, 235)
 COLOUR = _stretched(0, 16, 240)
-
-
-def snapshot_name(at: datetime) -> str:
-    """The name of a snapshot taken at `at`, the device's local time. Source: manuals 001 and 003, live view."""
-    return at.strftime("snapshot_%Y_%m_%d_%H_%M_%S.jpg")

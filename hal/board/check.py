@@ -26,6 +26,7 @@ from hal.board.models import (
     UartBus,
     VideoBus,
 )
+from hal.board.sensing import Lis3dhNode, Opt3001Node
 from hal.board.sound import AudioInNode, AudioOutNode
 from hal.types import LineRef, Pull
 
@@ -116,7 +117,7 @@ def _addresses(buses: Mapping[str, Bus], nodes: Mapping[str, Node]) -> None:
     controllers = sorted(name for name, bus in buses.items() if isinstance(bus, I2cBus))
     owners: dict[tuple[str, int], str] = {}
     for name, node in nodes.items():
-        if not isinstance(node, Ads1115Node | Mcp23017Node):
+        if not isinstance(node, Ads1115Node | Mcp23017Node | Lis3dhNode | Opt3001Node):
             continue
         if node.bus not in controllers:
             raise Complaint(("nodes", name, "bus"), unknown("I2C bus", node.bus, controllers))

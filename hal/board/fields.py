@@ -64,6 +64,7 @@ MODEL_PATTERN = r"^[A-Z0-9][A-Z0-9-]{0,31}$"
 WORDS_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,80}$"
 DEVICE_PATTERN = r"^/dev/[A-Za-z0-9_./-]{1,100}$"
 ALSA_PATTERN = r"^[A-Za-z][A-Za-z0-9_:,=.-]{0,63}$"
+CONTROL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,43}$"
 
 # What the patterns mean, for people.
 PATTERNS = {
@@ -72,6 +73,7 @@ PATTERNS = {
     WORDS_PATTERN: "1 to 80 characters on one line",
     DEVICE_PATTERN: "a path below /dev",
     ALSA_PATTERN: "the name of an ALSA device, such as plughw:CARD=codec",
+    CONTROL_PATTERN: "the name of a simple mixer control, such as Speaker",
 }
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -88,3 +90,4 @@ Words = Annotated[str, Field(pattern=WORDS_PATTERN)]
 ModelName = Annotated[str, Field(pattern=MODEL_PATTERN)]
 Device = Annotated[str, Field(pattern=DEVICE_PATTERN)]
 AlsaDevice = Annotated[str, Field(pattern=ALSA_PATTERN)]
+MixerControl = Annotated[str, Field(pattern=CONTROL_PATTERN)]

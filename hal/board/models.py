@@ -27,6 +27,7 @@ from hal.board.fields import (
     read_between,
     read_list,
 )
+from hal.board.sensing import IlluminationNode, IrCutNode, Lis3dhNode, Opt3001Node
 from hal.board.soldered import Frozen, Soldered
 from hal.board.sound import AudioInNode, AudioOutNode
 from hal.types import Colour, LineRef, Pull
@@ -397,6 +398,10 @@ Node = (
     | AudioInNode
     | AudioOutNode
     | CameraNode
+    | IlluminationNode
+    | IrCutNode
+    | Lis3dhNode
+    | Opt3001Node
 )
 
 BUSES: dict[str, type[Bus]] = {"gpio": GpioBus, "i2c": I2cBus, "uart": UartBus, "csi": CsiBus, "video": VideoBus}
@@ -410,9 +415,13 @@ NODES: dict[str, type[Node]] = {
     "card-module": CardModuleNode,
     "digital-input": DigitalInputNode,
     "digital-output": DigitalOutputNode,
+    "illumination": IlluminationNode,
     "io-port": IoPortNode,
+    "ir-cut": IrCutNode,
     "led": LedNode,
+    "lis3dh": Lis3dhNode,
     "mcp23017": Mcp23017Node,
+    "opt3001": Opt3001Node,
     "osdp-port": OsdpPortNode,
     "osdp-reader": OsdpReaderNode,
     "relay": RelayNode,

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hal.board.fields import AlsaDevice, Level, Line, PullName, read_list
+from hal.board.fields import AlsaDevice, Level, Line, MixerControl, PullName, read_list
 from hal.board.soldered import Soldered
 from hal.types import Pull
 
@@ -17,9 +17,13 @@ PowerName = Literal["none", "plug-in", "phantom"]
 
 
 class Audio(Soldered):
-    """An ALSA device: its name as ALSA knows it, its format, and the gain it may be given."""
+    """An ALSA device: its name as ALSA knows it, its format, and the gain it may be given.
+
+    `mixer` is a control of the card's own mixer, such as Speaker: it then does as much of the gain as it can.
+    """
 
     device: AlsaDevice
+    mixer: MixerControl | None = None
     rate_hz: Rate = 48000
     channels: int = Field(1, ge=1, le=2)
     gain_min_db: Decibel = -60.0

@@ -14,7 +14,7 @@ from hal.buses.identity import read_identity
 from hal.clock import Clock
 from hal.errors import BoardError, BusError, nearest
 from hal.types import ChipIdentity
-from hal.wires import Gpio, I2c, PcmIn, PcmOut, PulseOut, Uart
+from hal.wires import Gpio, I2c, PcmIn, PcmMixer, PcmOut, PulseOut, Uart
 
 if TYPE_CHECKING:
     from hal.buses.gpio import FactoryGpio
@@ -127,6 +127,13 @@ class RealWires:
             from hal.buses.alsa import AlsaIn
 
             return await AlsaIn.open(owner, device, self._clock, rate_hz=rate_hz, channels=channels)
+
+    async def pcm_mixer(self, owner: str, device: str, control: str, *, capture: bool) -> PcmMixer | None:
+        """A control of the card's own mixer; its user closes it. Raises BusError."""
+        with _library(owner, "pyalsaaudio"):
+            from hal.buses.alsa_mixer import AlsaMixer
+
+            return AlsaMixer.open(owner, device, control, capture=capture)
 
     async def identity(self) -> ChipIdentity:
         """Serial number and chip id of this machine. Raises BusError when it has none."""

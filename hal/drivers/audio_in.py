@@ -131,6 +131,7 @@ class AudioIn(Audio):
         self._handler = self._disabled_handler = None
         self._wire.receive(None)
         async with AsyncExitStack() as whatever_fails:
+            whatever_fails.callback(self._gain.close)
             whatever_fails.push_async_callback(self._wire.close)
             if self._switch is not None:
                 whatever_fails.callback(self._switch.close)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hal.drivers.sound import Audio, Gain, block_of, bytes_of, level_of
+from hal.drivers.sound import Audio, Gain, block_of, bytes_of, level_of, shifted
 from hal.errors import OutOfRange
 from hal.sounds import SoundLevel
 from hal.wires import PcmOut
@@ -35,7 +35,7 @@ class AudioOut(Audio):
         step = self._wire.period_frames
         for start in range(0, len(whole), step):
             block = self._gain.apply(whole[start : start + step])
-            self._level = level_of(block)
+            self._level = shifted(level_of(block), self._gain.of_card_db)
             await self._wire.write(bytes_of(block))
 
     async def drain(self) -> None:
@@ -48,4 +48,7 @@ class AudioOut(Audio):
 
     async def close(self) -> None:
         """Fall silent and give the card back."""
-        await self._wire.close()
+        try:
+            await self._wire.close()
+        finally:
+            self._gain.close()

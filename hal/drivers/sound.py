@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from hal.errors import OutOfRange
 from hal.sounds import SILENCE_DBFS, SoundLevel
+from hal.wires import PcmMixer
 
 Samples: TypeAlias = npt.NDArray[np.int16]
 
@@ -42,19 +43,40 @@ def level_of(block: Samples) -> SoundLevel:
     return SoundLevel(_dbfs(peak), _dbfs(rms))
 
 
+def shifted(level: SoundLevel, db: float) -> SoundLevel:
+    """The level after a further gain."""
+    if not db:
+        return level
+    peak, rms = (max(SILENCE_DBFS, each + db) for each in (level.peak_dbfs, level.rms_dbfs))
+    return SoundLevel(peak, rms)
+
+
 def _dbfs(ratio: float) -> float:
     return max(SILENCE_DBFS, 20 * math.log10(ratio)) if ratio > 0 else SILENCE_DBFS
 
 
 class Gain:
-    """A gain in dB and a mute. A change goes on over `RAMP_S` of the sound that follows, in equal steps per frame."""
+    """A gain in dB and a mute. A change goes on over `RAMP_S` of the sound that follows, in equal steps per frame.
 
-    def __init__(self, name: str, rate_hz: int, range_db: tuple[float, float], db: float = 0.0) -> None:
-        """Start at `db`. Raises OutOfRange."""
+    Where the card has a volume of its own (`mixer`), that does as much of the gain as it can, at once and without a
+    ramp, and the samples are given the rest; `of_card_db` is the card's part.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        rate_hz: int,
+        range_db: tuple[float, float],
+        db: float = 0.0,
+        mixer: PcmMixer | None = None,
+    ) -> None:
+        """Start at `db`. Raises OutOfRange, BusError."""
         self._name = name
+        self._mixer = mixer
         self.range_db = range_db
         self._ramp_frames = round(rate_hz * RAMP_S)
         self.db = self._checked(db)
+        self.of_card_db = 0.0 if mixer is None else mixer.set(db)
         self.muted = False
         self.silenced = False
         self.clipped = 0
@@ -62,8 +84,11 @@ class Gain:
         self._left = 0
 
     def set(self, db: float) -> None:
-        """Change the gain. Raises OutOfRange with value and limits; then it stays what it was."""
-        self.db = self._checked(db)
+        """Change the gain. Raises OutOfRange with value and limits, BusError; then it stays what it was."""
+        checked = self._checked(db)
+        if self._mixer is not None:
+            self.of_card_db = self._mixer.set(checked)
+        self.db = checked
         self._aim()
 
     def mute(self, muted: bool) -> None:
@@ -77,6 +102,11 @@ class Gain:
         self._aim()
         if silenced:
             self.settle()
+
+    def close(self) -> None:
+        """Give the card's own volume back; harmless twice."""
+        if self._mixer is not None:
+            self._mixer.close()
 
     def settle(self) -> None:
         """End a ramp: no sound goes through that could click."""
@@ -98,7 +128,7 @@ class Gain:
         return float(db)
 
     def _wanted(self) -> float:
-        return 0.0 if self.muted or self.silenced else float(10 ** (self.db / 20))
+        return 0.0 if self.muted or self.silenced else float(10 ** ((self.db - self.of_card_db) / 20))
 
     def _aim(self) -> None:
         self._from, self._to = self._at(self._left), self._wanted()

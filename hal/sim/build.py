@@ -29,9 +29,10 @@ from hal.board.models import (
     WiegandOutNode,
     WiegandReaderNode,
 )
+from hal.board.sensing import IlluminationNode, IrCutNode, Lis3dhNode, Opt3001Node
 from hal.board.sound import AudioInNode, AudioOutNode
 from hal.errors import BoardError
-from hal.sim.chips import Ads1115, Mcp23017
+from hal.sim.chips import Ads1115, Lis3dh, Mcp23017, Opt3001
 from hal.sim.nets import Net, Strength
 from hal.sim.peers.base import Peer
 from hal.sim.peers.button import ButtonPeer
@@ -39,6 +40,7 @@ from hal.sim.peers.card_module import CardModulePeer
 from hal.sim.peers.controller import ControllerPeer
 from hal.sim.peers.light import LightPeer, ToldLamp
 from hal.sim.peers.loop import ContactPeer, ResistorLoopPeer
+from hal.sim.peers.optics import CutFilterPeer, IlluminationPeer
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.peers.osdp_reader import OsdpReaderPeer
 from hal.sim.peers.reader import ReaderPeer
@@ -64,6 +66,7 @@ def build_peers(world: World) -> dict[str, Peer]:
         if build is None:
             raise BoardError(f"nodes.{name}", f"{node.compatible!r} has no simulation")
         peers[name] = build(world, name, node)
+    light_the_scene(peers)
     return peers
 
 
@@ -262,7 +265,50 @@ def microphone(world: World, name: str, node: Node) -> Peer:
 def camera(world: World, name: str, node: Node) -> Peer:
     """A camera and what it looks at."""
     assert isinstance(node, CameraNode)
-    return CameraPeer(world, name, node.bus, alias=node.alias)
+    return CameraPeer(world, name, node.bus, world.daylight, alias=node.alias)
+
+
+def accelerometer(world: World, name: str, node: Node) -> Peer:
+    """A sensor of shocks, and a housing that can be hit."""
+    assert isinstance(node, Lis3dhNode)
+    return Lis3dh(world, name, None if node.interrupt is None else world.net(node.interrupt), alias=node.alias)
+
+
+def light_sensor(world: World, name: str, node: Node) -> Peer:
+    """A sensor in the light of the world."""
+    assert isinstance(node, Opt3001Node)
+    return Opt3001(world, name, world.daylight, alias=node.alias)
+
+
+def cut_filter(world: World, name: str, node: Node) -> Peer:
+    """A filter with its coil."""
+    assert isinstance(node, IrCutNode)
+    away = node.line if node.away is None else node.away
+    assert away is not None
+    return CutFilterPeer(
+        world,
+        name,
+        None if node.before is None else resting(world, node.before, node.active),
+        resting(world, away, node.active),
+        active_high=node.active == "high",
+        alias=node.alias,
+    )
+
+
+def illumination(world: World, name: str, node: Node) -> Peer:
+    """The board's own light."""
+    assert isinstance(node, IlluminationNode)
+    net = resting(world, node.line, node.active)
+    return IlluminationPeer(world, name, net, active_high=node.active == "high", alias=node.alias)
+
+
+def light_the_scene(peers: dict[str, Peer]) -> None:
+    """What stands around the lens is before every camera of the board."""
+    cameras = [peer for peer in peers.values() if isinstance(peer, CameraPeer)]
+    for peer in peers.values():
+        if isinstance(peer, IlluminationPeer | CutFilterPeer):
+            for camera in cameras:
+                camera.stands_behind(peer)
 
 
 BUILDERS: dict[type[Node], Callable[[World, str, Node], Peer]] = {
@@ -275,9 +321,13 @@ BUILDERS: dict[type[Node], Callable[[World, str, Node], Peer]] = {
     CardModuleNode: card_module,
     DigitalInputNode: contact,
     DigitalOutputNode: load,
+    IlluminationNode: illumination,
     IoPortNode: terminal,
+    IrCutNode: cut_filter,
     LedNode: light,
+    Lis3dhNode: accelerometer,
     Mcp23017Node: expander,
+    Opt3001Node: light_sensor,
     OsdpPortNode: panel,
     OsdpReaderNode: serial_reader,
     RelayNode: strike,

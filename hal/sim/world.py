@@ -15,7 +15,7 @@ from hal.board import Board, UartBus
 from hal.clock import Clock
 from hal.errors import BoardError, nearest
 from hal.sim.build import build_peers
-from hal.sim.chips import Ads1115, Chip, ChipBus, Mcp23017
+from hal.sim.chips import Ads1115, Chip, ChipBus, Lis3dh, Mcp23017, Opt3001
 from hal.sim.nets import Copper, Net, Voltage
 from hal.sim.peers.base import Peer
 from hal.sim.peers.leaf import LeafPeer
@@ -23,6 +23,7 @@ from hal.sim.peers.loop import LoopPeer
 from hal.sim.peers.probe import ProbePeer
 from hal.sim.peers.switch import StrikePeer
 from hal.sim.pins import SimFactory
+from hal.sim.scene.daylight import Daylight
 from hal.sim.scene.peer import CameraPeer
 from hal.sim.serial import SerialBus
 from hal.sim.time import VirtualClock
@@ -52,6 +53,10 @@ KINDS = {
     "speaker": "speaker",
     "microphone": "microphone",
     "camera": "camera",
+    "accelerometer": "accelerometer",
+    "light_sensor": "light_sensor",
+    "ir_cut": "ir_cut",
+    "illumination": "illumination",
 }
 # A bare name that several things share means the first of these.
 PRIORITY = (
@@ -71,7 +76,13 @@ PRIORITY = (
     "speaker",
     "microphone",
     "camera",
+    "illumination",
+    "ir_cut",
+    "accelerometer",
+    "light_sensor",
 )
+
+CHIPS = (Ads1115, Lis3dh, Mcp23017, Opt3001)
 
 B = TypeVar("B")
 Change = Callable[[str, float, bool | str], None]
@@ -92,6 +103,7 @@ class World:
         self.chance = random.Random(seed)
         self.stepped = isinstance(clock, VirtualClock)
         self.powered = True
+        self.daylight = Daylight()
         self.copper = Copper(clock, self.origin_ns)
         self.nets: dict[LineRef, Net] = {}
         self.voltages: dict[LineRef, Voltage] = {}
@@ -121,7 +133,7 @@ class World:
         chips: dict[int, Chip] = {}
         for node_name, peer in self.peers.items():
             node = self.board.nodes[node_name]
-            if isinstance(peer, Ads1115 | Mcp23017) and getattr(node, "bus", None) == name:
+            if isinstance(peer, CHIPS) and getattr(node, "bus", None) == name:
                 chips[getattr(node, "address", -1)] = peer
         return ChipBus(name, chips, self.clock, self.chance)
 

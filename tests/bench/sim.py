@@ -12,7 +12,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,11 +21,12 @@ import httpx
 
 from firmware.access import ReadersService
 from firmware.access.entry_table import EntryTable
-from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services
+from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services, picture_places
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
 from firmware.core.context import Core
 from firmware.core.events import Event
+from firmware.core.link.channel import Connect
 from firmware.core.service import Service
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
@@ -40,10 +41,12 @@ from hal.sim.peers.light import Lamp
 from hal.sim.peers.loop import LoopPeer
 from hal.sim.peers.osdp_panel import OsdpPanelPeer
 from hal.sim.peers.switch import StrikePeer
+from hal.sim.scene.peer import CameraPeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import NoSuchPeer, World
 from tests.bench.disk import FaultyDisk
+from tests.bench.media import CameraFace, Media
 from tests.bench.sim_faces import Cable, Controller, Light, Panel, Reader, Relay
 
 E = TypeVar("E", bound=Event)
@@ -80,6 +83,7 @@ class SimBench:
         self._events: list[Event] = []
         self.measurements: list[Measurement] = []
         self.disk = FaultyDisk()
+        self.media = Media(self)
         self.began_s = 0.0
         self.was_set_up = False  # before this start
         self.world: World
@@ -87,6 +91,7 @@ class SimBench:
         self._control: Role
         self._network: Role
         self._http: httpx.AsyncClient
+        self._transport: httpx.ASGITransport
 
     def play(self, test: Callable[..., Coroutine[Any, Any, None]], arguments: dict[str, Any]) -> None:
         """Run a test between power on and power off; it fails when it leaves anything behind."""
@@ -201,11 +206,16 @@ class SimBench:
         )
         await self._run(self._network)
         from firmware.interfaces.faces import guarded
+        from firmware.interfaces.video.views import Views
 
-        app = guarded(self._network.core, web=True)
+        views = Views(self._network.core, picture_places(self._board, self.media.reach))
+        watching = self._group.create_task(views.run(), name="views")
+        self._stack.callback(watching.cancel)
+        app = guarded(self._network.core, web=True, views=views)
+        self._transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40000))
         self._http = await self._stack.enter_async_context(
             httpx.AsyncClient(
-                transport=httpx.ASGITransport(app=app, client=("127.0.0.1", 40000)),
+                transport=self._transport,
                 base_url="http://127.0.0.1/api/v1",
                 auth=(USER, PASSWORD),
             )
@@ -213,7 +223,27 @@ class SimBench:
         made = await self._http.post("/setup", json={"name": USER, "password": PASSWORD})
         self.was_set_up = made.status_code == 409
         self.starts += 1
+        self.media.parts = parts
         return True
+
+    async def camera(self, name: str) -> CameraFace:
+        """A camera with its scene; the media role, which most tests do without, starts with the first one."""
+        await self.media.start()
+        peer = self.world.find(f"camera:{name}")
+        assert isinstance(peer, CameraPeer)
+        return CameraFace(self, peer)
+
+    async def enter(self, role: AbstractAsyncContextManager[Role]) -> Role:
+        """Build one more role and run it as long as the firmware runs."""
+        entered = await self._stack.enter_async_context(role)
+        await self._run(entered)
+        return entered
+
+    @property
+    def join(self) -> Connect:
+        """How a role joins control."""
+        join: Connect = self._control.core.link.join  # type: ignore[attr-defined]
+        return join
 
     async def _run(self, role: Role) -> None:
         up = asyncio.Event()
@@ -372,6 +402,14 @@ class SimBench:
     async def api(self, method: str, path: str, body: object = None) -> httpx.Response:
         """A request to the native API as the administrator."""
         return await self._http.request(method, path, json=body)
+
+    async def http(self, method: str, path: str, **how: Any) -> httpx.Response:
+        """Any request to the device, as the administrator unless `auth` says otherwise."""
+        return await self._http.request(method, f"http://127.0.0.1{path}", **how)
+
+    def stranger(self) -> httpx.AsyncClient:
+        """A client that has not logged in."""
+        return httpx.AsyncClient(transport=self._transport, base_url="http://127.0.0.1")
 
     async def enrol(self, card: str | None = None, **more: Any) -> str:
         """Add an entry; returns its id."""

@@ -39,11 +39,18 @@ def until(what: str, check: Callable[[], Any], patience_s: float = PATIENCE_S) -
     raise AssertionError(f"never seen: {what}")
 
 
+def environment() -> dict[str, str]:
+    """What a `lintel` process of a test is started with: this checkout, whose compiled modules are kept.
+
+    An empty PYTHONDONTWRITEBYTECODE counts as unset: with it every process compiles the whole program at its start.
+    """
+    return os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "PYTHONDONTWRITEBYTECODE": ""}
+
+
 def lintel(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run one `lintel` command to its end."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     return subprocess.run(
-        [*LINTEL, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=cwd, env=environment
+        [*LINTEL, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=cwd, env=environment()
     )
 
 
@@ -63,10 +70,9 @@ class Device:
     def start(self) -> None:
         """Start it and wait for the lines a person reads."""
         log = self.output.open("ab")
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
         with log:
             self._process = subprocess.Popen(
-                [*LINTEL, *self._words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+                [*LINTEL, *self._words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment()
             )
         until("the greeting", self._greeted)
 

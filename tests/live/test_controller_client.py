@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from firmware.core.vocabulary.controller import AskAnswer, ControllerReader, ForwardParams
-from firmware.interfaces.controller.client import ControllerClient, NoAnswer
+from firmware.interfaces.controller.client import ControllerClient
+from firmware.interfaces.controller.contract import NoAnswer
 from firmware.interfaces.controller.settings import ControllerHttp
 from tests.live.door_controller import PASSWORD, USER, Authority, DoorController, serving
 

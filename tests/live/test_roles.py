@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.live.device import LINTEL, Device, lintel, running, until
+from tests.live.device import Device, lintel, running, until
 
 CARD = "H10301:42:1234"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def roles(device: Device) -> dict[str, dict[str, Any]]:
@@ -19,17 +17,12 @@ def roles(device: Device) -> dict[str, dict[str, Any]]:
     return {each["role"]: each for each in states if each["topic"] == "station/role"}
 
 
-def test_media_joins_control_and_network_over_the_same_link_and_leaves_it_again(device: Device) -> None:
-    runtime = Path((device.state / "bench.addr").read_text().strip()).parent
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "LINTEL_RUNTIME": str(runtime)}
-    command = [*LINTEL, "run", "--role", "media", "--state", str(device.state)]
-    with subprocess.Popen(command, env=environment) as media:
-        try:
-            until("media ready", lambda: roles(device).get("media", {}).get("ready"))
-            assert {name for name, state in roles(device).items() if state["joined"]} == {"control", "network", "media"}
-        finally:
-            media.terminate()
-    until("media gone", lambda: not roles(device).get("media", {}).get("joined"))
+def test_media_joins_control_and_network_over_the_same_link_and_comes_back_after_a_crash(device: Device) -> None:
+    until("media ready", lambda: roles(device).get("media", {}).get("ready"))
+    assert {name for name, state in roles(device).items() if state["joined"]} == {"control", "network", "media"}
+    old = device.kill("media")
+    device.wait_ready("media", other_than=old)
+    until("media ready", lambda: roles(device).get("media", {}).get("ready"))
 
 
 def test_the_door_opens_while_the_network_role_is_dead(device: Device) -> None:
@@ -60,7 +53,7 @@ def test_a_killed_board_process_takes_its_roles_along_and_the_next_start_finds_e
     device.start()
     device.set_up()
     entry = device.enrol(CARD)
-    pids = [device.pid("control"), device.pid("network")]
+    pids = [device.pid(role) for role in ("control", "media", "network")]
     device.kill_board()
     until("the roles gone", lambda: not [pid for pid in pids if Path(f"/proc/{pid}/cmdline").exists()])
     done = lintel("bench", "--state", str(device.state), "state")

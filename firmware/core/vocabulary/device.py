@@ -70,9 +70,10 @@ class NetworkState(State):
 @topic("device/identify")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentifyState(State):
-    """Somebody asked the device to show which one it is."""
+    """Somebody asked the device to show which one it is: by its light, and with `sound` by its speaker as well."""
 
     active: bool
+    sound: bool = False
 
 
 class GestureKind(StrEnum):
@@ -86,11 +87,12 @@ class GestureKind(StrEnum):
 @topic("device/button")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ButtonState(State):
-    """A button, held down or not."""
+    """A button, held down or not; `ripe` while it has been held for its long action and was not let go yet."""
 
     keys: ClassVar[tuple[str, ...]] = ("button",)
     button: str
     pressed: bool
+    ripe: bool = False
 
 
 @topic("device/button/gesture")
@@ -101,6 +103,18 @@ class ButtonGesture(Pulse):
     button: str
     gesture: GestureKind
     held_s: float
+
+
+@topic("device/button/action")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonAction(Pulse):
+    """What a gesture asked for has been done, or not: `code` is `done` or an error code of the action table."""
+
+    button: str
+    gesture: GestureKind
+    action: str
+    code: str
+    message: str = ""
 
 
 class HoldOutcome(StrEnum):
@@ -149,3 +163,10 @@ class IdentifyParams:
 
     active: bool
     for_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocateParams:
+    """Let the device be seen and heard for so long. Source: manual 000, Locate device."""
+
+    duration_s: Annotated[float, Field(gt=0, le=3600)] = 30.0

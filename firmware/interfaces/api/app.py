@@ -1,17 +1,17 @@
 """The native API and the status page as one ASGI application; see docs/security.md for the guard before it.
 
-Only this room imports FastAPI, and only the network role imports this room.
+Only this room imports FastAPI (when its description is asked for), and only the network role imports this room.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import WebSocketRoute
 
 from firmware import VERSION
 from firmware.core.actions import Level
@@ -21,7 +21,9 @@ from firmware.interfaces.api.accounts import Accounts
 from firmware.interfaces.api.certificates import Certificates
 from firmware.interfaces.api.commands import Commands
 from firmware.interfaces.api.events import PATH, Events
+from firmware.interfaces.api.logs import Logs
 from firmware.interfaces.api.page import Page
+from firmware.interfaces.api.pictures import Pictures
 from firmware.interfaces.api.reading import Reading
 from firmware.interfaces.api.routes import Routes, Schemas, answer
 from firmware.interfaces.api.sessions import WebSessions
@@ -32,6 +34,7 @@ from firmware.interfaces.http.credentials import COOKIES
 from firmware.interfaces.http.errors import answer_to, refusal
 from firmware.interfaces.http.face import Face, Policy
 from firmware.interfaces.http.guard import Faults
+from firmware.interfaces.video.views import Views
 from hal.errors import nearest
 
 ROOT = "/api/v1"
@@ -49,24 +52,20 @@ POLICY = Policy(
         ("GET", "/page/icon.svg"): "belongs to that form",
     },
 )
+TITLE = "Lintel native API"
 
 
 class Api:
     """What was built: the application, the least level of each of its routes, and its open streams."""
 
-    def __init__(self, core: Core, *, web: bool, spool: Spool | None = None) -> None:
-        self.app = FastAPI(
-            title="Lintel native API",
-            version=VERSION,
-            docs_url=None,
-            redoc_url=None,
-            openapi_url=None,
-            redirect_slashes=False,
-        )
+    def __init__(self, core: Core, *, web: bool, spool: Spool | None = None, views: Views | None = None) -> None:
+        self.app = Starlette()
+        self.app.router.redirect_slashes = False
         self._schemas = Schemas()
         self._document: dict[str, Any] | None = None
         self.events = Events(core)
         self._spool = spool
+        self._views = views
         self.levels = self._add_api(core) | (self._add_page(core) if web else {})
         self.app.add_middleware(Faults, policy=POLICY)
         self.app.add_exception_handler(StationError, _station_error)
@@ -79,11 +78,14 @@ class Api:
         Accounts(core).add_to(routes)
         WebSessions(core).add_to(routes)
         Certificates(core).add_to(routes)
+        Logs(core).add_to(routes)
         Upgrades(core, self._spool).add_to(routes)
+        if self._views is not None:
+            Pictures(core, self._views).add_to(routes)
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
         routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")
-        self.app.router.add_api_websocket_route(PATH, self.events.socket)
+        self.app.router.routes.append(WebSocketRoute(PATH, self.events.socket))
         return routes.levels
 
     def face(self) -> Face:
@@ -95,8 +97,13 @@ class Api:
             policy=POLICY,
             levels=self.levels,
             sizes={} if self._spool is None else {UPLOAD: self._spool.largest},
-            close=self.events.streams.close,
+            close=self._close,
         )
+
+    def _close(self) -> None:
+        self.events.streams.close()
+        if self._views is not None:
+            self._views.close()
 
     def _add_page(self, core: Core) -> dict[tuple[str, str], Level]:
         routes = Routes(self.app.router, self._schemas, "", described=False)
@@ -105,7 +112,7 @@ class Api:
 
     async def _openapi(self, _: Request) -> Response:
         if self._document is None:
-            document = get_openapi(title=self.app.title, version=self.app.version, routes=self.app.routes)
+            document = self._schemas.document(TITLE, VERSION)
             components = document.setdefault("components", {})
             components["schemas"] = {**components.get("schemas", {}), **self._schemas.components}
             components["securitySchemes"] = {

@@ -1,7 +1,7 @@
 """How a route is added: with its least level, always; and how its OpenAPI text is made of value classes.
 
 Endpoints take the request and give the answer themselves, so that every body is read by one decoder and
-every error has one shape.
+every error has one shape. FastAPI makes the description, and only when somebody asks for it: it takes long to load.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from fastapi import APIRouter
 from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
 
 from firmware.core.actions import Caller, Level
 from firmware.core.errors import Forbidden, Invalid
 from firmware.core.values import decode, encode
 from firmware.interfaces.api.shapes import ErrorBody
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
 
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -78,10 +81,53 @@ def answer_value(value: object, status: int = 200) -> Response:
 
 
 class Schemas:
-    """JSON schemas of value classes, shared by reference in the OpenAPI document."""
+    """The routes that are described, and JSON schemas of their value classes, shared by reference in the document."""
 
     def __init__(self) -> None:
         self.components: dict[str, Any] = {}
+        self.routes: list[Described] = []
+
+    def document(self, title: str, version: str) -> dict[str, Any]:
+        """The OpenAPI document of the routes, without what is said of all of them together."""
+        from fastapi import APIRouter
+        from fastapi.openapi.utils import get_openapi
+
+        router = APIRouter()
+        for route in self.routes:
+            self._add(router, route)
+        return get_openapi(title=title, version=version, routes=router.routes)
+
+    def _add(self, router: APIRouter, route: Described) -> None:
+        good: dict[str, Any] = {"description": route.summary}
+        if route.gives is not None:
+            good["content"] = {route.kind: {"schema": self.of(route.gives)}}
+        extra: dict[str, Any] = {"parameters": [*_path_parameters(route.path), *self._query_parameters(route.query)]}
+        if route.takes is not None:
+            extra["requestBody"] = {"required": True, "content": {route.body: {"schema": self.of(route.takes)}}}
+        router.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=[route.method],
+            summary=route.summary,
+            status_code=route.status,
+            response_model=None,
+            response_class=Response,
+            responses={
+                route.status: good,
+                "default": {"description": "An error", "content": content(self.of(ErrorBody))},
+            },
+            openapi_extra=extra,
+            operation_id=f"{route.method.lower()}{re.sub(r'[^a-z0-9]+', '_', route.path)}",
+        )
+
+    def _query_parameters(self, query: Any) -> list[dict[str, Any]]:
+        if query is None:
+            return []
+        properties = self.of(query)["properties"]
+        return [
+            {"name": each.name, "in": "query", "required": False, "schema": properties[each.name]}
+            for each in fields(query)
+        ]
 
     def of(self, cls: Any) -> dict[str, Any]:
         """The schema of a class; what it refers to is added to the components."""
@@ -95,10 +141,26 @@ def content(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": dict(schema)}}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What a route says of itself: its value classes are looked into only when somebody wants to read it."""
+
+    method: str
+    path: str
+    endpoint: Endpoint
+    summary: str
+    status: int
+    takes: Any
+    query: Any
+    gives: Any
+    kind: str
+    body: str
+
+
 class Routes:
     """Adds routes below `root`; `levels` lists every one of them with the least level it asks for."""
 
-    def __init__(self, router: APIRouter, schemas: Schemas, root: str, *, described: bool = True) -> None:
+    def __init__(self, router: Router, schemas: Schemas, root: str, *, described: bool = True) -> None:
         self._router = router
         self._schemas = schemas
         self._root = root
@@ -126,37 +188,25 @@ class Routes:
         """
         path = self._root + path
         self.levels[method, path] = level
-        good: dict[str, Any] = {"description": summary}
-        if gives is not None:
-            good["content"] = {kind: {"schema": self._schemas.of(gives)}}
-        extra: dict[str, Any] = {"parameters": [*_path_parameters(path), *self._query_parameters(query)]}
-        if takes is not None:
-            extra["requestBody"] = {"required": True, "content": {body: {"schema": self._schemas.of(takes)}}}
-        self._router.add_api_route(
-            path,
-            _guarded(endpoint, level),
-            methods=[method],
-            summary=summary,
-            status_code=status,
-            response_model=None,
-            response_class=Response,
-            responses={
-                status: good,
-                "default": {"description": "An error", "content": content(self._schemas.of(ErrorBody))},
-            },
-            include_in_schema=self._described,
-            openapi_extra=extra,
-            operation_id=f"{method.lower()}{re.sub(r'[^a-z0-9]+', '_', path)}",
-        )
-
-    def _query_parameters(self, query: Any) -> list[dict[str, Any]]:
-        if query is None:
-            return []
-        properties = self._schemas.of(query)["properties"]
-        return [
-            {"name": each.name, "in": "query", "required": False, "schema": properties[each.name]}
-            for each in fields(query)
-        ]
+        guarded = _guarded(endpoint, level)
+        route = Route(path, guarded, methods=[method])
+        route.methods = {method}  # a HEAD that nobody declared has no level
+        self._router.routes.append(route)
+        if self._described:
+            self._schemas.routes.append(
+                Described(
+                    method=method,
+                    path=path,
+                    endpoint=guarded,
+                    summary=summary,
+                    status=status,
+                    takes=takes,
+                    query=query,
+                    gives=gives,
+                    kind=kind,
+                    body=body,
+                )
+            )
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """Service `api`: the HTTP server of the device, with every face over HTTP, on a door for HTTP and one for HTTPS.
 
-FastAPI is imported when the service is made ready, so that other roles never pay for it.
+Starlette is imported when the service is made ready, so that other roles never pay for it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,8 +20,12 @@ from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.api.settings import Access, HttpSettings
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from firmware.interfaces.http.limits import Deadlines, Limits
     from firmware.interfaces.http.server import Door, Server
+    from firmware.interfaces.video.place import Place
+    from firmware.interfaces.video.views import Views
 
 Address = tuple[str, int]
 
@@ -45,8 +51,12 @@ class ApiService:
         deadlines: Deadlines | None = None,
         limits: Limits | None = None,
         spool: Path | None = None,
+        places: Sequence[Place] = (),
     ) -> None:
-        """`spool` is where uploads lie on their way to control; without one nothing is uploaded."""
+        """`spool` is where uploads lie on their way to control; without one nothing is uploaded.
+
+        `places` are the picture sources.
+        """
         self._core = core
         self._http = (host, port)
         self._https = https if tls is not None else None
@@ -55,10 +65,18 @@ class ApiService:
         self._deadlines = deadlines
         self._limits = limits
         self._spool = spool
+        self._places = places
+        self._views: Views | None = None
         self._server: Server | None = None
         self._context: ssl.SSLContext | None = None
         self._trouble = ""
         self._wanted: dict[str, Address] = {}
+        self._app: ASGIApp | None = None
+
+    @property
+    def app(self) -> ASGIApp | None:
+        """The application while it is served; None when it is not."""
+        return self._app
 
     @property
     def address(self) -> Address:
@@ -72,6 +90,7 @@ class ApiService:
         from firmware.interfaces.faces import guarded, host_names
         from firmware.interfaces.http.limits import Limits
         from firmware.interfaces.http.server import Server
+        from firmware.interfaces.video.views import Views
 
         params = self._core.params
         if HttpSettings.group not in params:
@@ -81,12 +100,14 @@ class ApiService:
         spool = None if self._spool is None else Spool(self._spool, self._core)
         if spool is not None:
             await spool.clear()
+        views = self._views = Views(self._core, self._places) if self._places else None
         guard = guarded(
             self._core,
             web=self._web,
             spool=spool,
             names=lambda: own | frozenset(params.get(HttpSettings).host_names),
             hsts=lambda: params.get(HttpSettings).hsts,
+            views=views,
         )
         sizes = {path: size for face in guard.faces for path, size in face.sizes.items()}
         self._wanted = {}
@@ -103,13 +124,14 @@ class ApiService:
             trouble = self._trouble
             await self.stop()
             raise Unavailable("http", trouble)
+        self._app = guard
 
     async def run(self) -> None:
         """Serve, and follow the settings, until cancelled."""
-        import asyncio
-
         assert self._server is not None, "start comes first"
         async with asyncio.TaskGroup() as group:
+            if self._views is not None:
+                group.create_task(self._views.run(), name="views")
             group.create_task(self._server.serve(), name="http")
             with self._core.bus.subscribe(ParamsChanged, CertificateChanged) as changes:
                 await self._obey()  # what changed before somebody listened
@@ -119,6 +141,7 @@ class ApiService:
 
     async def stop(self) -> None:
         """Stop serving."""
+        self._app = None
         if self._server is not None:
             await self._server.close()
             self._server = None

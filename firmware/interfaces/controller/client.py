@@ -17,10 +17,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from firmware.core.vocabulary.controller import AskAnswer, ControllerReader, ForwardParams
-from firmware.interfaces.controller.contract import Garbled, answer_of, question_of, readers_of
-from firmware.interfaces.controller.reach import Unreachable, find
+from firmware.interfaces.controller.contract import Garbled, NoAnswer, answer_of, question_of, readers_of
 from firmware.interfaces.controller.settings import Authentication, ControllerHttp
+from firmware.interfaces.outgoing.reach import Peer, Unreachable, find
+from firmware.interfaces.outgoing.tls import trusting
 
+WHAT = "door controller"
 BODY_BYTES = 16 * 1024
 CONNECT_S = 2.0
 # A list of readers may take longer than a person at a door would wait.
@@ -31,14 +33,9 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Ag
 Steps = Generator[httpx.Request, httpx.Response, None]
 
 
-class NoAnswer(Exception):
-    """The controller said nothing that can be used; says why in words."""
-
-
 def tls_of(settings: ControllerHttp) -> ssl.SSLContext:
     """How the controller's certificate is checked; TLS 1.2 at least."""
-    context = ssl.create_default_context(cadata=settings.ca or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = trusting(settings.ca)
     if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -97,8 +94,6 @@ class ControllerClient:
         await self._transport.aclose()
 
     async def _exchange(self, method: str, path: str, body: Any, within_s: float) -> bytes:
-        if not self._settings.url:
-            raise NoAnswer("no address is set (controller_http.url)")
         limit = asyncio.timeout(within_s)
         try:
             async with limit:
@@ -128,7 +123,7 @@ class ControllerClient:
 
     async def _request(self, method: str, path: str, body: Any) -> httpx.Request:
         settings = self._settings
-        target = await find(settings.host, settings.port, local=settings.local)
+        target = await find(settings.host, settings.port, Peer(what=WHAT, local=settings.local, private=True))
         host = f"[{target.address}]" if ":" in target.address else target.address
         return httpx.Request(
             method,

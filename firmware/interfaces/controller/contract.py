@@ -21,6 +21,10 @@ class Garbled(Exception):
     """The controller answered something that the contract does not know; says what in words."""
 
 
+class NoAnswer(Exception):
+    """The controller said nothing that can be used; says why in words."""
+
+
 def question_of(forward: ForwardParams, *, id: str, device: str, reader: str) -> dict[str, Any]:
     """The body of a question; `card` and `pin` are null when nothing of the kind was presented."""
     card = {"bits": forward.bits, "readings": list(forward.fitting)} if forward.bits else None

@@ -7,7 +7,7 @@ only while control says that the controller is connected this way.
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from firmware.core.actions import Invocation, Level, Nothing
 from firmware.core.bus import Subscription
@@ -18,22 +18,51 @@ from firmware.core.vocabulary.controller import (
     AskParams,
     ControllerPeer,
     ControllerProtocol,
+    ControllerReader,
     ControllerReaders,
     ControllerRisk,
     ControllerState,
     ControllerWarning,
+    ForwardParams,
 )
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import ParamsChanged
-from firmware.interfaces.controller.client import ControllerClient, NoAnswer
+from firmware.interfaces.controller.contract import NoAnswer
 from firmware.interfaces.controller.settings import ControllerHttp
 from hal.errors import nearest
+
+if TYPE_CHECKING:
+    from firmware.interfaces.controller.client import ControllerClient
 
 UNSAFE = {
     ControllerRisk.UNVERIFIED: "the controller's certificate is not checked (controller_http.verify is off)",
     ControllerRisk.PLAIN_HTTP: "cards and answers go over the network in the clear (http://)",
     ControllerRisk.LOCAL_ADDRESS: "a controller on this device itself or at a link-local address is allowed",
 }
+
+
+class Nobody:
+    """Stands where a client would, while no address is set: most devices never load one."""
+
+    async def ask(self, question: ForwardParams, within_s: float) -> AskAnswer:
+        """Raises NoAnswer."""
+        raise NoAnswer("no address is set (controller_http.url)")
+
+    async def readers(self) -> tuple[ControllerReader, ...]:
+        """Raises NoAnswer."""
+        raise NoAnswer("no address is set (controller_http.url)")
+
+    async def close(self) -> None:
+        """Nothing to give up."""
+
+
+def client_of(settings: ControllerHttp, device: str) -> ControllerClient | Nobody:
+    """A client for these settings."""
+    if not settings.url:
+        return Nobody()
+    from firmware.interfaces.controller.client import ControllerClient
+
+    return ControllerClient(settings, device)
 
 
 class ControllerHttpService:
@@ -45,7 +74,7 @@ class ControllerHttpService:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._client: ControllerClient | None = None
+        self._client: ControllerClient | Nobody | None = None
         self._settings: ControllerHttp | None = None
 
     async def start(self) -> None:
@@ -94,7 +123,7 @@ class ControllerHttpService:
         if settings is self._settings and self._client is not None:
             return
         info = self._core.bus.state(DeviceInfo)
-        former, self._client = self._client, ControllerClient(settings, "" if info is None else info.serial)
+        former, self._client = self._client, client_of(settings, "" if info is None else info.serial)
         self._settings = settings
         standing = {
             ControllerRisk.UNVERIFIED: not settings.verify and settings.url.startswith("https:"),
@@ -149,7 +178,7 @@ class ControllerHttpService:
             return
         self._tell(client, "")
 
-    def _tell(self, client: ControllerClient, trouble: str) -> None:
+    def _tell(self, client: ControllerClient | Nobody, trouble: str) -> None:
         # What a client of former settings found out is nobody's business any more.
         if client is self._client and self._wanted():
             self._core.bus.publish(ControllerPeer(reachable=not trouble, reason=trouble))

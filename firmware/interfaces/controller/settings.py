@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
-from cryptography.x509 import load_pem_x509_certificates
 from pydantic import AfterValidator, Field, model_validator
 
 from firmware.core.actions import Level
 from firmware.core.params import Group, param
+from firmware.interfaces.outgoing.fields import Pem, checked_url
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -27,38 +27,10 @@ class Authentication(StrEnum):
 
 
 def _checked_url(url: str) -> str:
-    if not url:
-        return url
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"is not an address: {error}") from None
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-        raise ValueError("is not an address; write https://HOST[:PORT][/PATH]")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a name or password; there are parameters for them")
-    if parts.query or parts.fragment or "?" in url or "#" in url:
-        raise ValueError("ends with the path; it has no query and no fragment")
-    if port == 0 or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ValueError("is not an address; write https://HOST[:PORT][/PATH]")
-    return url.rstrip("/")
-
-
-def _checked_ca(pem: str) -> str:
-    if not pem.strip():
-        return ""
-    if "PRIVATE KEY" in pem:
-        raise ValueError("holds a private key; only the certificate of the authority belongs here")
-    try:
-        load_pem_x509_certificates(pem.encode())
-    except ValueError:
-        raise ValueError("is not a certificate in PEM form (-----BEGIN CERTIFICATE-----)") from None
-    return pem
+    return checked_url(url, tuple(DEFAULT_PORTS))
 
 
 Url = Annotated[str, Field(max_length=512), AfterValidator(_checked_url)]
-Pem = Annotated[str, Field(max_length=65_536), AfterValidator(_checked_ca)]
 
 
 class ControllerHttp(Group):

@@ -52,6 +52,11 @@ def address_of(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
+def via_of(scope: Scope, policy: Policy) -> str:
+    """The way a request came: the face's own, or `cloud` through the dispatcher."""
+    return str(scope.get("remote", policy.via))
+
+
 def from_here(address: str) -> bool:
     """Whether an address is of this machine."""
     try:
@@ -139,7 +144,7 @@ class Credentials:
 
     async def _judged(self, scope: Scope, policy: Policy, scheme: str, verdict: Verdict) -> Visitor:
         if verdict.login is Login.GRANTED:
-            caller = Caller(verdict.name, verdict.level, policy.via, verdict.ptz)
+            caller = Caller(verdict.name, verdict.level, via_of(scope, policy), verdict.ptz)
             return Visitor(caller=caller, scheme=scheme, address=address_of(scope))
         if verdict.login is Login.THROTTLED:
             raise throttled(verdict)
@@ -154,13 +159,17 @@ class Credentials:
         return "log in"
 
     def _anonymous(self, scope: Scope, policy: Policy, *, optional: bool) -> Visitor | None:
+        if "remote" in scope:
+            return None  # whoever comes from the cloud always logs in
         allowed = self._core.bus.state(AnonymousState)
         address = address_of(scope)
         if allowed is not None and allowed.viewing:
-            caller = Caller(ANONYMOUS, Level.VIEWER, policy.via, allowed.ptz)
+            caller = Caller(ANONYMOUS, Level.VIEWER, via_of(scope, policy), allowed.ptz)
             return Visitor(caller=caller, scheme="anonymous", address=address)
         if optional:
-            return Visitor(caller=Caller(address, Level.ANONYMOUS, policy.via), scheme="none", address=address)
+            return Visitor(
+                caller=Caller(address, Level.ANONYMOUS, via_of(scope, policy)), scheme="none", address=address
+            )
         return None
 
     async def _session(self, scope: Scope, policy: Policy) -> Visitor | None:
@@ -174,7 +183,7 @@ class Credentials:
             sent = Headers(scope=scope).get(CSRF_HEADER, "")
             if not hmac.compare_digest(sent.encode(), session.csrf.encode()):
                 raise HttpRefusal(403, "forbidden", CSRF_HEADER, "is not the token of this session")
-        caller = Caller(session.name, session.level, policy.via, session.ptz)
+        caller = Caller(session.name, session.level, via_of(scope, policy), session.ptz)
         return Visitor(caller=caller, scheme="session", address=address_of(scope))
 
     async def _basic(self, scope: Scope, text: str, policy: Policy) -> Verdict:
@@ -182,7 +191,7 @@ class Credentials:
         if found is None:
             return Verdict(login=Login.REFUSED)
         asked = VerifyBasic(
-            name=found[0], password=found[1], address=address_of(scope), via=policy.via, page=page_of(scope)
+            name=found[0], password=found[1], address=address_of(scope), via=via_of(scope, policy), page=page_of(scope)
         )
         return await self.ask("accounts.verify_basic", asked, Verdict)
 
@@ -192,7 +201,7 @@ class Credentials:
             target=target_of(scope),
             fields=text,
             address=address_of(scope),
-            via=policy.via,
+            via=via_of(scope, policy),
             page=page_of(scope),
             compatible=policy.compatible,
         )

@@ -153,7 +153,9 @@ class Guard:
         check_origin(scope, headers, policy)
         check_content(scope, headers, policy)
         route = route_of(scope)
-        if route in policy.public or (route in policy.until_setup and self._needs_setup()):
+        # Whoever comes from the cloud always logs in: the first administrator stands at the device's own network.
+        at_home = "remote" not in scope
+        if at_home and (route in policy.public or (route in policy.until_setup and self._needs_setup())):
             address = address_of(scope)
             return Visitor(caller=Caller(address, Level.ANONYMOUS, policy.via), scheme=PUBLIC, address=address)
         return await self._credentials.visitor(scope, policy, optional=route in policy.optional)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
 from enum import Enum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
@@ -98,6 +99,32 @@ def refusal(status: int, code: str, where: str, message: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+# The key of a connection's `Takeover` among the extensions of a request.
+STREAM = "lintel.stream"
+STREAM_SOCKET_BYTES = 256 * 1024
+
+
+class Takeover:
+    """For an answer that writes to its connection itself once its head is out, until the connection closes."""
+
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+        self._transport = transport
+        self._cycle = cycle
+
+    def begin(self) -> asyncio.Transport:
+        """Called before the head is sent: the body has no length and no chunks, the connection ends with it.
+
+        A write that does not go out whole pauses the connection, so a client that takes nothing meets its deadline.
+        """
+        self._cycle.chunked_encoding = False
+        self._cycle.keep_alive = False
+        self._transport.set_write_buffer_limits(high=1)
+        connection = self._transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_SOCKET_BYTES)
+        return self._transport
+
+
 class StrictHttp(HttpToolsProtocol):
     """An HTTP/1.1 connection that nobody can keep by doing nothing."""
 
@@ -181,6 +208,8 @@ class StrictHttp(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._active = cycle
+        extensions = cast(dict[str, Any], cycle.scope.setdefault("extensions", {}))
+        extensions[STREAM] = Takeover(self.transport, cycle)
         super()._start_asgi_task(cycle, app)
 
     def _tell_gone(self) -> None:

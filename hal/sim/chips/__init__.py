@@ -6,6 +6,8 @@ driver that swaps a word or forgets a busy bit fails here as it would on the ben
 
 from hal.sim.chips.ads1115 import Ads1115
 from hal.sim.chips.bus import Chip, ChipBus, SimI2c
+from hal.sim.chips.lis3dh import Lis3dh
 from hal.sim.chips.mcp23017 import Mcp23017
+from hal.sim.chips.opt3001 import Opt3001
 
-__all__ = ["Ads1115", "Chip", "ChipBus", "Mcp23017", "SimI2c"]
+__all__ = ["Ads1115", "Chip", "ChipBus", "Lis3dh", "Mcp23017", "Opt3001", "SimI2c"]

@@ -16,6 +16,9 @@ def scene_data(scene: SceneState) -> Message:
         "plate": scene.plate,
         "film": None if scene.film is None else str(scene.film),
         "origin_ns": scene.origin_ns,
+        "lux": scene.lux,
+        "lit": scene.lit,
+        "cut": scene.cut,
     }
 
 
@@ -28,4 +31,7 @@ def scene_of(data: Message) -> SceneState:
         plate=str(data["plate"]),
         film=None if film is None else Path(film),
         origin_ns=int(data["origin_ns"]),
+        lux=float(data["lux"]),
+        lit=bool(data["lit"]),
+        cut=bool(data["cut"]),
     )

@@ -9,13 +9,19 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneState:
-    """The scene now. `present`: a camera is there, with power; `origin_ns` is when the clock in the picture was 0."""
+    """The scene now. `present`: a camera is there, with power; `origin_ns` is when the clock in the picture was 0.
+
+    `lux` is the light around, `lit` whether the board's illuminator is on, `cut` whether infrared is filtered out.
+    """
 
     present: bool
     faults: frozenset[str]
     plate: str
     film: Path | None
     origin_ns: int
+    lux: float = 500.0
+    lit: bool = False
+    cut: bool = True
 
 
 class Eye(Protocol):

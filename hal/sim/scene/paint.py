@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hal.pictures import CameraSettings, Picture, Size
 from hal.planes import Samples, picture_of, samples, scaled
+from hal.sim.scene import happenings
 from hal.sim.scene.glyphs import COLUMNS, GLYPHS, ROWS
 
 Colour = tuple[int, int, int]
@@ -26,8 +27,11 @@ INK: Colour = (16, 128, 128)
 CARD: Colour = (200, 90, 160)
 
 CARD_PERIOD_S, PLATE_PERIOD_S = 8.0, 12.0
-# The light: an exposure of this length is right. At night it is not reached at any usual frame rate.
-DAY_EXPOSURE_US, NIGHT_EXPOSURE_US = 5_000, 400_000
+# The light: at 500 lx an exposure of 5 ms is right. At night that is not reached at any usual frame rate.
+EXPOSURE_US_LUX = 5_000 * 500
+NIGHT_LUX = 6.25
+# What an illuminator of the board adds for a sensor that sees its light.
+LAMP_LUX = 60.0
 COVER_LUMA = 24
 NOISE = 2
 COARSE, BLUR = 4, 3
@@ -35,14 +39,18 @@ COARSE, BLUR = 4, 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What happens to the picture between the scene and the sensor, and how the camera is tuned."""
+    """What happens to the picture between the scene and the sensor, and how the camera is tuned.
+
+    `lux` is the light around; `lit` is whether an illuminator is on, `cut` whether the filter keeps infrared out.
+    """
 
     settings: CameraSettings
     fps: float
-    covered: bool = False
-    blurred: bool = False
-    turned: bool = False
-    dark: bool = False
+    t_s: float = 0.0
+    faults: frozenset[str] = frozenset()
+    lux: float = 500.0
+    lit: bool = False
+    cut: bool = True
 
 
 class Canvas:
@@ -125,29 +133,49 @@ class ScenePainter:
 
 def exposed(view: View) -> float:
     """How much light reaches the sensor, 1 is right: exposure time over the time the light needs."""
-    needed = NIGHT_EXPOSURE_US if view.dark else DAY_EXPOSURE_US
+    lux = min(view.lux, NIGHT_LUX) if "dark" in view.faults else view.lux
+    if view.lit and not view.cut:
+        lux += LAMP_LUX
     frame_us = 1e6 / view.fps
-    if view.settings.exposure_us is not None:
-        return min(view.settings.exposure_us, frame_us) / needed
-    longest = min(frame_us, view.settings.longest_exposure_us or frame_us)
-    return min(1.0, longest / needed)
+    exposure_us = view.settings.exposure_us
+    if exposure_us is not None:
+        return min(exposure_us, frame_us) * lux / EXPOSURE_US_LUX
+    longest_us = min(frame_us, view.settings.longest_exposure_us or frame_us)
+    return min(1.0, longest_us * lux / EXPOSURE_US_LUX)
 
 
 def seen(picture: Picture, view: View, seq: int) -> Picture:
-    """What the sensor makes of a picture: turned away, covered, blurred, lit, tuned, with noise."""
-    y, u, v = samples(picture.y), samples(picture.u), samples(picture.v)
-    if view.turned:
+    """What the sensor makes of a picture: people in it, turned away, covered, blurred, lit, tuned, with noise."""
+    y, u, v = _before(picture, view)
+    if "turned" in view.faults:
         y, u, v = (_turned(plane) for plane in (y, u, v))
-    if view.covered:
+    if "rain" in view.faults:
+        y = happenings.in_the_rain(y, seq)
+    if "sprayed" in view.faults:
+        y = happenings.sprayed(y)
+    if "covered" in view.faults:
         y, u, v = np.full_like(y, COVER_LUMA), np.full_like(u, 128), np.full_like(v, 128)
-    if view.blurred:
+    if "blurred" in view.faults:
         y, u, v = (_blurred(plane) for plane in (y, u, v))
     settings = view.settings
-    gain = exposed(view) * settings.contrast / 50
+    light = exposed(view)
+    gain = light * settings.contrast / 50
     offset = 128 - 128 * settings.contrast / 50 + (settings.brightness - 50) * 2.55
-    hues = min(1.0, exposed(view)) * settings.saturation / 50
+    hues = min(1.0, light) * settings.saturation / 50
     u, v = (_levels(plane, hues, 128 - 128 * hues) for plane in (u, v))
     return picture_of(_noisy(_levels(y, gain, offset), seq), u, v, limited=picture.limited)
+
+
+def _before(picture: Picture, view: View) -> tuple[Samples, Samples, Samples]:
+    """The scene itself, with what happens in it."""
+    y, u, v = samples(picture.y), samples(picture.u), samples(picture.v)
+    if "people" in view.faults:
+        y = happenings.with_people(y, view.t_s)
+    if "lamp" in view.faults:
+        y = happenings.under_a_lamp(y)
+    if not view.cut:
+        y = happenings.in_infrared(y, u, v)
+    return y, u, v
 
 
 def _levels(plane: Samples, gain: float, offset: float) -> Samples:

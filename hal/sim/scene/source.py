@@ -99,10 +99,11 @@ class SceneFrames:
         view = View(
             settings=running.settings,
             fps=running.mode.fps,
-            covered="covered" in scene.faults,
-            blurred="blurred" in scene.faults,
-            turned="turned" in scene.faults,
-            dark="dark" in scene.faults,
+            t_s=t_s,
+            faults=scene.faults,
+            lux=scene.lux,
+            lit=scene.lit,
+            cut=scene.cut,
         )
         return seen(picture, view, running.seq)
 

@@ -23,6 +23,8 @@ PERIODS_DEEP = 4
 # A card begins when two periods are there, or when no more has come for three.
 PERIODS_TO_BEGIN = 2
 PATIENCE = 3
+# A recorder that is kept from running for so many periods loses sound, as one with a card's buffer would.
+MOST_UNRECORDED = 10
 
 
 class _Fifo:
@@ -101,7 +103,7 @@ class Recorded(_Fifo):
 
     def give(self, sound: Signal) -> None:
         """The next period, the same on all channels; dropped when nobody records."""
-        if self.frames_inside() > (PERIODS_DEEP - 1) * self.period:
+        if self.frames_inside() > MOST_UNRECORDED * self.period:
             return
         whole = np.clip(np.rint(sound * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1)
         os.write(self._fd, np.repeat(whole, self.channels).astype("<i2").tobytes())

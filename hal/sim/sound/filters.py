@@ -23,8 +23,11 @@ class Fir:
         return np.concatenate(done) if done else np.zeros(0)
 
     def _short(self, sound: Signal) -> Signal:
-        whole = np.fft.irfft(np.fft.rfft(sound, self._size) * self._spectrum, self._size)
-        whole = whole[: len(sound) + self._taps - 1]
+        if sound.any():
+            whole = np.fft.irfft(np.fft.rfft(sound, self._size) * self._spectrum, self._size)
+            whole = whole[: len(sound) + self._taps - 1]
+        else:
+            whole = np.zeros(len(sound) + self._taps - 1)
         whole[: len(self._tail)] += self._tail
         self._tail = whole[len(sound) :]
         return whole[: len(sound)]

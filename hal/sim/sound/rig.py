@@ -5,19 +5,19 @@ The firmware opens the cards through libasound, with `ALSA_CONFIG_PATH` as `envi
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 import numpy as np
 
 from hal.board import AudioInNode, AudioOutNode
 from hal.errors import BoardError
-from hal.sim.pcm import card_of
+from hal.sim.pcm import alsa_config, alsa_environment, card_of
 from hal.sim.peers.sound import MicrophonePeer, SpeakerPeer
 from hal.sim.sound.cards import Played, Recorded
-from hal.sim.sound.room import Cone, Room
+from hal.sim.sound.room import REMEMBERED_S, Cone, Room
 from hal.sim.world import World
 
-SYSTEM_CONFIG = "/usr/share/alsa/alsa.conf"
 PERIOD_NS = 10_000_000
 # A room that was kept from running goes on from now: sound waits in its pipes, and nothing of it is lost.
 LATEST_NS = 2 * PERIOD_NS
@@ -29,6 +29,9 @@ class SoundRig:
     def __init__(self, world: World, folder: Path) -> None:
         """Make the FIFOs and the configuration in an empty folder. Raises BoardError for cards of different rates."""
         self._clock = world.clock
+        self._origin_ns = world.origin_ns
+        # When a period began, and how much had been heard before: the room is not always in step with the clock.
+        self._marks: deque[tuple[int, int]] = deque(maxlen=round(REMEMBERED_S * 1e9 / PERIOD_NS))
         self._speakers: list[tuple[SpeakerPeer, Played, Cone]] = []
         self._microphones: list[tuple[MicrophonePeer, Recorded]] = []
         nodes = {n: node for n, node in world.board.nodes.items() if isinstance(node, AudioInNode | AudioOutNode)}
@@ -49,15 +52,23 @@ class SoundRig:
                 self._microphones.append((peer, Recorded(path, node.rate_hz, node.channels)))
                 places = f'file "/dev/null" infile "{path}"'
             lines.append(f"pcm.{card_of(name)} {{ type file slave.pcm null {places} format raw }}\n")
-        config = folder / "asound.conf"
-        config.write_text("".join(lines))
-        self.environment = {"ALSA_CONFIG_PATH": f"{SYSTEM_CONFIG}:{config}"}
+        alsa_config(folder).write_text("".join(lines))
+        self.environment = alsa_environment(folder)
+
+    def frames_since(self, t_s: float | None) -> int:
+        """How many frames of the room's memory are younger than that second of the world; all without one."""
+        if t_s is None:
+            return self.room.heard.count
+        t_ns = self._origin_ns + round(t_s * 1e9)
+        began = next((count for at_ns, count in self._marks if at_ns >= t_ns), self.room.heard.count)
+        return self.room.heard.count - began
 
     async def run(self) -> None:
         """Pace all cards, a period every 10 ms; ends only by cancellation."""
         due_ns = self._clock.now_ns()
         while True:
             if all([played.ready(peer.drift_ppm) for peer, played, _ in self._speakers]):
+                self._marks.append((self._clock.now_ns(), self.room.heard.count))
                 self._period()
             due_ns = max(due_ns + PERIOD_NS, self._clock.now_ns() - LATEST_NS)
             await self._clock.sleep(max(0, due_ns - self._clock.now_ns()) / 1e9)

@@ -45,13 +45,14 @@ class Cone:
 class Room:
     """Sound from speakers to microphones. `noise_dbfs` is the effective level of the noise at the microphones.
 
-    `heard` remembers what is at the microphones, the last 30 s.
+    `heard` remembers what is at the microphones, `given` what the speakers give, the last 30 s.
     """
 
     def __init__(self, rate_hz: int, *, noise_dbfs: float = QUIET_DBFS, seed: int = 1) -> None:
         self.rate_hz = rate_hz
         self.noise_dbfs = noise_dbfs
         self.heard = Ring(round(REMEMBERED_S * rate_hz))
+        self.given = Ring(round(REMEMBERED_S * rate_hz))
         self._chance = np.random.default_rng(seed)
         self._impulse = impulse_response(rate_hz, self._chance)
         self._reflect = Fir(self._impulse, rate_hz // 100)
@@ -62,9 +63,18 @@ class Room:
         turning = np.exp(-2j * math.pi * hz * np.arange(len(self._impulse)) / self.rate_hz)
         return 20 * math.log10(abs(np.dot(self._impulse, turning)))
 
+    @property
+    def still_said_s(self) -> float:
+        """How long what was said until now will go on."""
+        return len(self._people) / self.rate_hz
+
     def say(self, sound: Signal) -> None:
         """Somebody speaks at the microphones, after what is still being said; speakers play all the same."""
         self._people = np.concatenate([self._people, sound])
+
+    def hush(self) -> None:
+        """Nobody speaks any more."""
+        self._people = np.zeros(0)
 
     def carry(self, air: Signal) -> Signal:
         """The next block at the microphones while the speakers give `air`."""
@@ -73,6 +83,7 @@ class Room:
         speech, self._people = self._people[: len(air)], self._people[len(air) :]
         heard[: len(speech)] += speech
         self.heard.put(heard)
+        self.given.put(air)
         return heard
 
 

@@ -159,7 +159,7 @@ EXACT = {
     "broken TOML": (
         "[nodes]",
         "[nodes",
-        "line 14, column 7: is not TOML: expected ']' at the end of a table declaration",
+        "line 15, column 7: is not TOML: expected ']' at the end of a table declaration",
     ),
 }
 

@@ -99,7 +99,11 @@ def test_the_description_lists_nodes_by_name_and_everything_they_are_set_to() ->
     assert f"  relay1 (door): relay {relay}\n" in text
     nodes = text.split("nodes\n")[1].split("capabilities")[0].splitlines()
     assert nodes == sorted(nodes)
-    assert text.endswith("capabilities: adc, button, expander, input, led, panel, port, reader, relay, wiegand_out\n")
+    capabilities = (
+        "accelerometer, adc, button, camera, expander, illumination, input, led, microphone, panel, port, reader, "
+        "relay, speaker, wiegand_out"
+    )
+    assert text.endswith(f"capabilities: {capabilities}\n")
 
 
 def test_the_description_does_not_depend_on_the_order_of_the_file() -> None:

@@ -18,6 +18,7 @@ RESTART = PROJECT / "systemd" / "lintel-restart.service"
 UNITS = sorted(path for path in (PROJECT / "systemd").glob("*.service") if path != RESTART)
 CONTROL = PROJECT / "systemd" / "lintel-control.service"
 NETWORK = PROJECT / "systemd" / "lintel-network.service"
+MEDIA = PROJECT / "systemd" / "lintel-media.service"
 
 Rule = list[tuple[str, str, str]]
 Sections = dict[str, dict[str, list[str]]]
@@ -62,7 +63,8 @@ def unit(path: Path) -> Sections:
 
 def test_every_device_a_board_uses_is_made_by_a_rule() -> None:
     made = {f"/dev/{value(rule, 'SYMLINK')}" for rule in rules()}
-    used = {bus.path for name in board_names() for bus in load_board(name).buses.values()}
+    buses = [bus for name in board_names() for bus in load_board(name).buses.values()]
+    used = {bus.path for bus in buses if bus.kind != "csi"}  # a ribbon has no device file of its own
     assert used <= made
     assert {str(RASPBERRY_PI.autoboot), *map(str, RASPBERRY_PI.boots.values())} <= made
 
@@ -148,10 +150,13 @@ def test_the_command_of_a_unit_is_one_the_firmware_understands(path: Path, monke
     load_board(options.board)
 
 
-def test_only_the_control_role_may_touch_hardware_and_only_the_network_role_the_network() -> None:
-    control, network = unit(CONTROL)["Service"], unit(NETWORK)["Service"]
+def test_each_role_may_touch_its_own_hardware_and_only_the_network_role_the_network() -> None:
+    control, network, media = (unit(path)["Service"] for path in (CONTROL, NETWORK, MEDIA))
     assert control["SupplementaryGroups"] == ["gpio i2c dialout"]
     assert control["PrivateNetwork"] == ["yes"]
+    assert media["PrivateNetwork"] == ["yes"]
+    assert media["SupplementaryGroups"] == ["video audio"]
+    assert not set(media["DeviceAllow"]) & set(control["DeviceAllow"])
     assert network["PrivateDevices"] == ["yes"]
     assert "SupplementaryGroups" not in network
     assert "DeviceAllow" not in network

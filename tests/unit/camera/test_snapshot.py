@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from firmware.video.snapshot import jpeg_of, snapshot_name
+from firmware.core.vocabulary.video import snapshot_name
+from firmware.video.snapshot import jpeg_of
 from hal.errors import OutOfRange
 from hal.pictures import Picture, Plane
 from hal.planes import picture_of

@@ -60,6 +60,7 @@ class MemoryLed:
         self.trace: list[tuple[float, str]] = []
         self._clock = clock
         self._began_ns = clock.now_ns()
+        self.began_s = self._began_ns / 1e9
         self._shown = OFF
 
     def show(self, pattern: Pattern) -> None:

@@ -95,3 +95,54 @@ def test_a_stop_ends_identify_and_leaves_no_timer(on_station):
         assert not station.core.bus.state(IdentifyState).active
 
     on_station(body)
+
+
+def test_locating_is_for_eyes_and_ears_and_ends_after_exactly_its_time(on_station):
+    async def body(station):
+        async with station.boot(device):
+            began = station.clock.utc()
+            station.facts.clear()
+            await station.act("device.locate", duration_s=12.5)
+            await station.clock.sleep(100)
+            seen = [(f.active, f.sound, (f.at - began).total_seconds()) for f in station.facts]
+            assert seen == [(True, True, 0.0), (False, False, 12.5)]
+
+    on_station(body)
+
+
+def test_locating_lasts_half_a_minute_unless_told_otherwise_and_can_be_stopped(on_station):
+    async def body(station):
+        async with station.boot(device):
+            await station.act("device.locate")
+            await station.clock.sleep(29.9)
+            assert station.core.bus.state(IdentifyState).sound
+            await station.act("device.locate_stop")
+            state = station.core.bus.state(IdentifyState)
+            assert (state.active, state.sound) == (False, False)
+            station.facts.clear()
+            await station.clock.sleep(100)
+            assert not station.facts
+
+    on_station(body)
+
+
+def test_identifying_by_light_alone_makes_no_sound(on_station):
+    async def body(station):
+        async with station.boot(device):
+            await station.act("device.locate", duration_s=60)
+            await station.act("device.identify", active=True)
+            state = station.core.bus.state(IdentifyState)
+            assert (state.active, state.sound) == (True, False)
+
+    on_station(body)
+
+
+@pytest.mark.parametrize("duration_s", [0, -1, 3601])
+def test_locating_refuses_a_time_that_is_none_or_an_hour_and_more(on_station, duration_s):
+    async def body(station):
+        async with station.boot(device):
+            with pytest.raises(Invalid, match=r"device\.locate\.duration_s"):
+                await station.act("device.locate", duration_s=duration_s)
+            assert not station.core.bus.state(IdentifyState).active
+
+    on_station(body)

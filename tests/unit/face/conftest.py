@@ -21,6 +21,7 @@ from firmware.core.actions import NOTHING, ActionTable, Invocation, Level, Nothi
 from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.events import Event
+from firmware.core.link.channel import Channel
 from firmware.core.link.local import LocalLink
 from firmware.core.params import Params
 from firmware.core.store import Store
@@ -52,6 +53,8 @@ from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.faces import host_names
 from firmware.interfaces.http.guard import Guard
+from firmware.interfaces.video.place import Place
+from firmware.interfaces.video.views import Views
 from firmware.security import AccountsService
 from hal.sim.time import VirtualClock, virtual_run
 
@@ -73,6 +76,12 @@ INFO = DeviceInfo(
 )
 
 
+async def away() -> Channel:
+    """There is no media role behind this face."""
+    raise ConnectionRefusedError
+
+
+PLACE = Place(source="camera1", alias="entrance", width=1920, height=1080, fps=30, connect=away)
 EXPORTED = EntryFile(format=FileFormat.CSV, text="id,name\r\ne1,'=Ada\r\n", total=3, next=1)
 LATEST = LatestCard(
     reader="reader1", at=datetime(2026, 1, 1, tzinfo=UTC), card="UID:04A1", fitting=(), bits="0000010010100001",
@@ -148,7 +157,8 @@ class Face:
         self.accounts = AccountsService(self.core, REALM)
         self.certificates = CertificatesService(self.core, INFO.model, INFO.serial)
         self.spool = Spool(root.parent / "spool", self.core)
-        self.api = Api(self.core, web=web, spool=self.spool)
+        self.views = Views(self.core, (PLACE,))
+        self.api = Api(self.core, web=web, spool=self.spool, views=self.views)
         self.guard = Guard((self.api.face(),), self.core, host_names)
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.certificates.keystore import PrivateKey, generate, key_pem
+from firmware.certificates.keys import PrivateKey, generate, key_pem
 from firmware.certificates.making import self_signed
 from firmware.core import errors
 from firmware.core.actions import Level, Nothing
@@ -55,6 +55,7 @@ FILLED = {
     "{id}": "e1",
     "{name}": "door.release",
     "{group}": "http",
+    "{source}": "entrance",
     "/page/door.release": "/page/style.css",
 }
 
@@ -134,6 +135,8 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
                     expected = status == 403
                 elif (method, path) in POLICY.uploads:
                     expected = status == 400  # let in, and then it is no form
+                elif path.startswith("/api/v1/video/"):
+                    expected = status in (501, 503)  # let in, and then there is no connection, or no media role
                 else:
                     expected = status in (200, 201, 202, 204)
                 if not expected:

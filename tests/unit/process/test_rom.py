@@ -85,6 +85,15 @@ def test_a_commit_during_the_try_makes_it_the_default(board: Board) -> None:
     assert [board.starts(), board.starts()] == [("A", True), ("B", False)]
 
 
+def test_what_is_tried_is_on_trial_until_the_sector_names_it(board: Board) -> None:
+    board.boot.arm()
+    booted = board.rom.boot()
+    assert board.rom.on_trial(booted)
+    board.boot.set_default(Slot.B)
+    assert not board.rom.on_trial(booted)
+    assert not board.rom.on_trial(board.rom.boot()), "a plain start of the default is no try"
+
+
 def test_a_try_of_a_closed_slot_ends_in_the_default(board: Board) -> None:
     board.boot.close_slot(Slot.B)
     board.boot.arm()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +59,15 @@ class TwoSlots:
     def __init__(self, tree: Path) -> None:
         self._tree = tree
         self.started: list[Slot] = []
+        self.committed = False
 
     def boot(self) -> Booted:
         slot = Slot.A if self.started else Slot.B
         self.started.append(slot)
         return Booted(slot=slot, trying=slot is Slot.B, tree=self._tree, image=False, cache=None)
+
+    def on_trial(self, booted: Booted) -> bool:
+        return booted.trying and not self.committed
 
     def power_off(self) -> None:
         raise AssertionError("nobody cut the power")
@@ -95,6 +101,38 @@ def test_firmware_on_trial_that_hangs_is_left_when_the_watchdog_runs_out(
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("committed", [True, False])
+def test_control_that_crashes_after_the_commit_starts_again_alone_and_before_it_the_board_goes_back(
+    tmp_path: Path, committed: bool
+) -> None:
+    async def main() -> None:
+        options: Any = object.__new__(RunOptions)
+        loader = TwoSlots(tmp_path)
+        supervisor = Supervisor(options, RuntimeDir(tmp_path), SystemClock(), ("control",), loader, lambda child: None)
+
+        async def sleeper(role: str) -> asyncio.subprocess.Process:
+            return await asyncio.create_subprocess_exec("sleep", "60")
+
+        supervisor._start = sleeper  # type: ignore[method-assign]
+        control = supervisor.children["control"]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(supervisor.run())
+            await supervisor.on()
+            async with asyncio.timeout(10):
+                while control.pid is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # noqa: TID251 - real processes
+                first, loader.committed = control.pid, committed
+                assert supervisor.on_trial is not committed
+                os.kill(first, signal.SIGKILL)
+                while control.pid in (None, first):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # noqa: TID251 - real processes
+            assert loader.started == ([Slot.B] if committed else [Slot.B, Slot.A])
+            assert control.restarts == (1 if committed else 0)
+            running.cancel()
+
+    asyncio.run(main())
+
+
 def test_a_restart_that_is_asked_for_as_the_power_goes_neither_happens_nor_stops_the_board(tmp_path: Path) -> None:
     async def main() -> None:
         options: Any = object.__new__(RunOptions)
@@ -123,6 +161,49 @@ def test_a_restart_that_is_asked_for_as_the_power_goes_neither_happens_nor_stops
             await supervisor.on()
             await asyncio.sleep(0.1)  # noqa: TID251 - real processes
             assert supervisor.children["control"].pid is not None
+            running.cancel()
+
+    asyncio.run(main())
+
+
+class Counting(Checkout):
+    """A loader that counts its starts."""
+
+    starts = 0
+
+    def boot(self) -> Booted:
+        self.starts += 1
+        return super().boot()
+
+
+def test_a_restart_that_is_asked_for_again_while_it_is_done_is_one_restart(tmp_path: Path) -> None:
+    async def main() -> None:
+        options: Any = object.__new__(RunOptions)
+        loader = Counting()
+        supervisor = Supervisor(options, RuntimeDir(tmp_path), SystemClock(), ("control",), loader, lambda child: None)
+
+        async def sleeper(role: str) -> asyncio.subprocess.Process:
+            return await asyncio.create_subprocess_exec("sleep", "60")
+
+        supervisor._start = sleeper  # type: ignore[method-assign]
+        control = supervisor.children["control"]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(supervisor.run())
+            await supervisor.on()
+            async with asyncio.timeout(10):
+                while control.pid is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # noqa: TID251 - real processes
+                first = control.pid
+                asked = {"LINTEL_ROLE": "control", "MAINPID": str(first), RESTART: "1"}
+                supervisor._heard(asked)
+                await asyncio.sleep(0)  # noqa: TID251 - the restart has begun, and control has not ended yet
+                assert control.pid == first
+                supervisor._heard(asked)
+                while control.pid in (None, first):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # noqa: TID251 - real processes
+            second = control.pid
+            await asyncio.sleep(0.3)  # noqa: TID251 - real processes
+            assert (loader.starts, control.pid) == (2, second)
             running.cancel()
 
     asyncio.run(main())

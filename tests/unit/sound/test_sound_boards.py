@@ -217,9 +217,11 @@ def test_when_one_card_cannot_be_opened_nothing_stays_open() -> None:
     virtual_run(main)
 
 
-def test_a_board_without_sound_opens_none_and_no_shipped_board_has_any_yet() -> None:
+def test_a_board_without_sound_opens_none() -> None:
     async def main(clock: VirtualClock) -> None:
-        for name in board_names():
+        silent = [name for name in board_names() if not load_board(name).capabilities & {"speaker", "microphone"}]
+        assert silent
+        for name in silent:
             world = World(clock, load_board(name))
             opened = await assemble_sound(world.board, NoSound(world), clock)
             assert not opened.hardware.speakers

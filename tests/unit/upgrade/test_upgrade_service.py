@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -16,6 +17,7 @@ from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.errors import Busy, Exhausted, NotFound, Refused, StationError, Unavailable
 from firmware.core.events import Event
+from firmware.core.journal import Journal
 from firmware.core.link.local import LocalLink
 from firmware.core.params import Params
 from firmware.core.store import Store
@@ -23,7 +25,7 @@ from firmware.core.vocabulary.access import EntriesChanged
 from firmware.core.vocabulary.device import DeviceInfo, DevicePhase, Phase
 from firmware.core.vocabulary.entries import EntryRef
 from firmware.core.vocabulary.security import LoginSeen
-from firmware.core.vocabulary.station import RoleState, ServicePhase, ServiceState
+from firmware.core.vocabulary.station import JournalPage, JournalQuery, RoleState, ServicePhase, ServiceState
 from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeEnded, UpgradeRefused, UpgradeState
 from firmware.upgrade.engine_file import SPARE_BYTES, FileEngine
 from firmware.upgrade.medium import FileMedium
@@ -51,7 +53,7 @@ class Station:
         self.clock = clock
         self.facts: list[Event] = []
         self.removed: list[str] = []
-        self.bus = Bus(clock, role="control", boot="b1")
+        self.bus = Bus(clock, role="control", boot=token_hex(4))
         self.bus.tap(lambda notice: self.facts.append(notice.event))
         self.service: UpgradeService
 
@@ -79,17 +81,21 @@ class Station:
             revocations=self.device.root / "shared" / "revocations",
             roles=ROLES,
         )
+        journal = Journal(self.bus, store, self.clock, actions=actions)
+        await journal.start()
         self.service = UpgradeService(core, start, places)
         self.bus.publish(INFO)
         self.bus.publish(DevicePhase(phase=Phase.STARTING))
         await self.service.start()
-        task = asyncio.ensure_future(self.service.run())
+        tasks = [asyncio.ensure_future(service.run()) for service in (self.service, journal)]
         try:
             yield self
         finally:
-            task.cancel()
-            await asyncio.wait((task,))
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             await self.service.stop()
+            await journal.stop()
             await store.close()
 
     async def _remove(self, invocation: Invocation) -> Nothing:
@@ -117,6 +123,12 @@ class Station:
         found = self.bus.state(DevicePhase)
         assert found is not None
         return found.phase
+
+    async def journal(self) -> list[str]:
+        """The outcomes in the journal, by upgrade, of this and former starts."""
+        page = await self.ask("journal.read", JournalQuery(limit=1000))
+        assert isinstance(page, JournalPage)
+        return [line.fields["upgrade"] for line in page.lines if line.topic == UpgradeEnded.topic]
 
     def outcomes(self) -> list[str]:
         return [fact.outcome for fact in self.facts if isinstance(fact, UpgradeEnded)]
@@ -188,6 +200,42 @@ def test_a_trial_that_is_not_well_in_time_is_undone_and_the_light_says_so(play: 
         assert (station.phase, station.outcomes()) == (Phase.STARTING, []), "it is told once, and was seen"
 
     play(trial, old, later, mode=Mode.STANDARD)
+
+
+@pytest.mark.parametrize("ends_after_s", [0.0, 0.06, 2.0, 6.0])
+def test_row_17_an_outcome_stands_in_the_journal_once_however_often_the_device_starts(
+    play: Play, ends_after_s: float
+) -> None:
+    async def trial(station: Station) -> None:
+        station.ready()
+        await station.clock.sleep(35)
+
+    async def brief(station: Station) -> None:
+        await station.clock.sleep(ends_after_s)
+
+    async def at_last(station: Station) -> None:
+        await station.clock.sleep(10)
+        assert await station.journal() == ["u1"]
+        last = station.service._machine.record.last
+        assert last is not None
+        assert (last.outcome, last.told) == (Outcome.REVERTED, True)
+
+    play(trial, brief, brief, at_last, at_last, mode=Mode.AUTOROLLBACK, window_s=30)
+
+
+def test_row_17_an_outcome_that_the_power_kept_from_the_journal_is_told_by_the_next_start(play: Play) -> None:
+    async def trial(station: Station) -> None:
+        station.ready()
+        await station.clock.sleep(35)
+        station.device.loads()
+        wake(station.device.parts, "1.0.0")  # and the power goes before any service runs
+
+    async def old(station: Station) -> None:
+        assert station.outcomes() == ["reverted"]
+        await station.clock.sleep(10)
+        assert await station.journal() == ["u1"]
+
+    play(trial, old, mode=Mode.AUTOROLLBACK, window_s=30)
 
 
 def test_a_failure_is_shown_for_a_day_at_most(play: Play) -> None:
@@ -324,7 +372,7 @@ def test_row_28_two_installs_at_once_and_a_link_in_the_spool_are_refused(play: P
 def test_from_the_gate_to_the_restart_the_device_is_never_seen_idle(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firmware.upgrade.service.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
+    monkeypatch.setattr("firmware.upgrade.gate.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
 
     async def idle(station: Station) -> None:
         spool = station.device.root / "spool"
@@ -345,12 +393,14 @@ def test_row_18_row_28_a_bundle_without_room_is_refused_with_its_code_and_the_wa
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The gate lets every bundle through here: this is about what comes after it.
-    monkeypatch.setattr("firmware.upgrade.service.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
+    monkeypatch.setattr("firmware.upgrade.gate.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
 
     async def trial(station: Station) -> None:
         station.ready()
         await station.clock.sleep(8)
         device, machine = station.device, station.service._machine
+        while not (machine.record.last and machine.record.last.told):
+            await station.clock.sleep(1)
         spool = device.root / "spool"
         spool.mkdir()
         (spool / ("a" * 32)).write_bytes(b"bundle")

@@ -12,6 +12,7 @@ from firmware.core.params import Group
 from firmware.upgrade.early import kept_names
 
 KEPT = {"boot_proto", "address", "mask", "router", "dns", "ieee8021x", "ieee8021x_identity", "cloud"}
+CLOUD = {"url", "owner_key", "ca", "local", "proxy", "proxy_user", "proxy_password"}
 
 
 def every(model: type[Group]) -> Iterator[type[Group]]:
@@ -26,4 +27,4 @@ def test_boot_protocol_static_address_router_mask_8021x_cloud_and_dns_survive_an
             importlib.import_module(module.name)
     groups = [model for model in every(Group) if model.__module__.startswith("firmware.") and hasattr(model, "group")]
     assert len({model.group for model in groups}) >= 5
-    assert kept_names(tuple(groups)) == kept_by_restore() == {"network": KEPT}
+    assert kept_names(tuple(groups)) == kept_by_restore() == {"network": KEPT, "cloud": CLOUD}

@@ -1,8 +1,9 @@
-"""Which addresses the client of a door controller may connect to (hardening row 38).
+"""Which addresses this device may connect to as a client (hardening row 38).
 
-A controller stands on the local network, so private addresses are the normal case. What is refused: this device
-itself and the loopback, link-local addresses (unless `local` is ticked for both), the well-known addresses of cloud
-metadata services, and what is no single host. An IPv6 address that carries an IPv4 one is judged by that one.
+A door controller stands on the local network, so private addresses are its normal case; for whoever is on the
+internet they need `local`. Always refused without it: this device itself and the loopback, and link-local addresses;
+and in any case the well-known addresses of cloud metadata services, and what is no single host. An IPv6 address that
+carries an IPv4 one is judged by that one.
 """
 
 from __future__ import annotations
@@ -43,17 +44,30 @@ def inner(address: Address) -> Address:
     return address.sixtofour or address
 
 
-def refusal(text: str, *, local: bool, own: bool) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Whom we look for: `what` it is, whether `local` is ticked, whether a private network is where it is at home."""
+
+    what: str
+    local: bool
+    private: bool
+
+
+def refusal(text: str, peer: Peer, *, own: bool) -> str:
     """Why an address may not be connected to; empty when it may. `own` says that it is one of this device."""
     address = inner(ipaddress.ip_address(text.partition("%")[0]))
     if address in METADATA:
-        return f"{text} is a metadata service, never a door controller"
+        return f"{text} is a metadata service, never a {peer.what}"
     if address.is_unspecified or address.is_multicast or (address.is_reserved and not address.is_loopback):
         return f"{text} is not the address of one host"
+    if peer.local:
+        return ""
     if address.is_loopback or own:
-        return "" if local else f"{text} is this device itself; tick `local` when a controller runs on it"
+        return f"{text} is this device itself; tick `local` when a {peer.what} runs on it"
     if address.is_link_local:
-        return "" if local else f"{text} is link-local; tick `local` when the controller really is there"
+        return f"{text} is link-local; tick `local` when the {peer.what} really is there"
+    if not peer.private and not address.is_global:
+        return f"{text} is on a private network; tick `local` when the {peer.what} really is there"
     return ""
 
 
@@ -74,16 +88,16 @@ def _same(one: str, other: str) -> bool:
     return first == second
 
 
-async def find(host: str, port: int, *, local: bool) -> Target:
+async def find(host: str, port: int, peer: Peer) -> Target:
     """Resolve a host once and judge every address it has; the first is used. Raises Unreachable.
 
-    One refused address refuses the name: a name that points at us and elsewhere is an attack, not a controller.
+    One refused address refuses the name: a name that points at us and elsewhere is an attack.
     """
     addresses = [host] if _is_address(host) else await _look_up(host, port)
     if not addresses:
         raise Unreachable(f"the name {host!r} has no address")
     for address in addresses:
-        if why := refusal(address, local=local, own=is_own(address)):
+        if why := refusal(address, peer, own=is_own(address)):
             raise Unreachable(why)
     return Target(addresses[0], port)
 

@@ -1,0 +1,62 @@
+"""Sound in the media role: what its services are built from, and which of them a board needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from firmware.app import Parts
+from firmware.audio import RATE_HZ, InputFacts, OutputFacts, Sound, SoundService
+from firmware.audio.detection import SoundDetectorService
+from firmware.audio.locate import LocateService
+from firmware.audio.speaker_test import SpeakerTestService
+from firmware.audio.speech_service import SpeechService, speeches
+from firmware.core.context import Core
+from firmware.core.service import Service
+from hal.assemble_sound import assemble_sound
+from hal.board import AudioInNode, AudioOutNode, Board
+from hal.buses.speexdsp import SpeexVoice
+from hal.errors import BoardError
+from hal.sounds import InputType, PowerType
+from hal.wires import SoundWires
+
+Makers = dict[str, Callable[[], tuple[Service, ...]]]
+
+
+def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
+    """The cards of the board, then every service that plays or listens, in the order of their start.
+
+    Raises BoardError for a card of another rate.
+    """
+    sound = Sound(*audio_facts(parts.board))
+    return {
+        "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires, parts.clock)),),
+        "speaker_test": lambda: (SpeakerTestService(core, sound),),
+        "locate": lambda: (LocateService(core, sound),),
+        "sound_detector": lambda: (SoundDetectorService(core, sound),),
+        "speech": lambda: (SpeechService(core, speeches(core, sound, SpeexVoice)),),
+    }
+
+
+def audio_facts(board: Board) -> tuple[tuple[OutputFacts, ...], tuple[InputFacts, ...]]:
+    """Outputs and inputs as the board has them. Raises BoardError for a card of another rate."""
+    outputs: list[OutputFacts] = []
+    inputs: list[InputFacts] = []
+    for name, node in board.nodes.items():
+        if not isinstance(node, AudioOutNode | AudioInNode):
+            continue
+        if node.rate_hz != RATE_HZ:
+            raise BoardError(f"nodes.{name}.rate_hz", f"sound is {RATE_HZ} Hz in this firmware (got {node.rate_hz})")
+        alias, limits = board.aliases.get(name, name), (node.gain_min_db, node.gain_max_db)
+        if isinstance(node, AudioOutNode):
+            outputs.append(OutputFacts(node=name, alias=alias, gain_range_db=limits))
+            continue
+        inputs.append(
+            InputFacts(
+                node=name,
+                alias=alias,
+                gain_range_db=limits,
+                input_types=tuple(map(InputType, node.input_types)),
+                power_types=tuple(map(PowerType, node.power_types)),
+            )
+        )
+    return tuple(outputs), tuple(inputs)

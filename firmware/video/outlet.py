@@ -1,0 +1,158 @@
+"""The way out of a source: makes the JPEG files that somebody watches, once each, and offers them to the watchers.
+
+Nothing is made that nobody is ready to take. The making runs in one thread for all sources; a frame that comes while
+it is busy with the same source is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from firmware.core.stream.server import FrameServer, Watcher
+from firmware.core.stream.wire import Jpeg, NoSignal, pack
+from firmware.core.vocabulary.video import Signal
+from firmware.video.settings import quality_of
+from firmware.video.sizes import offered, turned
+from firmware.video.snapshot import jpeg_of
+from firmware.video.source import Source
+from hal.clock import Clock
+from hal.pictures import Frame, Picture, Size
+from hal.planes import picture_of, samples, scaled
+
+log = logging.getLogger("lintel.video")
+
+# What tells two JPEG files of one frame apart: the size before the turn, and the compression.
+Make = tuple[Size, int]
+
+
+class Maker:
+    """One thread that makes JPEG files; virtual time stands still while it works."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._pool: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Be ready; starting twice is harmless."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jpeg")
+
+    def make(self, job: Callable[[], list[Jpeg]], done: Callable[[list[Jpeg] | None], None]) -> None:
+        """Do it and call `done` on the loop with what it made, or None when it failed (logged) or is closed."""
+        if self._pool is None:
+            done(None)
+            return
+        outside = ExitStack()
+        outside.enter_context(self._clock.outside())
+        future = asyncio.get_running_loop().run_in_executor(self._pool, job)
+
+        def finished(future: asyncio.Future[list[Jpeg]]) -> None:
+            outside.close()
+            if future.cancelled():
+                done(None)
+                return
+            error = future.exception()
+            if error is not None:
+                log.error("no JPEG could be made", exc_info=error)
+            done(None if error is not None else future.result())
+
+        future.add_done_callback(finished)
+
+    def close(self) -> None:
+        """Take no more work; what is under way ends by itself."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+
+class Outlet:
+    """One source's pictures on their way to whoever watches; they connect to `server`, at `path` (None: by `join`)."""
+
+    def __init__(self, source: Source, path: Path | None, maker: Maker) -> None:
+        self._source = source
+        self._maker = maker
+        self._busy = False
+        self.made = 0
+        self.server = FrameServer(path, self._wished)
+        source.tap.watch(self._frame)
+        source.watch(self._signal)
+
+    def _wished(self, watcher: Watcher) -> None:
+        """Somebody new, or with another wish: the newest picture at once, or that there is none."""
+        frame = self._source.tap.latest
+        if frame is None:
+            watcher.offer(pack(NoSignal(self._source.reason)))
+        elif watcher.ready and not self._busy and watcher.takes(frame.t_ns):
+            self._make(frame, {watcher: self._what(watcher)})
+
+    def _signal(self) -> None:
+        if self._source.phase is Signal.NO_SIGNAL:
+            message = pack(NoSignal(self._source.reason))
+            for watcher in self.server.watchers:
+                if watcher.cut is not None:
+                    watcher.offer(message)
+
+    def _frame(self, frame: Frame) -> None:
+        if self._busy:
+            return
+        wanted = {
+            watcher: self._what(watcher)
+            for watcher in self.server.watchers
+            if watcher.ready and watcher.takes(frame.t_ns)
+        }
+        if wanted:
+            self._make(frame, wanted)
+
+    def _what(self, watcher: Watcher) -> Make:
+        """What a watcher's wish means now; a size that is not offered any more is the source's own."""
+        cut = watcher.cut
+        assert cut is not None  # it is ready only when it has wished
+        own = self._source.mode.size
+        wished = turned(Size(cut.width, cut.height), self._source.image.rotate) if cut.width else own
+        size = wished if wished in offered(own) else own
+        return size, self._source.video.compression if cut.compression is None else cut.compression
+
+    def _make(self, frame: Frame, wanted: Mapping[Watcher, Make]) -> None:
+        makes = list(dict.fromkeys(wanted.values()))
+        mirror, rotate = self._source.image.mirror, self._source.image.rotate
+        self._busy = True
+
+        def job() -> list[Jpeg]:
+            return [jpeg_as(frame, make, mirror=mirror, rotate=rotate) for make in makes]
+
+        def done(made: list[Jpeg] | None) -> None:
+            self._busy = False
+            if made is None or self._source.tap.latest is None:
+                return  # what came too late is not shown after the word that there is no signal
+            self.made += len(made)
+            messages = {make: pack(jpeg) for make, jpeg in zip(makes, made, strict=True)}
+            for watcher, make in wanted.items():
+                watcher.offer(messages[make])
+
+        self._maker.make(job, done)
+
+
+def jpeg_as(frame: Frame, make: Make, *, mirror: bool, rotate: int) -> Jpeg:
+    """A frame as a JPEG file in a size and compression, mirrored, then turned clockwise. Pure."""
+    size, compression = make
+    picture = oriented(scaled(frame.main, size), mirror=mirror, rotate=rotate)
+    data = jpeg_of(picture, quality=quality_of(compression))
+    return Jpeg(data, picture.width, picture.height, frame.seq, frame.t_ns)
+
+
+def oriented(picture: Picture, *, mirror: bool, rotate: int) -> Picture:
+    """The picture mirrored left to right, then turned clockwise by a multiple of 90 degrees."""
+    if not mirror and not rotate:
+        return picture
+    planes = [samples(plane) for plane in (picture.y, picture.u, picture.v)]
+    if mirror:
+        planes = [np.fliplr(plane) for plane in planes]
+    y, u, v = (np.rot90(plane, -rotate // 90) for plane in planes)
+    return picture_of(y, u, v, limited=picture.limited)

@@ -1,0 +1,210 @@
+"""What a scene looks like, learned from its contours, and how much of it is still there; numbers only, no decisions.
+
+A contour is kept as its direction, not its strength, and dark-to-bright counts as bright-to-dark: so neither a lamp,
+nor infrared light in which things have other shades, changes the scene. What moves leaves no lasting contour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hal.errors import OutOfRange
+from hal.pictures import Plane, Size
+from hal.planes import Samples, samples
+
+Numbers = NDArray[np.float32]
+
+SMALLEST = Size(64, 48)
+# The scene is looked at in about this many columns, and judged in blocks of so many of them.
+COLUMNS = 160
+BLOCK = 10
+FEWEST_CONTOURS = 8
+
+# A gradient counts for less the nearer it is to the noise, or to a small part of the picture's strongest ones.
+NOISE_GRADIENT = 5.0
+WEAK_PART = 0.15
+STRONG_PERCENT = 95
+# A block has a contour where directions of such strength last; it is kept when so much of them is there.
+CONTOUR = 0.02
+BLOCK_KEPT = 0.35
+# It has lost its sharpness when its fine structure, measured against its coarse one, is less than this part.
+SOFT_PART = 0.3
+FEWEST_SHARP = 4
+# Sensor noise leaves this much energy in the second differences, in luma steps squared.
+FINE_NOISE = 60.0
+COARSE_NOISE = 4.0
+CALM_PERCENT = 20
+BRIGHT_PERCENT = 99
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """One picture as numbers: directions of contours, energy of fine and coarse structure a block, brightness."""
+
+    directions: Numbers
+    fine: Numbers
+    coarse: Numbers
+    mean: float
+    bright: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A picture beside the learned scene. `kept` is the part of the scene's contours that is there (0 to 1), `soft`
+    the part that has lost its sharpness, `lively` the part of the picture's own blocks that have any structure;
+    `contours` counts what the scene had. `mean` and `bright` are luma of the whole and of its brightest hundredth.
+    """
+
+    kept: float
+    soft: float
+    lively: float
+    contours: int
+    mean: float
+    bright: float
+
+
+def features_of(plane: Plane, *, limited: bool = False) -> Features:
+    """A luma plane as numbers; `limited` is luma 16-235. Pure. Raises OutOfRange for a plane below 64 x 48."""
+    if plane.width < SMALLEST.width or plane.height < SMALLEST.height:
+        raise OutOfRange("tampering", f"the picture is at least {SMALLEST} (got {plane.width} x {plane.height})")
+    rows = samples(plane)
+    step = max(1, plane.width // COLUMNS)
+    reduced = _reduced(rows, step)
+    fine = _blocks(_fine(rows, step))
+    # The noise of a sensor lies everywhere: what the calmest blocks have of fine structure is no structure.
+    fine = np.maximum(fine - max(FINE_NOISE, float(np.percentile(fine, CALM_PERCENT))), 0)
+    return Features(
+        directions=_directions(reduced),
+        fine=fine,
+        coarse=_blocks(_coarse(reduced)),
+        mean=_full(float(reduced.mean()), limited),
+        bright=_full(float(np.percentile(reduced, BRIGHT_PERCENT)), limited),
+    )
+
+
+def _full(luma: float, limited: bool) -> float:
+    return min(255.0, max(0.0, (luma - 16) * 255 / 219)) if limited else luma
+
+
+def _reduced(rows: Samples, step: int) -> Numbers:
+    """Means of squares of `step` samples, without what is left over at the right and the bottom."""
+    height, width = rows.shape[0] // step, rows.shape[1] // step
+    cut = rows[: height * step, : width * step]
+    if step == 1:
+        return cut.astype(np.float32)
+    across = cut.reshape(height * step, width, step).sum(axis=2, dtype=np.uint32)
+    means: Numbers = across.reshape(height, step, width).sum(axis=1).astype(np.float32) / np.float32(step * step)
+    return means
+
+
+def _smooth(values: Numbers) -> Numbers:
+    """The mean of three by three, so that a picture that shakes a little is the same picture."""
+    padded = np.pad(values, 1, mode="edge")
+    across = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
+    smoothed: Numbers = (across[:-2] + across[1:-1] + across[2:]) / np.float32(9)
+    return smoothed
+
+
+def _directions(reduced: Numbers) -> Numbers:
+    """Two numbers for every place: cosine and sine of twice the contour's angle, weighted by how sure it is."""
+    across = np.zeros_like(reduced)
+    down = np.zeros_like(reduced)
+    across[:, 1:-1] = reduced[:, 2:] - reduced[:, :-2]
+    down[1:-1] = reduced[2:] - reduced[:-2]
+    power = across * across + down * down
+    strong = np.percentile(power[::2, ::2], STRONG_PERCENT)
+    certain = power + max(NOISE_GRADIENT**2, WEAK_PART**2 * float(strong))
+    pair = (across * across - down * down, 2 * across * down)
+    return np.stack([_smooth((part / certain).astype(np.float32)) for part in pair])
+
+
+def _fine(rows: Samples, step: int) -> Numbers:
+    """Energy of the second differences, gathered to the places of the reduced picture."""
+    wide = rows.astype(np.int16)
+    energy = np.zeros(rows.shape, np.int32)
+    across = 2 * wide[:, 1:-1] - wide[:, :-2] - wide[:, 2:]
+    down = 2 * wide[1:-1] - wide[:-2] - wide[2:]
+    energy[:, 1:-1] += across.astype(np.int32) ** 2
+    energy[1:-1] += down.astype(np.int32) ** 2
+    height, width = rows.shape[0] // step, rows.shape[1] // step
+    cut = energy[: height * step, : width * step].reshape(height, step, width, step)
+    gathered: Numbers = cut.sum(axis=(1, 3)).astype(np.float32) / np.float32(step * step)
+    return gathered
+
+
+def _coarse(reduced: Numbers) -> Numbers:
+    """Energy of the differences over a third of a block, which a picture out of focus keeps."""
+    reach = BLOCK // 3
+    energy = np.zeros_like(reduced)
+    energy[:, reach:-reach] += (reduced[:, 2 * reach :] - reduced[:, : -2 * reach]) ** 2
+    energy[reach:-reach] += (reduced[2 * reach :] - reduced[: -2 * reach]) ** 2
+    return energy
+
+
+def _blocks(values: Numbers) -> Numbers:
+    """The mean of every whole block."""
+    height, width = values.shape[0] // BLOCK, values.shape[1] // BLOCK
+    cut = values[: height * BLOCK, : width * BLOCK].reshape(height, BLOCK, width, BLOCK)
+    means: Numbers = cut.mean(axis=(1, 3), dtype=np.float32)
+    return means
+
+
+class SceneModel:
+    """What lasts of the pictures it was taught. All of them have one size."""
+
+    def __init__(self, first: Features) -> None:
+        self._directions = first.directions.copy()
+        self._fine = first.fine.copy()
+        self._coarse = first.coarse.copy()
+        self.taught = 1
+
+    @classmethod
+    def of(cls, first: Features) -> Self:
+        """The model of one picture."""
+        return cls(first)
+
+    def fits(self, now: Features) -> bool:
+        """Whether a picture has the size of those before."""
+        return now.directions.shape == self._directions.shape
+
+    def teach(self, now: Features, part: float) -> None:
+        """Go towards a picture by `part`, 0 to 1; the first ones count alike, whatever `part` is."""
+        self.taught += 1
+        part = max(part, 1 / self.taught)
+        for known, seen in ((self._directions, now.directions), (self._fine, now.fine), (self._coarse, now.coarse)):
+            known += np.float32(part) * (seen - known)
+
+    def look(self, now: Features) -> Look:
+        """Compare a picture with what was learned."""
+        strength = _blocks((self._directions**2).sum(axis=0))
+        alike = _blocks((self._directions * now.directions).sum(axis=0))
+        contours = strength > CONTOUR
+        count = int(contours.sum())
+        lively = (now.coarse > COARSE_NOISE * 4) & (now.fine > FINE_NOISE)
+        if count == 0:
+            return Look(kept=0, soft=0, lively=float(lively.mean()), contours=0, mean=now.mean, bright=now.bright)
+        kept = alike[contours] > BLOCK_KEPT * strength[contours]
+        return Look(
+            kept=float(kept.mean()),
+            soft=self._soft(now, contours),
+            lively=float(lively.mean()),
+            contours=count,
+            mean=now.mean,
+            bright=now.bright,
+        )
+
+    def _soft(self, now: Features, contours: NDArray[np.bool_]) -> float:
+        """The part of the contours whose fine structure has gone while their coarse one is there.
+
+        Only where the light suffices: a block counts when its fine structure, were it sharp, would stand above noise.
+        """
+        known = contours & (self._fine > 2 * FINE_NOISE)
+        sharp = self._fine / (self._coarse + COARSE_NOISE) * (now.coarse + COARSE_NOISE)
+        measurable = known & (sharp > 2 * FINE_NOISE) & (now.coarse > 4 * COARSE_NOISE)
+        if measurable.sum() < max(FEWEST_SHARP, known.sum() / 4):
+            return 0.0
+        return float((now.fine < SOFT_PART * sharp)[measurable].mean())

@@ -1,0 +1,107 @@
+"""The part of `hal.assemble` that opens what a board feels and sees: shocks, light, the filter before the lens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from hal.board.sensing import IlluminationNode, IrCutNode, Lis3dhNode, Opt3001Node
+from hal.clock import Clock
+from hal.drivers.digital import DigitalOutput
+from hal.drivers.ir_cut import HeldFilter, PulsedFilter
+from hal.drivers.lis3dh import Lis3dh
+from hal.drivers.opt3001 import Opt3001
+from hal.types import LineRef
+from hal.wires import Gpio, I2c
+
+SensingNode = Lis3dhNode | Opt3001Node | IrCutNode | IlluminationNode
+
+
+class Closable(Protocol):
+    """A driver, as far as its end is concerned."""
+
+    def close(self) -> None:
+        """Safe state first, then give the lines back; closing twice is harmless."""
+
+
+class Notebook(Protocol):
+    """Where the drivers are noted that were opened, in order."""
+
+    work: list[Callable[[], Coroutine[Any, Any, None]]]
+
+    def driving(self, name: str, driver: Closable) -> None:
+        """One that has an output."""
+
+    def listening(self, name: str, driver: Closable) -> None:
+        """One that only listens."""
+
+
+class SensingAssembly:
+    """Opens the nodes of this kind, one after the other, with the lines and buses it is handed."""
+
+    def __init__(
+        self,
+        opened: Notebook,
+        clock: Clock,
+        place: Callable[[LineRef], Awaitable[tuple[Gpio, int]]],
+        controller: Callable[[str], Awaitable[I2c]],
+    ) -> None:
+        self._opened = opened
+        self._clock = clock
+        self._place = place
+        self._controller = controller
+        self.accelerometers: dict[str, Lis3dh] = {}
+        self.light_sensors: dict[str, Opt3001] = {}
+        self.cut_filters: dict[str, HeldFilter | PulsedFilter] = {}
+        self.illuminations: dict[str, DigitalOutput] = {}
+
+    async def open(self, name: str, node: SensingNode) -> None:
+        """Open the driver of one node. Raises HalError."""
+        match node:
+            case Lis3dhNode():
+                await self._accelerometer(name, node)
+            case Opt3001Node():
+                sensor = Opt3001(name, await self._controller(node.bus), node.address, self._clock)
+                self._opened.listening(name, sensor)
+                self._opened.work.append(sensor.run)
+                self.light_sensors[name] = sensor
+            case IrCutNode():
+                await self._cut_filter(name, node)
+            case IlluminationNode():
+                self.illuminations[name] = await self._switch(name, node.line, active_high=node.active == "high")
+
+    async def _accelerometer(self, name: str, node: Lis3dhNode) -> None:
+        interrupt = None if node.interrupt is None else await self._place(node.interrupt)
+        i2c = await self._controller(node.bus)
+        sensor = await Lis3dh.open(
+            name, i2c, node.address, self._clock, interrupt=interrupt, poll_s=node.poll_ms / 1000
+        )
+        self._opened.listening(name, sensor)
+        self._opened.work.append(sensor.run)
+        self.accelerometers[name] = sensor
+
+    async def _cut_filter(self, name: str, node: IrCutNode) -> None:
+        active_high = node.active == "high"
+        if node.line is not None:
+            self.cut_filters[name] = HeldFilter(await self._switch(name, node.line, active_high=active_high))
+            return
+        assert node.before is not None
+        assert node.away is not None
+        gpio, before = await self._place(node.before)
+        cut_filter = await PulsedFilter.open(
+            name,
+            gpio,
+            before,
+            node.away.offset,
+            self._clock,
+            active_high=active_high,
+            pulse_s=node.pulse_ms / 1000,
+        )
+        self._opened.driving(name, cut_filter)
+        self.cut_filters[name] = cut_filter
+
+    async def _switch(self, name: str, line: LineRef, *, active_high: bool) -> DigitalOutput:
+        gpio, offset = await self._place(line)
+        output = await DigitalOutput.open(name, gpio, offset, self._clock, active_high=active_high)
+        self._opened.driving(name, output)
+        return output

@@ -1,0 +1,245 @@
+"""The VAPIX-compatible face as programs use it: forms sent as text, envelopes, sentences that clients look for."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree import ElementTree
+
+from tests.bench.sim import SimBench
+
+EVENT = "{http://www.axis.com/vapix/ws/event1}"
+
+
+async def text(bench: SimBench, path: str, **how: Any) -> str:
+    """The text an address answers."""
+    answer = await bench.http("GET", f"/axis-cgi/{path}", **how)
+    assert answer.status_code == 200, (path, answer.status_code, answer.text)
+    return answer.text
+
+
+async def call(bench: SimBench, path: str, method: str, params: Any = None, **how: Any) -> dict[str, Any]:
+    """What a JSON address answers."""
+    body = {"apiVersion": "1.0", "context": "ours", "method": method}
+    if params is not None:
+        body["params"] = params
+    answer = await bench.http("POST", f"/axis-cgi/{path}", json=body, **how)
+    assert answer.status_code == 200, (path, answer.status_code, answer.text)
+    found: dict[str, Any] = answer.json()
+    assert found["context"] == "ours"
+    assert found["method"] == method
+    return found
+
+
+async def test_the_parameter_tree_lists_groups_in_any_case_and_says_what_it_does_not_know(bench: SimBench) -> None:
+    brand = await text(bench, "param.cgi?action=list&group=brand")
+    assert "root.Brand.ProdNbr=LINTEL-DS1\n" in brand
+    both = await text(bench, "param.cgi?action=list&group=root.Properties.System.SerialNumber,Nope")
+    first, second = both.splitlines()
+    assert first.startswith("root.Properties.System.SerialNumber=")
+    assert len(first.partition("=")[2]) == 12
+    assert second == "# Error: Error -1 getting param in group 'Nope'"
+    wild = await text(bench, "param.cgi?action=list&group=IOPort.*.Direction")
+    assert [line.partition("=")[0] for line in wild.splitlines()] == [
+        f"root.IOPort.I{number}.Direction" for number in range(4)
+    ]
+
+
+async def test_a_good_list_never_holds_the_word_error(bench: SimBench) -> None:
+    assert "error" not in (await text(bench, "param.cgi?action=list")).lower()
+
+
+async def test_a_form_sent_as_text_changes_a_port_and_the_change_is_seen_everywhere(bench: SimBench) -> None:
+    body = "action=update&IOPort.I0.Direction=output&root.IOPort.I1.Input.Name=gate%20bell"
+    answer = await bench.http(
+        "POST", "/axis-cgi/param.cgi", content=body.encode(), headers={"content-type": "text/plain"}
+    )
+    assert answer.text == "OK\n"
+    ports = await call(bench, "io/portmanagement.cgi", "getPorts")
+    items = ports["data"]["items"]
+    assert (items[0]["direction"], items[1]["name"]) == ("output", "gate bell")
+    assert "root.IOPort.I0.Output.Active=closed\n" in await text(bench, "param.cgi?action=list&group=IOPort.I0")
+
+
+async def test_a_wrong_value_is_refused_by_name_and_nothing_is_written(bench: SimBench) -> None:
+    wrong = await text(bench, "param.cgi?action=update&IOPort.I0.Direction=sideways")
+    assert wrong.splitlines()[0] == "# Error: Error setting 'IOPort.I0.Direction' to 'sideways'!"
+    misspelt = await text(bench, "param.cgi?action=update&IOPort.I0.Directoin=output&IOPort.I1.Direction=output")
+    assert "did you mean 'IOPort.I0.Direction'" in misspelt
+    ports = await call(bench, "io/portmanagement.cgi", "getPorts")
+    assert {item["direction"] for item in ports["data"]["items"]} == {"input"}
+
+
+async def test_definitions_are_xml_with_the_types_of_the_tree(bench: SimBench) -> None:
+    answer = await text(bench, "param.cgi?action=listdefinitions&listformat=xmlschema&group=IOPort.I0")
+    top = ElementTree.fromstring(answer)
+    space = top.tag.partition("}")[0] + "}"
+    parameters = {each.get("name"): each for each in top.iter(f"{space}parameter")}
+    entries = [each.get("value") for each in parameters["Direction"].iter(f"{space}entry")]
+    assert entries == ["input", "output"]
+    assert parameters["Usage"].find(f"{space}type").get("readonly") == "true"  # type: ignore[union-attr]
+
+
+async def test_a_sequence_on_a_port_runs_in_its_own_time_after_the_answer(bench: SimBench) -> None:
+    await text(bench, "param.cgi?action=update&IOPort.I0.Direction=output")
+    assert await text(bench, r"io/port.cgi?action=1:/300\500/200\ ".strip()) == ""
+    await bench.advance(2.0)
+    pulses = bench.loop("port:io1").traces["output"].pulses()
+    assert [round(pulse.width_s, 3) for pulse in pulses] == [0.3, 0.2]
+    assert round(pulses[1].t_s - pulses[0].t_s, 3) == 0.8
+
+
+async def test_a_sequence_that_is_none_moves_nothing_and_is_refused_in_one_line(bench: SimBench) -> None:
+    await text(bench, "param.cgi?action=update&IOPort.I0.Direction=output")
+    for action in ("1", ":", "1:", "1:x", "1:/5x", "1:/99999999999/", "9:/", "1:" + "/1\\1" * 40):
+        answer = await bench.http("GET", "/axis-cgi/io/port.cgi", params={"action": action})
+        assert answer.status_code in (400, 404), action
+        assert len(answer.text.splitlines()) == 1
+    await bench.advance(1.0)
+    assert bench.loop("port:io1").traces["output"].pulses() == ()
+
+
+async def test_port_states_are_told_in_three_ways(bench: SimBench) -> None:
+    bench.loop("port:io2").set("closed")
+    await bench.event("io/port", port="io2", active=True)
+    assert await text(bench, "io/port.cgi?check=1,2") == "port1=0\nport2=1\n"
+    assert await text(bench, "io/port.cgi?checkactive=2") == "port2=active\n"
+    assert await text(bench, "io/port.cgi?checkdirection=2") == "port2=input\n"
+
+
+async def test_setting_several_ports_does_what_it_can_and_tells_the_first_refusal(bench: SimBench) -> None:
+    wishes = {"ports": [{"port": "0", "direction": "output"}, {"port": "7", "name": "x"}, {"port": "1", "name": "b"}]}
+    answer = await call(bench, "io/portmanagement.cgi", "setPorts", wishes)
+    assert answer["error"]["code"] == 2104
+    assert answer["error"]["details"]["port"] == "7"
+    items = (await call(bench, "io/portmanagement.cgi", "getPorts"))["data"]["items"]
+    assert (items[0]["direction"], items[1]["name"]) == ("output", "b")
+
+
+async def test_a_virtual_input_goes_active_for_its_duration(bench: SimBench) -> None:
+    answer = await text(bench, "virtualinput/activate.cgi?schemaversion=1&port=3&duration=2")
+    assert "<StateChanged>true</StateChanged>" in answer
+    again = await text(bench, "virtualinput/activate.cgi?schemaversion=1&port=3&duration=2")
+    assert "<StateChanged>false</StateChanged>" in again
+    await bench.advance(3.0)
+    assert [state.active for state in bench.states("io/virtual_input") if state.input == 3] == [False]
+    for query, code in (("port=3", 10), ("schemaversion=1&port=65", 20), ("schemaversion=7&port=1", 30)):
+        assert f"<ErrorCode>{code}</ErrorCode>" in await text(bench, f"virtualinput/activate.cgi?{query}")
+
+
+async def test_accounts_are_made_changed_and_removed_in_the_sentences_that_clients_look_for(bench: SimBench) -> None:
+    made = await bench.http("GET", "/axis-cgi/pwdgrp.cgi?action=add&user=joe&pwd=secret&grp=users&sgrp=viewer:operator")
+    assert "Created account joe." in made.text
+    assert made.headers["content-type"].startswith("text/html")
+    again = await text(bench, "pwdgrp.cgi?action=add&user=joe&pwd=secret&grp=users&sgrp=viewer")
+    assert "Error: this user name already exists, consult the system log file" in again
+    groups = dict(line.split("=", 1) for line in (await text(bench, "pwdgrp.cgi?action=get")).splitlines())
+    assert set(groups) == {"admin", "operator", "viewer", "ptz", "digusers"}
+    assert "joe" in groups["operator"]
+    assert "joe" not in groups["admin"]
+    assert "Modified account joe." in await text(bench, "pwdgrp.cgi?action=update&user=joe&sgrp=viewer")
+    assert (await text(bench, "usergroup.cgi", auth=("joe", "secret"))).split() == ["joe", "joe", "viewer"]
+    assert "Removed account joe." in await text(bench, "pwdgrp.cgi?action=remove&user=joe")
+    assert "Error: account user name." in await text(bench, "pwdgrp.cgi?action=remove&user=../etc")
+
+
+async def test_row_44_a_stranger_sees_only_what_is_listed_as_open(bench: SimBench) -> None:
+    open_ = (
+        ("apidiscovery.cgi", "getApiList"),
+        ("systemready.cgi", "systemready"),
+        ("basicdeviceinfo.cgi", "getAllUnrestrictedProperties"),
+    )
+    nobody = bench.stranger()
+    for path, method in open_:
+        answer = await nobody.post(f"/axis-cgi/{path}", json={"apiVersion": "1.0", "method": method})
+        assert answer.status_code == 200, path
+    for path in ("param.cgi?action=list", "usergroup.cgi", "restart.cgi", "pwdgrp.cgi?action=get", "nope.cgi"):
+        answer = await nobody.get(f"/axis-cgi/{path}")
+        assert answer.status_code == 401, path
+        assert "algorithm=MD5" in answer.headers["www-authenticate"]
+    all_of_it = {"apiVersion": "1.0", "method": "getAllProperties"}
+    assert (await nobody.post("/axis-cgi/basicdeviceinfo.cgi", json=all_of_it)).status_code == 401
+
+
+async def test_discovery_names_only_what_answers(bench: SimBench) -> None:
+    listed = (await call(bench, "apidiscovery.cgi", "getApiList"))["data"]["apiList"]
+    assert {"api-discovery", "basic-device-info", "io-port-management", "param-cgi"} <= {api["id"] for api in listed}
+    some = (await call(bench, "apidiscovery.cgi", "getApiList", {"id": "io-*"}))["data"]["apiList"]
+    assert [api["id"] for api in some] == ["io-port-management"]
+    assert (await call(bench, "apidiscovery.cgi", "getApiList", {"id": "nope"}))["data"]["apiList"] == []
+
+
+ENVELOPES = (
+    (b"{", 4000),
+    (b"[" * 100_000, 4000),
+    (b'{"apiVersion":"1.0"}', 4002),
+    (b'{"apiVersion":"9.0","method":"getAllProperties"}', 2003),
+    (b'{"apiVersion":"1.0","method":"getEverything"}', 2004),
+    (b'{"apiVersion":"1.0","method":"getProperties","params":{"propertyList":["Colour"]}}', 1000),
+    (b'{"apiVersion":"1.0","method":"getProperties","params":[]}', 1000),
+)
+
+
+async def test_a_bad_envelope_is_answered_in_the_envelope(bench: SimBench) -> None:
+    for body, code in ENVELOPES:
+        answer = await bench.http("POST", "/axis-cgi/basicdeviceinfo.cgi", content=body)
+        assert answer.status_code == 200
+        assert answer.json()["error"]["code"] == code, body[:80]
+
+
+async def test_every_version_asked_for_is_one_that_is_listed(bench: SimBench) -> None:
+    body = {"method": "getSupportedVersions"}
+    versions = (await bench.http("POST", "/axis-cgi/io/portmanagement.cgi", json=body)).json()["data"]["apiVersions"]
+    for version in (*versions, "1"):
+        request = {"apiVersion": version, "method": "getPorts"}
+        answer = (await bench.http("POST", "/axis-cgi/io/portmanagement.cgi", json=request)).json()
+        assert "data" in answer, answer
+
+
+def soap(inner: str) -> bytes:
+    """A request in its envelope."""
+    return (
+        f'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>{inner}</s:Body></s:Envelope>'.encode()
+    )
+
+
+async def test_event_declarations_list_the_ports_this_device_has(bench: SimBench) -> None:
+    ask = soap('<GetEventInstances xmlns="http://www.axis.com/vapix/ws/event1"/>')
+    answer = await bench.http("POST", "/vapix/services", content=ask)
+    assert answer.status_code == 200
+    assert "<tns1:Device><tnsaxis:IO><Port " in answer.text
+    top = ElementTree.fromstring(answer.text)
+    port = next(each for each in top.iter() if each.tag == "Port")
+    values = [each.text for each in port.find(f".//{EVENT}SourceInstance").iter(f"{EVENT}Value")]  # type: ignore[union-attr]
+    assert values == ["0", "1", "2", "3"]
+
+
+HOSTILE = (
+    b'<!DOCTYPE a [<!ENTITY x "xxxx">]>' + soap("<a>&x;</a>"),
+    b"<a>" * 10_000,
+    soap("<a>" * 70 + "</a>" * 70),
+    soap("<a/>" * 6000),
+    b"\xff\xfe",
+    b'<?xml version="1.0" encoding="klingon"?><a/>',
+    soap('<Nothing xmlns="http://www.axis.com/vapix/ws/event1"/>'),
+    b"<a/>",
+)
+
+
+async def test_row_37_xml_that_could_hurt_gets_a_fault_at_once(bench: SimBench) -> None:
+    for document in HOSTILE:
+        answer = await bench.http("POST", "/vapix/services", content=document)
+        assert answer.status_code == 400, document[:80]
+        assert "SOAP-ENV:Fault" in answer.text
+
+
+async def test_row_39_a_browser_led_here_from_another_site_changes_nothing(bench: SimBench) -> None:
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    answer = await bench.http("GET", "/axis-cgi/restart.cgi", headers=headers)
+    assert answer.status_code == 403
+    assert bench.events("device/restart") == []
+
+
+async def test_restart_is_answered_first_and_carried_out_then(bench: SimBench) -> None:
+    answer = await bench.http("GET", "/axis-cgi/restart.cgi")
+    assert "restartMessage.shtml?server=127.0.0.1" in answer.text
+    assert len(bench.events("device/restart")) == 1

@@ -1,0 +1,168 @@
+"""Pictures of a whole simulated device as others see them: ffprobe, a browser, and a hundred clients at once."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.live.device import PATIENCE_S, Device, running, until
+from tests.live.pictures.browser import browser
+from tests.live.pictures.viewers import Viewer, authorization, look
+
+MJPEG = "/api/v1/video/road/mjpeg"
+SNAPSHOT = "/api/v1/video/road/snapshot"
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    """A plate camera whose pictures come; a test leaves it as it found it."""
+    with running(tmp_path_factory.mktemp("pictures") / "state", "plate_camera") as device:
+        device.set_up()
+        until("pictures", lambda: signal(device) == "running")
+        yield device
+
+
+def signal(device: Device) -> str | None:
+    """What the device says of its camera; None while media is away."""
+    states = device.api.get("/state").json()["states"]
+    return next((each["phase"] for each in states if each["topic"] == "video/source"), None)
+
+
+def probe(url: str, *words: str) -> dict[str, Any]:
+    """What ffprobe says of the first stream there."""
+    command = ["ffprobe", "-v", "error", "-headers", f"Authorization: {authorization()}\r\n", *words]
+    command += ["-select_streams", "v:0", "-show_entries", "stream=codec_name,width,height,nb_read_frames,pix_fmt"]
+    done = subprocess.run(
+        [*command, "-of", "json", url], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    (stream,) = json.loads(done.stdout)["streams"]
+    found: dict[str, Any] = stream
+    return found
+
+
+def test_ffprobe_reads_a_snapshot_and_the_stream(camera: Device) -> None:
+    root = f"http://127.0.0.1:{camera.port}"
+    still = probe(f"{root}{SNAPSHOT}?resolution=480x270")
+    assert (still["codec_name"], still["width"], still["height"]) == ("mjpeg", 480, 270)
+    moving = probe(f"{root}{MJPEG}", "-count_frames", "-read_intervals", "%+#12")
+    assert (moving["codec_name"], moving["width"], moving["height"]) == ("mjpeg", 1280, 720)
+    assert moving["pix_fmt"] == "yuvj420p"
+    assert int(moving["nb_read_frames"]) == 12
+
+
+LOOK = """(async () => {
+    const image = document.createElement("img");
+    image.src = PATH;
+    document.body.replaceChildren(image);
+    const canvas = document.createElement("canvas"), pixels = new Set();
+    for (let tries = 0; tries < 600 && pixels.size < 4; tries++) {
+        await new Promise(done => setTimeout(done, 50));
+        if (!image.naturalWidth) continue;
+        [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+        const context = canvas.getContext("2d");
+        context.drawImage(image, 0, 0);
+        pixels.add(context.getImageData(0, 0, canvas.width / 3, canvas.height / 8).data.join());
+    }
+    return [image.naturalWidth, image.naturalHeight, pixels.size];
+})()"""
+
+
+def test_a_browser_shows_the_stream_in_an_image_and_it_moves(camera: Device, tmp_path: Path) -> None:
+    """The clock in the picture is read back from a canvas: four different ones were shown."""
+    with browser(tmp_path / "profile") as page:
+        page.call("Page.navigate", url=f"http://127.0.0.1:{camera.port}/")
+        script = "document.readyState === 'complete' && location.port !== ''"
+        until("the page", lambda: page.run(script))
+        width, height, different = page.run(LOOK.replace("PATH", f'"{MJPEG}?resolution=640x360"'))
+        assert (width, height) == (640, 360)
+        assert different == 4
+
+
+async def shows(viewer: Viewer, what: Callable[[list[int]], bool]) -> None:
+    """Wait until what the viewer has seen since now fits."""
+    since = len(viewer.frames)
+    end = time.monotonic() + PATIENCE_S
+    while not what(viewer.frames[since:]):
+        assert time.monotonic() < end, viewer.frames[-20:]
+        assert not viewer.closed, viewer.frames[-20:]
+        await asyncio.sleep(0.02)
+
+
+def no_signal(frames: list[int]) -> bool:
+    return len(frames) >= 3 and frames[-2:] == [0, 0]
+
+
+def live(frames: list[int]) -> bool:
+    return len(frames) >= 5 and min(frames[-5:]) > 0
+
+
+def test_one_stream_survives_a_camera_that_is_unplugged_and_a_media_role_that_is_killed(camera: Device) -> None:
+    async def main() -> None:
+        viewer = await look(camera.port, f"{MJPEG}?fps=10&resolution=320x180", "127.0.0.1")
+        await shows(viewer, live)
+        camera.ask("unplug", "camera:road")
+        await shows(viewer, no_signal)
+        camera.ask("plug", "camera:road")
+        await shows(viewer, live)
+        camera.kill("media")
+        await shows(viewer, no_signal)
+        await shows(viewer, live)
+        assert viewer.transport is not None
+        viewer.transport.close()
+
+    asyncio.run(main())
+    answer = camera.api.get("/video/road/snapshot")
+    assert Image.open(io.BytesIO(answer.content)).size == (1280, 720)
+
+
+CLIENTS, FPS, WINDOW = 100, 10, 50
+
+
+def test_row_45_half_of_a_hundred_clients_stall_and_the_others_get_every_picture(camera: Device) -> None:
+    """A hundred clients; fifty stop reading. The pictures of a window that comes after that are counted at each.
+
+    What the source sent is what anybody got. A stalled client that reads again finds the newest picture.
+    """
+
+    async def main() -> None:
+        path = f"{MJPEG}?fps={FPS}&compression=0"
+        viewers = [await look(camera.port, path, f"127.0.1.{n + 1}", small=n % 2 == 1) for n in range(CLIENTS)]
+        healthy, stalled = viewers[::2], viewers[1::2]
+        for viewer in viewers:
+            await shows(viewer, lambda frames: len(frames) > 0)
+        for viewer in stalled:
+            viewer.stall()
+        await shows(healthy[0], lambda frames: len(frames) >= WINDOW)  # by then their buffers are full
+        first = max(viewer.frames[-1] for viewer in healthy)
+        await shows(healthy[0], lambda frames: len(frames) >= WINDOW)
+        last = min(viewer.frames[-1] for viewer in healthy)
+        sent = {frame for viewer in healthy for frame in viewer.frames if first <= frame <= last}
+        assert len(sent) >= WINDOW / 2
+        shares = sorted(len(sent.intersection(viewer.frames)) / len(sent) for viewer in healthy)
+        assert shares[0] >= 0.95, shares
+        for viewer in stalled[:5]:
+            viewer.resume()
+            await shows(viewer, lambda frames: frames[-1:] > [last])
+            assert len(sent.intersection(viewer.frames)) < 0.8 * len(sent), "it never stalled"
+        refused = [await look(camera.port, path, "127.0.0.9") for _ in range(17)]
+        while not all(viewer.status for viewer in refused):
+            await asyncio.sleep(0.02)
+        assert sorted(viewer.status for viewer in refused) == [200] * 16 + [503]
+        (busy,) = [viewer for viewer in refused if viewer.status == 503]
+        assert b"16 viewers look already from 127.0.0.9" in busy.head
+        for viewer in (*viewers, *refused):
+            if viewer.transport is not None:
+                viewer.transport.close()
+
+    asyncio.run(main())

@@ -1,0 +1,81 @@
+"""Many Motion JPEG clients in one process, each from a loopback address of its own, some of which stop reading."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import socket
+from dataclasses import dataclass, field
+
+from tests.live.device import PASSWORD, USER
+
+FRAME = re.compile(rb"x-frame: (\d+)\r\n")
+TAIL_BYTES = 24
+SMALL_BUFFER = 4096
+
+
+def authorization() -> str:
+    """The header of the administrator."""
+    return "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+
+@dataclass
+class Viewer(asyncio.Protocol):
+    """One client; `frames` are the numbers of the pictures that have come, 0 for no signal."""
+
+    path: str
+    frames: list[int] = field(default_factory=list)
+    head: bytes = b""
+    status: int = 0
+    received: int = 0
+    transport: asyncio.Transport | None = None
+    closed: bool = False
+    _tail: bytes = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        request = f"GET {self.path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {authorization()}\r\n\r\n"
+        transport.write(request.encode())
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        if not self.status:
+            self.head += data
+            if b"\r\n\r\n" not in self.head:
+                return
+            self.status = int(self.head.split(b" ", 2)[1])
+        # a number that is cut off at the end is found whole with the next bytes
+        seen = self._tail + data
+        last = 0
+        for found in FRAME.finditer(seen):
+            self.frames.append(int(found[1]))
+            last = found.end()
+        self._tail = seen[max(last, len(seen) - TAIL_BYTES) :]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+
+    def stall(self) -> None:
+        """Take no more."""
+        assert self.transport is not None
+        self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Take everything again."""
+        assert self.transport is not None
+        self.transport.resume_reading()
+
+
+async def look(port: int, path: str, address: str, *, small: bool = False) -> Viewer:
+    """Connect one viewer from an address; a `small` one has as little room for what it has not read as there can be."""
+    connection = socket.socket()
+    connection.setblocking(False)
+    if small:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+    connection.bind((address, 0))
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(connection, ("127.0.0.1", port))
+    _, viewer = await loop.create_connection(lambda: Viewer(path), sock=connection)
+    return viewer

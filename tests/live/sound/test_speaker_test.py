@@ -1,0 +1,126 @@
+"""The speaker test of a whole horn speaker, through its cards and the room: what a person at the site would try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from firmware.audio.locate import NOTES_HZ
+from tests.live.device import Device, running, until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def horn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    """One horn speaker for all tests here, calibrated by its control button; each leaves it as it was."""
+    with running(tmp_path_factory.mktemp("horn") / "state", "horn_speaker") as found:
+        found.set_up()
+        until("speaker and microphone", lambda: state(found, "audio/input").get("present"))
+        assert result_of(found)["findings"] == ["not_calibrated"]
+        found.ask("press", "control")
+        until("a calibration", lambda: state(found, "audio/speaker_test").get("calibrated_at"))
+        until("the end of it", lambda: state(found, "audio/speaker_test")["running"] is None)
+        yield found
+
+
+def state(device: Device, topic: str) -> dict[str, Any]:
+    """The first state of that topic; empty while there is none."""
+    return next((dict(each) for each in device.api.get("/state").json()["states"] if each["topic"] == topic), {})
+
+
+def result_of(device: Device) -> dict[str, Any]:
+    """The answer of one speaker test."""
+    answer = device.api.post("/actions/speaker_test.run", json={})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def changes(result: dict[str, Any]) -> list[float]:
+    return [tone["change_db"] for tone in result["tones"]]
+
+
+@contextmanager
+def while_it_is_so(do: Callable[[], object], undo: Callable[[], object]) -> Iterator[None]:
+    do()
+    try:
+        yield
+    finally:
+        undo()
+
+
+def test_the_control_button_has_calibrated_it_and_the_journal_says_why(horn: Device) -> None:
+    lines = horn.journal()
+    (gesture,) = [line for line in lines if line["topic"] == "device/button/gesture"]
+    (made,) = [line for line in lines if line["topic"] == "audio/speaker_test/calibrated"]
+    assert made["fields"]["calibrated"] is True
+    assert made["cause"] == gesture["id"]
+
+
+def test_a_sound_speaker_passes_within_a_fifth_of_a_decibel_and_a_loss_of_three_is_reported(horn: Device) -> None:
+    result = result_of(horn)
+    assert (result["verdict"], result["findings"]) == ("passed", [])
+    assert changes(result) == pytest.approx([0] * 4, abs=0.2)
+    with while_it_is_so(lambda: horn.ask("loss", "speaker", "3"), lambda: horn.ask("loss", "speaker", "0")):
+        result = result_of(horn)
+    assert result["verdict"] == "passed"
+    assert changes(result) == pytest.approx([-3] * 4, abs=0.2)
+    assert state(horn, "audio/speaker_test")["result"]["tones"] == result["tones"]
+
+
+@pytest.mark.parametrize(("fault", "finding"), [("muffled", "quieter"), ("dead", "silent")])
+def test_row_53_a_muffled_and_a_dead_speaker_fail(horn: Device, fault: str, finding: str) -> None:
+    with while_it_is_so(
+        lambda: horn.ask("fault", "speaker:speaker", fault), lambda: horn.ask("fault", "speaker:speaker", "none")
+    ):
+        result = result_of(horn)
+    assert (result["verdict"], result["findings"]) == ("failed", [finding])
+
+
+def test_row_53_loud_noise_and_a_disabled_microphone_are_no_verdict(horn: Device) -> None:
+    with while_it_is_so(lambda: horn.ask("noise", "-14"), lambda: horn.ask("noise", "off")):
+        result = result_of(horn)
+    assert (result["verdict"], result["findings"]) == ("inconclusive", ["noise"])
+    switch = "microphone:microphone.disable"
+    with while_it_is_so(lambda: horn.ask("hold", switch), lambda: horn.ask("release", switch)):
+        until("switched off", lambda: state(horn, "audio/input")["switched_off"])
+        result = result_of(horn)
+    assert (result["verdict"], result["findings"]) == ("inconclusive", ["microphone_disabled"])
+    until("switched on", lambda: state(horn, "audio/input")["hears"])
+
+
+def test_located_it_calls_and_flashes_until_it_is_told_to_stop(horn: Device) -> None:
+    began_s = f"{horn.ask('state')['now_s']:.3f}"
+
+    def note_heard() -> bool:
+        sounds = horn.ask("heard", "--since", began_s)["sounds"]
+        return any(abs(sound["pitch_hz"] - hz) < 0.02 * hz for sound in sounds for hz in NOTES_HZ)
+
+    def light() -> str:
+        return str(state(horn, "device/light")["reason"])
+
+    assert horn.api.post("/actions/device.locate", json={"duration_s": 300}).status_code == 200
+    until("a note of the call", note_heard)
+    until("the light", lambda: light() == "identify")
+    assert horn.api.post("/actions/device.locate_stop", json={}).status_code == 200
+    until("the end of it", lambda: "locate" not in state(horn, "audio/output")["playing"])
+    until("the light as before", lambda: light() == "normal")
+
+
+def test_a_sound_at_the_microphone_rises_above_the_alarm_level_and_falls_again(horn: Device) -> None:
+    def crossings() -> list[tuple[str, str]]:
+        found = [line for line in horn.journal() if line["topic"].startswith("audio/detection/")]
+        return [(line["topic"].rpartition("/")[2], line["id"]) for line in found]
+
+    assert horn.api.patch("/params/audio", json={"mic1": {"alarm_level": 60}}).status_code == 200  # -28 dBFS
+    until("quiet", lambda: state(horn, "audio/detection").get("above") is False)
+    before = crossings()
+    horn.ask("hear", "tone:700:1:-34")  # loudness 51: no alarm
+    horn.ask("hear", "tone:700:2:-20")  # loudness 71
+    until("above", lambda: state(horn, "audio/detection")["above"])
+    until("below", lambda: not state(horn, "audio/detection")["above"])
+    assert [kind for kind, line in crossings() if (kind, line) not in before] == ["rise", "pass", "fall", "pass"]
