@@ -12,7 +12,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "whole", "sound", "echo")
+NAMES = (
+    "gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "whole",
+    "sound", "clips", "echo", "pictures", "tampering",
+)  # fmt: skip
 NO_CHIP = 2
 
 

@@ -41,6 +41,7 @@ from firmware.rooms import (
     doors_services,
     osdp_readers_services,
     osdp_trace_services,
+    sensing_services,
 )
 from firmware.upgrade.boot_tryboot import TrybootBoot, ask_systemd
 from firmware.upgrade.ports import Boot, Engine, Slot
@@ -231,6 +232,7 @@ async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
         chip_id=identity.chip_id,
         simulated=parts.simulated,
         capabilities=tuple(sorted(parts.board.capabilities)),
+        hardware_revision=parts.board.product.hardware_revision,
     )
 
 
@@ -241,7 +243,6 @@ def control_services(
     from firmware.device import ButtonsService, DeviceConfig, DeviceService, LightsService
     from firmware.io import IoConfig, PortsService, RelaysService, VirtualInputsService
     from firmware.rules import RulesService
-    from firmware.sensing import DayNightService, LightService, ShocksService
     from firmware.upgrade.maintenance import MaintenanceService
 
     hardware = assembled.hardware
@@ -263,9 +264,9 @@ def control_services(
         "osdp_readers": lambda: osdp_readers_services(core, hardware),
         "osdp_trace": lambda: osdp_trace_services(core, hardware),
         "controller": lambda: controller_services(core, hardware, ports),
-        "shocks": lambda: (ShocksService(core, hardware),),
-        "light": lambda: (LightService(core, hardware),),
-        "day_night": lambda: (DayNightService(core, hardware),),
+        "shocks": lambda: sensing_services("shocks", core, hardware),
+        "light": lambda: sensing_services("light", core, hardware),
+        "day_night": lambda: sensing_services("day_night", core, hardware),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart, boot_facts(parts.boot)),),
@@ -448,9 +449,11 @@ def network_services(
         places = () if reach is None else picture_places(parts.board, reach)
         accounts = AccountsService(core, f"LINTEL_{info.serial}")
         certificates = CertificatesService(core, info.model, info.serial)
+        state = parts.state
         api = ApiService(
-            core, host, port, web=web, https=https, tls=certificates, spool=parts.state.spool, places=places
-        )
+            core, host, port, web=web, https=https, tls=certificates,
+            spool=state.spool, clip_spool=state.clip_spool, places=places,
+        )  # fmt: skip
         services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))

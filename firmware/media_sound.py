@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from firmware.app import Parts
 from firmware.audio import RATE_HZ, InputFacts, OutputFacts, Sound, SoundService
+from firmware.audio.clips.service import ClipsService
 from firmware.audio.detection import SoundDetectorService
 from firmware.audio.locate import LocateService
 from firmware.audio.speaker_test import SpeakerTestService
@@ -30,6 +31,7 @@ def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
     sound = Sound(*audio_facts(parts.board))
     return {
         "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires, parts.clock)),),
+        "clips": lambda: (ClipsService(core, sound, parts.state.clip_spool),),
         "speaker_test": lambda: (SpeakerTestService(core, sound),),
         "locate": lambda: (LocateService(core, sound),),
         "sound_detector": lambda: (SoundDetectorService(core, sound),),

@@ -56,6 +56,11 @@ class StateDir:
         return self.root / "spool"
 
     @property
+    def clip_spool(self) -> Path:
+        """Audio clips on their way between the network role and media."""
+        return self.spool / "clips"
+
+    @property
     def keyring(self) -> Path:
         """Whom this device trusts to sign firmware; a folder made by `lintel bundle keys`. Survives every reset."""
         own = self.root / "keyring"

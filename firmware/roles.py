@@ -98,6 +98,7 @@ DUTIES = (
     Duty(name="day_night", role="control", summary="IR-cut filter and illumination", wants=_no_night),
     Duty(name="rules", role="control", summary="what follows from what"),
     Duty(name="sound", role="media", summary="speakers and microphones: mixer, gain, levels", wants=_no_sound),
+    Duty(name="clips", role="media", summary="audio clips, kept and played", needs=frozenset({"speaker"})),
     Duty(
         name="speaker_test",
         role="media",

@@ -63,3 +63,12 @@ def controller_services(core: Core, hardware: Hardware, ports: tuple[str, ...]) 
     from firmware.controller import ControllerService
 
     return (ControllerService(core, hardware, ports),)
+
+
+def sensing_services(name: str, core: Core, hardware: Hardware) -> tuple[Service, ...]:
+    """One of the services of the device's own sensors; a board without them does not load their room."""
+    from firmware.sensing import DayNightService, LightService, ShocksService
+
+    services: tuple[type[DayNightService | LightService | ShocksService], ...]
+    services = (ShocksService, LightService, DayNightService)
+    return tuple(service(core, hardware) for service in services if service.name == name)

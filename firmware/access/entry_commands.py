@@ -9,6 +9,7 @@ from firmware.access.entry_forms import entry_of, view_of
 from firmware.access.portable import Row, Writer, rows
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
+from firmware.core.deletions import deletions_kept
 from firmware.core.errors import Invalid
 from firmware.core.vocabulary.entries import (
     EntryAdd,
@@ -128,6 +129,7 @@ class EntryCommands:
         wish = invocation.params
         assert isinstance(wish, EntryRef)
         await self._entries.remove(wish.id, cause=invocation.cause)
+        await deletions_kept(self._core, cause=invocation.cause)
         return NOTHING
 
     async def _list(self, invocation: Invocation) -> EntryPage:

@@ -20,7 +20,7 @@ from typing import Self
 from firmware.audio.meter import Meter
 from firmware.audio.pcm import Mono16, from_card
 from firmware.core.errors import Busy, Invalid, Unavailable
-from hal.errors import OutOfRange
+from hal.errors import BusError, OutOfRange
 from hal.ports import Microphone
 from hal.sounds import SoundBlock, SoundLevel
 
@@ -144,6 +144,8 @@ class Ear:
                 self._apply()
             except OutOfRange as error:
                 raise Invalid(f"{self.name}.gain_db", error.message) from None
+            except BusError as error:
+                raise Unavailable(self.name, error.message) from error
             yield
         finally:
             self._override_db = None
@@ -153,13 +155,13 @@ class Ear:
     # for the service that opens the microphone
 
     def set(self, enabled: bool, gain_db: float, muted: bool) -> None:
-        """Settings as people want them, for now and for every microphone that comes. Raises OutOfRange."""
+        """Settings as people want them, for now and for every microphone that comes. Raises OutOfRange, BusError."""
         self._enabled, self._gain_db, self._muted = enabled, gain_db, muted
         if self._microphone is not None and self._override_db is None:
             self._apply()
 
     def open(self, microphone: Microphone) -> None:
-        """Hear this microphone from now on. Raises OutOfRange for a gain that it cannot have."""
+        """Hear this microphone from now on. Raises OutOfRange for a gain that it cannot have, BusError."""
         self._microphone, self._channels = microphone, microphone.channels
         self._apply()
         microphone.listen(self._heard)

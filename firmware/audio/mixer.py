@@ -29,8 +29,8 @@ from hal.ports import Speaker
 MOST_VOICES = 16
 DEPTH_S = 0.2
 # When so many more periods have been handed on, a sample has left the card: 4 periods of its own buffer and 2 that wait
-# before it (`hal.buses.alsa`); a simulated card's pipe is read by the room in up to two more.
-PERIODS_TO_OUT = 12
+# before it (`hal.buses.alsa`). Behind a simulated card are a pipe of 4 to 5, and what the room has fetched from it.
+PERIODS_TO_OUT = 16
 
 
 class Priority(IntEnum):
@@ -130,9 +130,11 @@ class Mixer:
         mine = self._override = _Override(gain_db, muted)
         try:
             self._apply()
-        except OutOfRange as error:
+        except HalError as error:
             self._override = None
-            raise Invalid(f"{self.name}.gain_db", error.message) from None
+            if isinstance(error, OutOfRange):
+                raise Invalid(f"{self.name}.gain_db", error.message) from None
+            raise Unavailable(self.name, error.message) from error
         try:
             yield
         finally:
@@ -148,7 +150,7 @@ class Mixer:
     # for the service that opens the speaker
 
     def set(self, gain_db: float, muted: bool) -> None:
-        """Gain and mute as people want them, for now and for every speaker that comes. Raises OutOfRange."""
+        """Gain and mute as people want them, for now and for every speaker that comes. Raises OutOfRange, BusError."""
         self._gain_db, self._muted = gain_db, muted
         if self._speaker is not None and self._override is None:
             self._apply()
@@ -221,10 +223,12 @@ class Mixer:
 
     def _restore(self) -> None:
         over, self._override = self._override, None
-        if self._speaker is not None:
-            self._apply()
-        if over is not None:
-            over.over.set()
+        try:
+            if self._speaker is not None:
+                self._apply()
+        finally:
+            if over is not None:
+                over.over.set()
 
     def _leave(self, why: str) -> None:
         voices, self._voices = self._voices, []

@@ -24,10 +24,11 @@ def guarded(
     *,
     web: bool,
     spool: Spool | None = None,
+    clip_spool: Spool | None = None,
     views: Views | None = None,
     names: Callable[[], Collection[str]] = host_names,
     hsts: Callable[[], bool] = lambda: False,
 ) -> Guard:
     """Everything that is served over HTTP and HTTPS; `web` adds the pages."""
-    faces = (Api(core, web=web, spool=spool, views=views).face(), Vapix(core).face())
+    faces = (Api(core, web=web, spool=spool, clip_spool=clip_spool, views=views).face(), Vapix(core).face())
     return Guard(faces, core, names, hsts)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from firmware.core.actions import NOTHING, Handler, Invocation, Level, Nothing
 from firmware.core.context import Core
+from firmware.core.deletions import deletions_kept
 from firmware.core.errors import Busy, Exhausted, Invalid, Refused, SetupCodeRequired, SetupDone, Unavailable
 from firmware.core.store import Damaged
 from firmware.core.vocabulary.security import (
@@ -243,6 +244,7 @@ class AccountsService:
             await self._book.remove(account)
             self._doorkeeper.forget(account.name)
         self._announce(account, "removed", invocation.caller.name, invocation.cause)
+        await deletions_kept(self._core, cause=invocation.cause)
         return NOTHING
 
     async def _own_password(self, invocation: Invocation) -> AccountView:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from firmware.core.params import Group, Scope
 from firmware.upgrade.engine_file import FileEngine
+from firmware.upgrade.floor import FloorFile
 from firmware.upgrade.machine import Machine, Parts
 from firmware.upgrade.medium import FileMedium
 from firmware.upgrade.ports import Boot, Engine, Slot
@@ -63,6 +64,7 @@ def begin(device: Device) -> Start:
         engine=device.engine or FileEngine(medium, free_bytes=lambda: free_bytes(device.root)),
         trees=SettingsTrees(medium, Keeping(kept=device.kept, erased=(CERTIFICATE,))),
         revoked=RevocationJournal(device.root / REVOCATIONS),
+        floors=FloorFile(medium),
         new_id=lambda: secrets.token_hex(8),
         attempts=device.attempts,
     )

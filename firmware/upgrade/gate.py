@@ -6,27 +6,20 @@ exception, a signal, silence, is a refusal. Nothing on disk changes either way.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import selectors
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from firmware.core.confined.child import ChildFailed, Fault, ask, start_of
 from firmware.upgrade.certificates import DEVICE, LARGEST_KEYRING, RELEASE
 from firmware.upgrade.context import GateContext, Mode, at_least
 from firmware.upgrade.gate_child import Request
 from firmware.upgrade.ports import Approved, Image
 from firmware.upgrade.refusals import Refusal, Why
-from hal.clock import SystemClock
 
-PROGRAM_TREE = Path(__file__).resolve().parents[2]
-# Isolated from the environment and the working folder; the program tree is the only place added.
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from firmware.upgrade.gate_child import main; main()"
+_START = start_of("firmware.upgrade.gate_child")
 LONGEST_ANSWER = 64 * 1024
 # The longest silence in seconds, and the slowest storage, in bytes a second, that is still waited for.
 PATIENCE_S = 20.0
@@ -79,61 +72,19 @@ def read_bounded(path: Path) -> bytes | None:
 
 def _ask(bundle: int, request: bytes, patience_s: float) -> bytes:
     """Start the child, and wait for its answer. Raises Refusal."""
-    command = [sys.executable, "-I", "-B", "-c", _START, str(PROGRAM_TREE), str(bundle)]
-    # The request goes as a file without a name: a child that does not read it cannot make this process wait.
-    asked = os.memfd_create("request")
     try:
-        os.write(asked, request)
-        os.lseek(asked, 0, os.SEEK_SET)
-        child = subprocess.Popen(
-            command,
-            stdin=asked,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(bundle,),
-            env={},
-            cwd="/",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise Refusal(Why.CHILD_MISSING, error.strerror or "") from None
-    finally:
-        os.close(asked)
-    assert child.stdout is not None
-    with child.stdout as answers:
-        try:
-            said = _read_answer(answers.fileno(), patience_s)
-            ended = child.wait(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            raise Refusal(Why.CHILD_TIME) from None
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)  # a session of its own: with it goes what it started
-            child.wait()
-    if ended == -signal.SIGXCPU:
-        raise Refusal(Why.CHILD_TIME)
-    if ended != 0:
-        raise Refusal(Why.CHILD_CRASHED, f"signal {-ended}" if ended < 0 else f"code {ended}")
-    return said
+        return ask(_START, bundle, request, patience_s=patience_s, ending_s=PATIENCE_S, longest_answer=LONGEST_ANSWER)
+    except ChildFailed as failed:
+        detail = "too long" if failed.fault is Fault.TOO_LONG else failed.detail
+        raise Refusal(_FAULTS[failed.fault], detail) from None
 
 
-def _read_answer(stream: int, patience_s: float) -> bytes:
-    """Everything the child says until it ends, which is bounded in length and time. Raises Refusal."""
-    clock = SystemClock()
-    deadline_ns = clock.now_ns() + int(patience_s * 1e9)
-    said = bytearray()
-    with selectors.DefaultSelector() as waiting:
-        waiting.register(stream, selectors.EVENT_READ)
-        while True:
-            left_s = (deadline_ns - clock.now_ns()) / 1e9
-            if left_s <= 0 or not waiting.select(left_s):
-                raise Refusal(Why.CHILD_TIME)
-            part = os.read(stream, LONGEST_ANSWER)
-            if not part:
-                return bytes(said)
-            said += part
-            if len(said) > LONGEST_ANSWER:
-                raise Refusal(Why.CHILD_ANSWER, "too long")
+_FAULTS = {
+    Fault.MISSING: Why.CHILD_MISSING,
+    Fault.TIME: Why.CHILD_TIME,
+    Fault.CRASHED: Why.CHILD_CRASHED,
+    Fault.TOO_LONG: Why.CHILD_ANSWER,
+}
 
 
 def _approved(path: Path, context: GateContext, said: bytes) -> Approved:

@@ -16,9 +16,9 @@ from typing import Any
 
 from cryptography import x509
 
+from firmware.core.confined.lock import lock_in
 from firmware.upgrade import certificates, cms, layout, manifest, payload, policy, second_judge, verity
 from firmware.upgrade.certificates import DEVICE, Device, Keyring, Trust
-from firmware.upgrade.confine import lock_in
 from firmware.upgrade.context import LARGEST_BUNDLE, GateContext, Mode
 from firmware.upgrade.manifest import Manifest
 from firmware.upgrade.refusals import Refusal, Why

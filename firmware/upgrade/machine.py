@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from firmware.core.errors import Busy, Refused, StationError
+from firmware.core.errors import Busy, Refused, StationError, Unavailable
+from firmware.upgrade.floor import FloorFile
 from firmware.upgrade.ports import Approved, Boot, Engine, Slot
 from firmware.upgrade.record import (
     WHY_LENGTH,
@@ -46,6 +47,12 @@ class RollbackRefused(Refused):
     code = "rollback_refused"
 
 
+class RevocationsUnreadable(Unavailable):
+    """Who was deleted cannot be read: a way back to older settings would bring them back."""
+
+    code = "revocations_unreadable"
+
+
 class Revoked(Protocol):
     """The length of the revocation journal, in entries."""
 
@@ -62,6 +69,7 @@ class Parts:
     engine: Engine
     trees: SettingsTrees
     revoked: Revoked
+    floors: FloorFile
     new_id: Callable[[], str]
     attempts: int = 1
 
@@ -108,10 +116,12 @@ class Machine:
     ) -> Upgrade:
         """Write an approved bundle into the other slot and stage it; `arm` starts it.
 
-        Raises Busy, OSError (ENOSPC: nothing was changed), and whatever the engine or the boot control raised
-        while they wrote; then the old firmware stays, idle, with the failure as the outcome.
+        Raises Busy, RevocationsUnreadable, OSError (ENOSPC: nothing was changed), and whatever the engine or the boot
+        control raised while they wrote; then the old firmware stays, idle, with the failure as the outcome.
         """
         self.check_free()
+        if mode is not Mode.FACTORY:
+            self._check_revocations("upgrade.install")
         source, target = self.running, self.running.other
         # Before anything changes: what does not fit must not cost the firmware in the other slot.
         self.parts.engine.check_room(target, approved)
@@ -157,9 +167,10 @@ class Machine:
     def rollback(self) -> Upgrade:
         """9: go back to the other slot, as a trial too: a slot that has rotten cannot brick the device.
 
-        Raises Busy, RollbackRefused, OSError.
+        Raises Busy, RollbackRefused, RevocationsUnreadable, OSError.
         """
         self.check_free()
+        self._check_revocations("upgrade.rollback")
         record, target = self.record, self.running.other
         info = record.slot(target)
         if not record.rollback_ok or info.state is not SlotState.GOOD:
@@ -183,18 +194,27 @@ class Machine:
         )
         return self._stage(up)
 
+    def _check_revocations(self, where: str) -> None:
+        try:
+            self.parts.revoked.length()
+        except OSError as error:
+            raise RevocationsUnreadable(
+                where, f"the list of deletions cannot be read ({reason_of(error)}); a factory default makes a new one"
+            ) from error
+
     def _why_not(self, info: SlotInfo) -> str:
         if info.state in (SlotState.EMPTY, SlotState.INVALID):
             return f"the other slot is {info.state.value}"
-        return "a factory default or a reset came in between"
+        return "a factory default, a reset or a great many deletions came in between"
 
     def arm(self) -> None:
         """4: start the staged firmware once. The attempt is counted before it is made, or it might never end."""
         up = self._up()
         record = replace(self.record, stage=Stage.TRIAL, up=replace(up, attempts_left=up.attempts_left - 1))
-        now = replace(record.slot(up.source), revoked_at=self.parts.revoked.length())
-        self.put(record.with_slot(up.source, now))
         try:
+            # Nobody goes back over a factory default, and a trial of one knows nobody who could be deleted.
+            length = None if up.mode is Mode.FACTORY else self.parts.revoked.length()
+            self.put(record.with_slot(up.source, replace(record.slot(up.source), revoked_at=length)))
             self.parts.boot.arm()
         except OSError as error:
             self.revert(f"it could not be started: {reason_of(error)}")
@@ -262,6 +282,8 @@ class Machine:
             floor=max(record.floor, up.counter),
         )
         self.put(changed.with_slot(up.target, target).with_slot(up.source, source))
+        if up.counter > record.floor:
+            self.parts.floors.save(self.record.floor)
 
     def settle(self, up: Upgrade) -> None:
         """7c: the last work after a commit, and the outcome. Repeated until it is done."""
@@ -340,6 +362,28 @@ class Machine:
             return
         info = self.record.slot(self.running)
         self.put(self.record.with_slot(self.running, replace(info, revoked_at=None)))
+
+    def revocations_needed(self) -> int | None:
+        """From which entry of the journal on some slot may still need them; None: no slot does."""
+        return min(
+            (info.revoked_at for info in (self.record.a, self.record.b) if info.revoked_at is not None), default=None
+        )
+
+    def close_way_back(self) -> bool:
+        """Nobody goes back to the other slot any more, so nothing need be known for it. Raises OSError.
+
+        Whether that was done: not in the middle of an upgrade or a reset.
+        """
+        record, other = self.record, self.running.other
+        if (
+            record.stage is not Stage.IDLE
+            or record.reset is not None
+            or record.slot(self.running).revoked_at is not None
+        ):
+            return False
+        forgotten = replace(record.slot(other), revoked_at=None)
+        self.put(replace(record, rollback_ok=False).with_slot(other, forgotten))
+        return True
 
     # the record
 

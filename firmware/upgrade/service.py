@@ -30,6 +30,7 @@ from firmware.core.vocabulary.upgrade import (
     UpgradeRefused,
     UpgradeState,
 )
+from firmware.core.worker import Worker
 from firmware.upgrade.context import GateContext, at_least
 from firmware.upgrade.context import Mode as GateMode
 from firmware.upgrade.indication import SHOWN_S, phase_of, state_of
@@ -39,7 +40,6 @@ from firmware.upgrade.record import Mode, Outcome, ResetKind, Stage, Upgrade
 from firmware.upgrade.revoking import Revoking
 from firmware.upgrade.telling import Telling
 from firmware.upgrade.waking import Start
-from firmware.upgrade.worker import Worker
 
 # So that an answer reaches who asked before the device restarts.
 ANSWER_S = 0.5
@@ -64,7 +64,6 @@ class Places:
     certificate: Path
     revocations: Path
     roles: frozenset[str]
-    hardware_revision: int = 1
     saved_time: Callable[[], datetime | None] = lambda: None
 
 
@@ -80,13 +79,13 @@ class UpgradeService:
         self._machine: Machine = start.machine
         self._notes = list(start.notes)
         self._places = places
-        self._worker = Worker(core.clock)
+        self._worker = Worker(core.clock, "upgrade")
         self._checking = False
         self._progress = 0
         self._restart = asyncio.Event()
         self._restarting: Callable[[], None] | None = None
         self._telling = Telling(core, start.machine, self._noted)
-        self._revoking = Revoking(core, self._machine, self._worker, places.revocations)
+        self._revoking = Revoking(core, self._machine, self._worker, places.revocations, self._show)
 
     # life
 
@@ -177,7 +176,7 @@ class UpgradeService:
         record, clock = self._machine.record, self._core.clock
         return GateContext(
             model=info.model,
-            hardware_revision=self._places.hardware_revision,
+            hardware_revision=info.hardware_revision,
             running=record.slot(record.home).version,
             floor=record.floor,
             serial=info.serial,
@@ -299,7 +298,8 @@ class UpgradeService:
         failed = [
             f"{each.role} {each.service}" for each in bus.states(ServiceState) if each.phase is ServicePhase.FAILED
         ]
-        return [*sorted(self._places.roles - ready), *sorted(failed)]
+        due = [] if self._revoking.applied else ["deletions that are still to be made"]
+        return [*sorted(self._places.roles - ready), *sorted(failed), *due]
 
     # what people see
 

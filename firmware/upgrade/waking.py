@@ -49,25 +49,47 @@ def wake(parts: Parts, version: str, button: ResetKind | None = None) -> Start:
     """
     record, found = parts.ledger.load()
     notes = []
-    running = parts.boot.running()
     if record is None:
         if found is Found.LOST:
             notes.append("the record of upgrades was lost; the other slot counts as invalid")
-        record = _first(running, version, lost=found is Found.LOST)
+        record = _first(parts, version, lost=found is Found.LOST)
         parts.ledger.create(record)
     elif found is Found.ONE_BAD:
         notes.append("one copy of the record of upgrades could not be read")
     machine = Machine(parts, record)
+    _agree_on_floor(machine, notes)
     if button is not None and record.reset is None:
         machine.ask_reset(button, "button")
     return _Waking(machine, version, notes).go()
 
 
-def _first(running: Slot, version: str, *, lost: bool) -> Record:
-    """The record of a device that has none."""
+def _first(parts: Parts, version: str, *, lost: bool) -> Record:
+    """The record of a device that has none. What is only being tried is not what was committed."""
+    running = parts.boot.running()
+    home = running.other if parts.boot.trying() else running
     other = SlotInfo(state=SlotState.INVALID if lost else SlotState.EMPTY)
-    record = Record(home=running).with_slot(running.other, other)
-    return record.with_slot(running, SlotInfo(state=SlotState.GOOD, version=version))
+    record = Record(home=home).with_slot(home.other, other)
+    # The committed firmware tells its version itself, at its next start.
+    return record.with_slot(home, SlotInfo(state=SlotState.GOOD, version=version if home is running else ""))
+
+
+def _agree_on_floor(machine: Machine, notes: list[str]) -> None:
+    """The higher of the record's floor and the one that is kept apart from it holds, and stands in both.
+
+    Raises OSError when the record cannot be written.
+    """
+    record, saved = machine.record, machine.parts.floors.load()
+    if saved is None:
+        notes.append("the second copy of the security floor could not be read")
+    elif saved > record.floor:
+        notes.append(f"the security floor {saved} was taken from its second copy; the record had {record.floor}")
+        machine.put(replace(record, floor=saved))
+        return
+    if saved != record.floor:
+        try:
+            machine.parts.floors.save(record.floor)
+        except OSError as error:  # the record has it; the next start tries again
+            notes.append(f"the second copy of the security floor could not be written: {error}")
 
 
 class _Waking:

@@ -1,7 +1,7 @@
 """The way out of a source: makes the JPEG files that somebody watches, once each, and offers them to the watchers.
 
-Nothing is made that nobody is ready to take. The making runs in one thread for all sources; a frame that comes while
-it is busy with the same source is left out.
+Nothing is made that nobody is ready to take. Small work is done at once; more of it in one thread for all sources, and
+of the frames that come while that is busy with the same source, the newest waits and the others are left out.
 """
 
 from __future__ import annotations
@@ -28,12 +28,25 @@ from hal.planes import picture_of, samples, scaled
 
 log = logging.getLogger("lintel.video")
 
+# So many pixels are made on the loop itself (1 to 2 ms; 5 ms are estimated for a Raspberry Pi 4): to hand them to a
+# thread and back takes two wake-ups, which on a busy machine are longer than the work, and then pictures are lost.
+AT_ONCE_PIXELS = 1280 * 720
+
 # What tells two JPEG files of one frame apart: the size before the turn, and the compression.
 Make = tuple[Size, int]
 
 
+def tried(job: Callable[[], list[Jpeg]]) -> list[Jpeg] | None:
+    """What a job makes; None when it fails, which is logged: the camera goes on."""
+    try:
+        return job()
+    except Exception:
+        log.exception("no JPEG could be made")
+        return None
+
+
 class Maker:
-    """One thread that makes JPEG files; virtual time stands still while it works."""
+    """Makes JPEG files, at once or in one thread; virtual time stands still while that works."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -44,24 +57,21 @@ class Maker:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jpeg")
 
-    def make(self, job: Callable[[], list[Jpeg]], done: Callable[[list[Jpeg] | None], None]) -> None:
-        """Do it and call `done` on the loop with what it made, or None when it failed (logged) or is closed."""
+    def make(self, job: Callable[[], list[Jpeg]], pixels: int, done: Callable[[list[Jpeg] | None], None]) -> None:
+        """Do a job of so many pixels and call `done` on the loop with what it made; None: it failed, or is closed."""
         if self._pool is None:
             done(None)
             return
+        if pixels <= AT_ONCE_PIXELS:
+            done(tried(job))
+            return
         outside = ExitStack()
         outside.enter_context(self._clock.outside())
-        future = asyncio.get_running_loop().run_in_executor(self._pool, job)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, tried, job)
 
-        def finished(future: asyncio.Future[list[Jpeg]]) -> None:
+        def finished(future: asyncio.Future[list[Jpeg] | None]) -> None:
             outside.close()
-            if future.cancelled():
-                done(None)
-                return
-            error = future.exception()
-            if error is not None:
-                log.error("no JPEG could be made", exc_info=error)
-            done(None if error is not None else future.result())
+            done(None if future.cancelled() else future.result())
 
         future.add_done_callback(finished)
 
@@ -79,6 +89,7 @@ class Outlet:
         self._source = source
         self._maker = maker
         self._busy = False
+        self._waits: Frame | None = None  # came while the maker was busy
         self.made = 0
         self.server = FrameServer(path, self._wished)
         source.tap.watch(self._frame)
@@ -89,8 +100,8 @@ class Outlet:
         frame = self._source.tap.latest
         if frame is None:
             watcher.offer(pack(NoSignal(self._source.reason)))
-        elif watcher.ready and not self._busy and watcher.takes(frame.t_ns):
-            self._make(frame, {watcher: self._what(watcher)})
+        else:
+            self._frame(frame)
 
     def _signal(self) -> None:
         if self._source.phase is Signal.NO_SIGNAL:
@@ -101,7 +112,9 @@ class Outlet:
 
     def _frame(self, frame: Frame) -> None:
         if self._busy:
+            self._waits = frame
             return
+        self._waits = None
         wanted = {
             watcher: self._what(watcher)
             for watcher in self.server.watchers
@@ -129,14 +142,18 @@ class Outlet:
 
         def done(made: list[Jpeg] | None) -> None:
             self._busy = False
-            if made is None or self._source.tap.latest is None:
-                return  # what came too late is not shown after the word that there is no signal
-            self.made += len(made)
-            messages = {make: pack(jpeg) for make, jpeg in zip(makes, made, strict=True)}
-            for watcher, make in wanted.items():
-                watcher.offer(messages[make])
+            if self._source.tap.latest is None:
+                self._waits = None  # what is too late is not shown after the word that there is no signal
+                return
+            if made is not None:
+                self.made += len(made)
+                messages = {make: pack(jpeg) for make, jpeg in zip(makes, made, strict=True)}
+                for watcher, make in wanted.items():
+                    watcher.offer(messages[make])
+            if self._waits is not None:
+                self._frame(self._waits)
 
-        self._maker.make(job, done)
+        self._maker.make(job, sum(size.width * size.height for size, _ in makes), done)
 
 
 def jpeg_as(frame: Frame, make: Make, *, mirror: bool, rotate: int) -> Jpeg:

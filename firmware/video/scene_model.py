@@ -34,20 +34,27 @@ BLOCK_KEPT = 0.35
 # It has lost its sharpness when its fine structure, measured against its coarse one, is less than this part.
 SOFT_PART = 0.3
 FEWEST_SHARP = 4
-# Sensor noise leaves this much energy in the second differences, in luma steps squared.
+# A contour could be seen when its energy, in the light of now, is so many times that of the noise.
+VISIBLE = 8.0
+DIMMEST_LUMA = 2.0
+# Sensor noise leaves at least this much energy in the second differences, and so many times its variance.
 FINE_NOISE = 60.0
+FINE_GAIN = 12.0
 COARSE_NOISE = 4.0
-CALM_PERCENT = 20
 BRIGHT_PERCENT = 99
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One picture as numbers: directions of contours, energy of fine and coarse structure a block, brightness."""
+    """One picture as numbers: directions of contours; energy of fine and coarse structure and luma of every block;
+    the noise as a variance, and the brightness.
+    """
 
     directions: Numbers
     fine: Numbers
     coarse: Numbers
+    luma: Numbers
+    noise: float
     mean: float
     bright: float
 
@@ -56,10 +63,12 @@ class Features:
 class Look:
     """A picture beside the learned scene. `kept` is the part of the scene's contours that is there (0 to 1), `soft`
     the part that has lost its sharpness, `lively` the part of the picture's own blocks that have any structure;
-    `contours` counts what the scene had. `mean` and `bright` are luma of the whole and of its brightest hundredth.
+    `contours` counts what the scene has, `visible` the part of them that could be seen in so much light and noise.
+    `mean` and `bright` are luma of the whole and of its brightest hundredth.
     """
 
     kept: float
+    visible: float
     soft: float
     lively: float
     contours: int
@@ -75,12 +84,13 @@ def features_of(plane: Plane, *, limited: bool = False) -> Features:
     step = max(1, plane.width // COLUMNS)
     reduced = _reduced(rows, step)
     fine = _blocks(_fine(rows, step))
-    # The noise of a sensor lies everywhere: what the calmest blocks have of fine structure is no structure.
-    fine = np.maximum(fine - max(FINE_NOISE, float(np.percentile(fine, CALM_PERCENT))), 0)
+    noise = max(FINE_NOISE, _noise(reduced if step == 2 else _reduced(rows, 2), fine))
     return Features(
         directions=_directions(reduced),
-        fine=fine,
+        fine=np.maximum(fine - noise, 0),
         coarse=_blocks(_coarse(reduced)),
+        luma=_blocks(reduced),
+        noise=noise / FINE_GAIN / step**2,
         mean=_full(float(reduced.mean()), limited),
         bright=_full(float(np.percentile(reduced, BRIGHT_PERCENT)), limited),
     )
@@ -96,6 +106,9 @@ def _reduced(rows: Samples, step: int) -> Numbers:
     cut = rows[: height * step, : width * step]
     if step == 1:
         return cut.astype(np.float32)
+    if step == 2:  # the usual one, and the fastest way for it
+        pairs = cut[::2].astype(np.uint16) + cut[1::2]
+        return (pairs[:, ::2] + pairs[:, 1::2]).astype(np.float32) / np.float32(4)
     across = cut.reshape(height * step, width, step).sum(axis=2, dtype=np.uint32)
     means: Numbers = across.reshape(height, step, width).sum(axis=1).astype(np.float32) / np.float32(step * step)
     return means
@@ -124,16 +137,24 @@ def _directions(reduced: Numbers) -> Numbers:
 
 def _fine(rows: Samples, step: int) -> Numbers:
     """Energy of the second differences, gathered to the places of the reduced picture."""
-    wide = rows.astype(np.int16)
-    energy = np.zeros(rows.shape, np.int32)
+    wide = rows.astype(np.float32)
+    energy = np.zeros_like(wide)
     across = 2 * wide[:, 1:-1] - wide[:, :-2] - wide[:, 2:]
     down = 2 * wide[1:-1] - wide[:-2] - wide[2:]
-    energy[:, 1:-1] += across.astype(np.int32) ** 2
-    energy[1:-1] += down.astype(np.int32) ** 2
+    energy[:, 1:-1] += across * across
+    energy[1:-1] += down * down
+    if step == 1:
+        return energy
     height, width = rows.shape[0] // step, rows.shape[1] // step
     cut = energy[: height * step, : width * step].reshape(height, step, width, step)
-    gathered: Numbers = cut.sum(axis=(1, 3)).astype(np.float32) / np.float32(step * step)
+    gathered: Numbers = cut.sum(axis=3).sum(axis=1) / np.float32(step * step)
     return gathered
+
+
+def _noise(halved: Numbers, fine: Numbers) -> float:
+    """How much of the fine energy is noise: means of two by two leave a quarter of it, and of texture no less."""
+    coarser = _blocks(_fine(halved.astype(np.uint8), 1))
+    return max(0.0, float(np.median(fine) - np.median(coarser))) / 0.75
 
 
 def _coarse(reduced: Numbers) -> Numbers:
@@ -160,6 +181,7 @@ class SceneModel:
         self._directions = first.directions.copy()
         self._fine = first.fine.copy()
         self._coarse = first.coarse.copy()
+        self._luma = first.luma.copy()
         self.taught = 1
 
     @classmethod
@@ -175,7 +197,12 @@ class SceneModel:
         """Go towards a picture by `part`, 0 to 1; the first ones count alike, whatever `part` is."""
         self.taught += 1
         part = max(part, 1 / self.taught)
-        for known, seen in ((self._directions, now.directions), (self._fine, now.fine), (self._coarse, now.coarse)):
+        for known, seen in (
+            (self._directions, now.directions),
+            (self._fine, now.fine),
+            (self._coarse, now.coarse),
+            (self._luma, now.luma),
+        ):
             known += np.float32(part) * (seen - known)
 
     def look(self, now: Features) -> Look:
@@ -183,28 +210,34 @@ class SceneModel:
         strength = _blocks((self._directions**2).sum(axis=0))
         alike = _blocks((self._directions * now.directions).sum(axis=0))
         contours = strength > CONTOUR
-        count = int(contours.sum())
+        visible = contours & self._could_be_seen(now)
+        count, seen = int(contours.sum()), int(visible.sum())
         lively = (now.coarse > COARSE_NOISE * 4) & (now.fine > FINE_NOISE)
-        if count == 0:
-            return Look(kept=0, soft=0, lively=float(lively.mean()), contours=0, mean=now.mean, bright=now.bright)
-        kept = alike[contours] > BLOCK_KEPT * strength[contours]
+        kept = alike[visible] > BLOCK_KEPT * strength[visible]
         return Look(
-            kept=float(kept.mean()),
-            soft=self._soft(now, contours),
+            kept=float(kept.mean()) if seen else 0.0,
+            visible=seen / count if count else 0.0,
+            soft=self._soft(now, visible),
             lively=float(lively.mean()),
             contours=count,
             mean=now.mean,
             bright=now.bright,
         )
 
+    def _could_be_seen(self, now: Features) -> NDArray[np.bool_]:
+        """Blocks whose structure, in so much less light than it was learned in, still stands above the noise."""
+        light = np.minimum(1, (now.luma + DIMMEST_LUMA) / (self._luma + DIMMEST_LUMA))
+        seen: NDArray[np.bool_] = self._coarse * light**2 > VISIBLE * max(COARSE_NOISE, 4 * now.noise)
+        return seen
+
     def _soft(self, now: Features, contours: NDArray[np.bool_]) -> float:
         """The part of the contours whose fine structure has gone while their coarse one is there.
 
         Only where the light suffices: a block counts when its fine structure, were it sharp, would stand above noise.
         """
-        known = contours & (self._fine > 2 * FINE_NOISE)
+        known = contours & (self._fine > FINE_NOISE)
         sharp = self._fine / (self._coarse + COARSE_NOISE) * (now.coarse + COARSE_NOISE)
-        measurable = known & (sharp > 2 * FINE_NOISE) & (now.coarse > 4 * COARSE_NOISE)
+        measurable = known & (sharp > FINE_NOISE / 2) & (now.coarse > 4 * COARSE_NOISE)
         if measurable.sum() < max(FEWEST_SHARP, known.sum() / 4):
             return 0.0
         return float((now.fine < SOFT_PART * sharp)[measurable].mean())

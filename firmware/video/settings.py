@@ -119,4 +119,4 @@ def mode_of(settings: VideoSettings, largest: CameraMode) -> CameraMode:
 
 def quality_of(compression: int) -> int:
     """The JPEG quality that stands for a compression of 0 (95) to 100 (10)."""
-    return BEST_QUALITY - round((BEST_QUALITY - WORST_QUALITY) * compression / 100)
+    return BEST_QUALITY - (BEST_QUALITY - WORST_QUALITY) * compression // 100

@@ -19,11 +19,13 @@ RELEARN_S = 600.0
 
 # Below both there is nothing to see: a night without a lamp, or a lid. Luma of 255.
 DARK_MEAN, DARK_BRIGHT = 16.0, 40.0
+# And where so few of the scene's contours could be seen in the light there is, nothing can be said of them.
+TOO_FEW = 0.25
 # Less than this part of the contours, and the scene is gone; with less than this part of its blocks alive, covered.
 GONE, ALIVE = 0.4, 0.05
-SOFT = 0.5
+SOFT = 0.55
 # To be well again it takes more than not to be wrong.
-BACK, SHARP = 0.5, 0.35
+BACK, SHARP = 0.5, 0.45
 # While it learns, a picture like the ones before keeps this much of them.
 STILL = 0.6
 
@@ -53,9 +55,14 @@ class Finding:
 NOTHING_NEW = Finding()
 
 
-def is_dark(look: Look | Features) -> bool:
-    """Whether there is nothing to see for want of light."""
-    return look.mean < DARK_MEAN and look.bright < DARK_BRIGHT
+def is_black(picture: Look | Features) -> bool:
+    """Whether there is no light at all."""
+    return picture.mean < DARK_MEAN and picture.bright < DARK_BRIGHT
+
+
+def is_dark(look: Look) -> bool:
+    """Whether there is too little light to see the scene, whatever the picture shows."""
+    return is_black(look) or look.visible < TOO_FEW
 
 
 def cause_of(look: Look, rules: TamperRules) -> TamperKind | None:
@@ -119,8 +126,8 @@ class TamperWatch:
         self._signal = True
         since_s = 0.0 if self._fed_ns is None else max(0, t_ns - self._fed_ns) / 1e9
         self._fed_ns = t_ns
-        self.dark = is_dark(now)
         if self._model is None:
+            self.dark = is_black(now)
             learned = self._learn(t_ns, now)
             if learned is None:
                 return NOTHING_NEW
@@ -129,6 +136,7 @@ class TamperWatch:
             self._settle(None)
             return Finding(ended=True, relearned=True) if ended else NOTHING_NEW
         look = self._model.look(now)
+        self.dark = is_dark(look)
         if is_well(look):
             self._model.teach(now, min(LONGEST_STEP_S, since_s) / FOLLOW_S)
         return self._judge(t_ns, now, look)

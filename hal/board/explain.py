@@ -17,6 +17,8 @@ def describe_board(board: Board) -> str:
 
 def _product(board: Board) -> Iterator[str]:
     yield f"board {board.name}: {board.product.name} ({board.product.model})"
+    if board.product.hardware_revision != 1:
+        yield f"  hardware revision {board.product.hardware_revision}"
     if board.product.require:
         yield f"  requires {', '.join(board.product.require)}"
 

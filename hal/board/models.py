@@ -34,10 +34,14 @@ from hal.types import Colour, LineRef, Pull
 
 
 class Product(Frozen):
-    """What the board is sold as; `require` names the services without which it must not start."""
+    """What the board is sold as; `require` names the services without which it must not start.
+
+    `hardware_revision` is what firmware bundles ask for when they are not for every revision.
+    """
 
     name: Words
     model: ModelName
+    hardware_revision: int = Field(1, ge=1, le=9999)
     require: Annotated[tuple[Name, ...], BeforeValidator(read_list)] = ()
 
 

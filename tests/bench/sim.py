@@ -93,6 +93,11 @@ class SimBench:
         self._http: httpx.AsyncClient
         self._transport: httpx.ASGITransport
 
+    @property
+    def state(self) -> Path:
+        """The state directory of the device."""
+        return self._state
+
     def play(self, test: Callable[..., Coroutine[Any, Any, None]], arguments: dict[str, Any]) -> None:
         """Run a test between power on and power off; it fails when it leaves anything behind."""
 

@@ -28,13 +28,16 @@ def test_row_23_a_killed_firmware_leaves_the_strike_safe_within_two_seconds_of_t
 
 
 def test_the_end_of_control_is_one_line_a_role_that_followed_it(device: Device) -> None:
-    old = device.pid("network")
-    assert old is not None
+    roles = ("media", "network")
+    for role in roles:
+        device.wait_ready(role, other_than=0)
+    old = {role: device.pid(role) or 0 for role in roles}
     device.kill("control")
-    device.wait_ready("network", other_than=old)
-    after = device.output.read_text().partition("Ctrl-C stops it.")[2].split("\n")
-    assert len([line for line in after if line]) == 1, after
-    assert "control went away" in "".join(after)
+    for role in roles:
+        device.wait_ready(role, other_than=old[role])
+    after = [line for line in device.output.read_text().partition("Ctrl-C stops it.")[2].split("\n") if line]
+    assert sorted(line.split()[2] for line in after) == list(roles), after
+    assert all("control went away" in line for line in after)
 
 
 def test_row_14_restarts_of_the_firmware_never_move_a_relay(device: Device) -> None:

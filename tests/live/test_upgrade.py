@@ -10,10 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
+from firmware.access.settings import HOLDERS
 from tests.live.device import Device, lintel, running, until
 from tests.live.image import program_tree
 
 CARD = "H10301:42:1234"
+# What is changed before, of two groups and two roles; and what a new device has.
+PARAMS = {"access": {"holders": 77}, "network": {"boot_proto": "static", "address": "10.1.2.3", "mask": "255.255.0.0"}}
 MARK = "a sentence that only the new firmware says"
 
 
@@ -60,6 +63,8 @@ def device(tmp_path: Path, vendor: Path) -> Iterator[Device]:
     with running(state) as device:
         device.set_up()
         device.enrol(CARD)
+        for group, value in PARAMS.items():
+            assert device.api.patch(f"/params/{group}", json=value).status_code == 200
         yield device
 
 
@@ -94,7 +99,11 @@ def says_mark(device: Device) -> bool:
     return MARK in device.api.get("/actions").text
 
 
-def entries(device: Device) -> list[str]:
+def kept(device: Device) -> list[str]:
+    """The cards that are known; every parameter that was changed has to be so still."""
+    for group, value in PARAMS.items():
+        now = device.api.get(f"/params/{group}").json()
+        assert {name: now[name] for name in value} == value
     return [entry["card"] for entry in device.api.get("/entries").json()["entries"]]
 
 
@@ -107,13 +116,19 @@ def test_a_new_firmware_is_uploaded_runs_keeps_the_settings_and_can_be_rolled_ba
     assert answer.json()["version"] == "9.8.7"
     state = ended(device, "ok", "B")
     assert state["rollback_ok"] is True
-    assert device.bench("state")["version"] == "9.8.7"
+    shown = device.bench("state")
+    assert (shown["version"], shown["slot_runs"], shown["trying"]) == ("9.8.7", "image", False)
     assert says_mark(device)
-    assert entries(device) == [CARD]
+    assert kept(device) == [CARD]
+    # A crash after the commit is no reason to go back, nor to restart the board.
+    device.wait_ready("control", device.kill("control"))
+    shown = device.bench("state")
+    assert (shown["slot"], shown["roles"]["control"]["restarts"]) == ("B", 1)
+    until("the API again", lambda: _idle(device))
     assert device.api.post("/upgrade/rollback", json={}).status_code == 202
     ended(device, "ok", "A")
     assert not says_mark(device)
-    assert entries(device) == [CARD]
+    assert kept(device) == [CARD]
 
 
 def test_an_unconfirmed_automatic_rollback_ends_in_the_old_firmware_with_its_settings(
@@ -125,7 +140,7 @@ def test_an_unconfirmed_automatic_rollback_ends_in_the_old_firmware_with_its_set
     assert upload(device, vendor / "new.raucb").status_code == 409
     state = ended(device, "reverted", "A")
     assert "not confirmed" in state["last"]["why"]
-    assert entries(device) == [CARD]
+    assert kept(device) == [CARD]
     assert device.api.post("/upgrade/confirm", json={}).status_code == 409
 
 
@@ -133,7 +148,7 @@ def test_firmware_that_does_not_come_up_is_undone(device: Device, vendor: Path) 
     assert upload(device, vendor / "ill.raucb").status_code == 202
     state = ended(device, "reverted", "A")
     assert state["slots"][1]["state"] == "invalid"
-    assert entries(device) == [CARD]
+    assert kept(device) == [CARD]
 
 
 def test_a_factory_default_upgrade_forgets_everything_and_there_is_no_way_back(device: Device, vendor: Path) -> None:
@@ -141,9 +156,19 @@ def test_a_factory_default_upgrade_forgets_everything_and_there_is_no_way_back(d
     until("set-up is asked for again", lambda: _setup(device), 120)
     state = ended(device, "ok", "B")
     assert state["rollback_ok"] is False
-    assert entries(device) == []
+    assert device.api.get("/entries").json()["entries"] == []
+    assert device.api.get("/params/access").json()["holders"] == HOLDERS
+    assert device.api.get("/params/network").json()["address"] == ""
     assert device.api.post("/upgrade/rollback", json={}).status_code == 403
     assert not (device.state / "settings" / "A").exists()
+
+
+def _idle(device: Device) -> bool:
+    try:
+        answer = device.api.get("/upgrade")
+    except httpx.TransportError:  # its role starts again with control
+        return False
+    return answer.status_code == 200 and bool(answer.json()["stage"] == "idle")
 
 
 def _setup(device: Device) -> bool:

@@ -26,6 +26,7 @@ class DeviceInfo(State):
     chip_id: str
     simulated: bool
     capabilities: tuple[str, ...]
+    hardware_revision: int = 1
 
 
 @topic("device/boot")

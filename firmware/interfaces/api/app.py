@@ -19,6 +19,8 @@ from firmware.core.context import Core
 from firmware.core.errors import StationError
 from firmware.interfaces.api.accounts import Accounts
 from firmware.interfaces.api.certificates import Certificates
+from firmware.interfaces.api.clips import PATH as CLIPS
+from firmware.interfaces.api.clips import Clips
 from firmware.interfaces.api.commands import Commands
 from firmware.interfaces.api.events import PATH, Events
 from firmware.interfaces.api.logs import Logs
@@ -40,7 +42,7 @@ from hal.errors import nearest
 ROOT = "/api/v1"
 POLICY = Policy(
     via="api",
-    uploads=frozenset({("POST", UPLOAD.decode())}),
+    uploads=frozenset({("POST", UPLOAD.decode()), ("POST", CLIPS.decode())}),
     public={
         ("POST", "/api/v1/setup"): "makes the first administrator; refused as soon as there is one",
         ("POST", "/api/v1/session"): "takes a name and a password, and answers with a session",
@@ -58,13 +60,22 @@ TITLE = "Lintel native API"
 class Api:
     """What was built: the application, the least level of each of its routes, and its open streams."""
 
-    def __init__(self, core: Core, *, web: bool, spool: Spool | None = None, views: Views | None = None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        *,
+        web: bool,
+        spool: Spool | None = None,
+        clip_spool: Spool | None = None,
+        views: Views | None = None,
+    ) -> None:
         self.app = Starlette()
         self.app.router.redirect_slashes = False
         self._schemas = Schemas()
         self._document: dict[str, Any] | None = None
         self.events = Events(core)
         self._spool = spool
+        self._clip_spool = clip_spool
         self._views = views
         self.levels = self._add_api(core) | (self._add_page(core) if web else {})
         self.app.add_middleware(Faults, policy=POLICY)
@@ -80,6 +91,7 @@ class Api:
         Certificates(core).add_to(routes)
         Logs(core).add_to(routes)
         Upgrades(core, self._spool).add_to(routes)
+        Clips(core, self._clip_spool).add_to(routes)
         if self._views is not None:
             Pictures(core, self._views).add_to(routes)
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
@@ -90,13 +102,14 @@ class Api:
 
     def face(self) -> Face:
         """This interface for the guard: whatever no other face answers is its."""
+        spools = ((UPLOAD, self._spool), (CLIPS, self._clip_spool))
         return Face(
             name="api",
             prefixes=("/",),
             app=self.app,
             policy=POLICY,
             levels=self.levels,
-            sizes={} if self._spool is None else {UPLOAD: self._spool.largest},
+            sizes={path: spool.largest for path, spool in spools if spool is not None},
             close=self._close,
         )
 

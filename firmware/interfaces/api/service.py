@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from firmware.core.clip_limits import LARGEST_BYTES
 from firmware.core.context import Core
 from firmware.core.errors import StationError, Unavailable
 from firmware.core.tls import Tls
@@ -51,9 +52,10 @@ class ApiService:
         deadlines: Deadlines | None = None,
         limits: Limits | None = None,
         spool: Path | None = None,
+        clip_spool: Path | None = None,
         places: Sequence[Place] = (),
     ) -> None:
-        """`spool` is where uploads lie on their way to control; without one nothing is uploaded.
+        """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken.
 
         `places` are the picture sources.
         """
@@ -65,13 +67,14 @@ class ApiService:
         self._deadlines = deadlines
         self._limits = limits
         self._spool = spool
+        self._clip_spool = clip_spool
         self._places = places
         self._views: Views | None = None
         self._server: Server | None = None
+        self._app: ASGIApp | None = None
         self._context: ssl.SSLContext | None = None
         self._trouble = ""
         self._wanted: dict[str, Address] = {}
-        self._app: ASGIApp | None = None
 
     @property
     def app(self) -> ASGIApp | None:
@@ -98,16 +101,21 @@ class ApiService:
         await params.load(HttpSettings)
         own = host_names()
         spool = None if self._spool is None else Spool(self._spool, self._core)
-        if spool is not None:
-            await spool.clear()
+        clips = None
+        if self._clip_spool is not None:
+            clips = Spool(self._clip_spool, self._core, LARGEST_BYTES, what="clip")
+        for each in (spool, clips):
+            if each is not None:
+                await each.clear()
         views = self._views = Views(self._core, self._places) if self._places else None
         guard = guarded(
             self._core,
             web=self._web,
             spool=spool,
+            clip_spool=clips,
             names=lambda: own | frozenset(params.get(HttpSettings).host_names),
-            hsts=lambda: params.get(HttpSettings).hsts,
             views=views,
+            hsts=lambda: params.get(HttpSettings).hsts,
         )
         sizes = {path: size for face in guard.faces for path, size in face.sizes.items()}
         self._wanted = {}

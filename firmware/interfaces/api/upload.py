@@ -26,6 +26,7 @@ LARGEST = 2 * 1024**3
 AROUND = 16 * 1024
 FIELD_BYTES = 256
 HEADER_BYTES = 2 * 1024
+LONGEST_FILENAME = 255
 PIECE_BYTES = 1024 * 1024
 # Room that an upload leaves on the medium.
 SPARE_BYTES = 8 * 1024 * 1024
@@ -33,17 +34,20 @@ SPARE_BYTES = 8 * 1024 * 1024
 
 @dataclass(slots=True)
 class Form:
-    """What came: the name of the file in the spool, and the other fields as text."""
+    """What came: the name of the file in the spool, what the sender calls it, and the other fields as text."""
 
     file: str
+    filename: str = ""
     fields: dict[str, str] = field(default_factory=dict)
 
 
 class Spool:
-    """The folder of uploads; one at a time."""
+    """A folder of uploads; one at a time."""
 
-    def __init__(self, folder: Path, core: Core, largest: int = LARGEST) -> None:
+    def __init__(self, folder: Path, core: Core, largest: int = LARGEST, *, what: str = "bundle") -> None:
+        """`what` an upload is called in errors."""
         self.folder = folder
+        self._what = what
         self.largest = largest + AROUND
         self._core = core
         self._busy = False
@@ -54,13 +58,15 @@ class Spool:
 
     def _clear(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in os.listdir(self.folder):
-            (self.folder / name).unlink()
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    (self.folder / entry.name).unlink()
 
     def begin(self) -> None:
         """Take the spool. Raises Busy when another upload has it."""
         if self._busy:
-            raise Busy("upgrade", "another upload is under way")
+            raise Busy(self._what, "another upload is under way")
         self._busy = True
 
     async def receive(self, request: Request, file_field: str, fields: Collection[str]) -> Form:
@@ -84,7 +90,7 @@ class Spool:
         except BaseException:  # nobody is left to wait
             self._core.shared.post(sink.discard, what="spool")
             raise
-        return Form(file=name, fields=fields_found)
+        return Form(file=name, filename=reader.filename, fields=fields_found)
 
     async def end(self, name: str | None) -> None:
         """Give the spool back, without the file."""
@@ -96,7 +102,7 @@ class Spool:
         announced = int(request.headers.get("content-length", "0"))
         room = await self._core.shared.run(self._room, what="spool", writes=False)
         if announced > room:
-            raise Exhausted("bundle", f"{announced} bytes do not fit; there is room for {max(0, room)}")
+            raise Exhausted(self._what, f"{announced} bytes do not fit; there is room for {max(0, room)}")
 
     def _room(self) -> int:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -109,7 +115,7 @@ class Spool:
     def _put(self, sink: _Sink, data: bytes) -> None:
         # Asked each time: not every form says its size, and others write meanwhile.
         if len(data) > self._room():
-            raise Exhausted("bundle", "there is no room for the rest of it")
+            raise Exhausted(self._what, "there is no room for the rest of it")
         sink.write(data)
 
     def _remove(self, name: str) -> None:
@@ -160,6 +166,7 @@ class _Reader:
 
     def __init__(self, boundary: bytes, file_field: str, fields: Collection[str]) -> None:
         self.waiting = bytearray()
+        self.filename = ""
         self._file_field = file_field
         self._known = (file_field, *fields)
         self._values: dict[str, bytearray] = {}
@@ -233,6 +240,8 @@ class _Reader:
             raise Invalid(name, "is there twice")
         self._name = name
         self._values[name] = bytearray()
+        if name == self._file_field:
+            self.filename = options.get(b"filename", b"").decode(errors="replace")[:LONGEST_FILENAME]
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         assert self._name is not None

@@ -135,6 +135,8 @@ class View:
         if isinstance(message, NoSignal):
             self._lose()
             return
+        if self._signal and self._newest is not None and message.t_ns <= self._newest.t_ns:
+            return  # another rate was asked for, and the newest picture came once more
         self._signal, self._newest = True, message
         self._size = message.width, message.height
         part = part_of(message.data, message.number)

@@ -60,6 +60,7 @@ class Played(_Fifo):
         self._fetched = b""
         self._playing = False
         self._waited = 0
+        self.gaps = 0  # periods of silence because the player was late, or had ended
 
     def ready(self, ppm: float) -> bool:
         """Whether the next period can be taken now; a player that is late is waited for, up to `PATIENCE` times."""
@@ -74,6 +75,7 @@ class Played(_Fifo):
             return False
         self._waited = 0
         self._playing = inside > 0
+        self.gaps += 1
         return True
 
     def take(self, ppm: float) -> Signal:
@@ -100,10 +102,12 @@ class Recorded(_Fifo):
 
     def __init__(self, path: Path, rate_hz: int, channels: int) -> None:
         super().__init__(path, rate_hz, channels, periods=4 * PERIODS_DEEP)
+        self.dropped = 0  # periods that nobody recorded
 
     def give(self, sound: Signal) -> None:
         """The next period, the same on all channels; dropped when nobody records."""
         if self.frames_inside() > MOST_UNRECORDED * self.period:
+            self.dropped += 1
             return
         whole = np.clip(np.rint(sound * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1)
         os.write(self._fd, np.repeat(whole, self.channels).astype("<i2").tobytes())

@@ -63,6 +63,12 @@ class SoundRig:
         began = next((count for at_ns, count in self._marks if at_ns >= t_ns), self.room.heard.count)
         return self.room.heard.count - began
 
+    @property
+    def hiccups(self) -> int:
+        """How often a card was late for the room until now: this machine had something else to do."""
+        gaps = sum(played.gaps for _, played, _ in self._speakers)
+        return gaps + sum(recorded.dropped for _, recorded in self._microphones)
+
     async def run(self) -> None:
         """Pace all cards, a period every 10 ms; ends only by cancellation."""
         due_ns = self._clock.now_ns()

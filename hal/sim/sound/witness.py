@@ -64,7 +64,7 @@ def db_of(ratio: float) -> float:
 def write_down(sound: Signal, rate_hz: int, path: Path) -> None:
     """Keep it as a WAV file. Raises OSError."""
     whole = np.clip(np.rint(sound * 32768), -32768, 32767).astype("<i2")
-    with wave.open(str(path), "wb") as file:
+    with path.open("wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate_hz)

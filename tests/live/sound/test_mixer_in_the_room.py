@@ -36,11 +36,12 @@ def test_voices_are_heard_with_pitch_level_and_length_and_the_important_one_befo
             running = group.create_task(mixer.run(studio.speaker))
             await studio.clock.sleep(0)
             await playing(studio, mixer, 1000.0, 1.0, -6.0, Priority.CLIP, 0.0)
-            # Its last sample is out: the room has it all already.
-            (heard,) = sounds_in(studio.room.given.last(2 * RATE_HZ), RATE_HZ, SPEAKERS_DB)
-            assert heard.pitch_hz == pytest.approx(1000, abs=0.5)
-            assert heard.rms_dbfs == pytest.approx(-12.0, abs=0.05)
-            assert heard.length_s == pytest.approx(1.0, abs=0.002)
+            # Its last sample is out: the room has it all already, with whatever pauses this machine has made.
+            heard = sounds_in(studio.room.given.last(2 * RATE_HZ), RATE_HZ, SPEAKERS_DB)
+            longest = max(heard, key=lambda sound: sound.length_s)
+            assert longest.pitch_hz == pytest.approx(1000, abs=2)
+            assert longest.rms_dbfs == pytest.approx(-12.0, abs=0.3)
+            assert 0.998 <= sum(sound.length_s for sound in heard) <= 1.002 + 0.01 * studio.rig.hiccups
 
             long = group.create_task(playing(studio, mixer, 500.0, 3.0, -6.0, Priority.STREAM, 0.0))
             await studio.passes(1.0)
@@ -48,24 +49,21 @@ def test_voices_are_heard_with_pitch_level_and_length_and_the_important_one_befo
             await playing(studio, mixer, 2000.0, 1.0, -6.0, Priority.CALL, 20.0)
             await long
             since = studio.room.given.last(studio.room.given.count - begun)
-            (call,) = sounds_in(since - _without(since, 2000.0), RATE_HZ, -30.0)
-            middle = round((call.at_s + call.length_s / 2) * RATE_HZ)
-            both = since[middle - RATE_HZ // 8 :][: RATE_HZ // 4]
-            assert level_db(both, RATE_HZ, 2000) == pytest.approx(-12.0, abs=0.1)
-            assert level_db(both, RATE_HZ, 500) == pytest.approx(-12.0 - 20.0, abs=0.3)
-            after = since[round((call.at_s + call.length_s + 0.5) * RATE_HZ) :][: RATE_HZ // 4]
-            assert level_db(after, RATE_HZ, 500) == pytest.approx(-12.0, abs=0.1)
+            call, music = levels(since, 2000.0), levels(since, 500.0)
+            sounding = call > -20.0
+            first, last = np.flatnonzero(sounding)[[0, -1]]
+            assert np.median(call[first : last + 1]) == pytest.approx(-12.0, abs=0.1)
+            assert np.median(music[first + 2 : last - 1]) == pytest.approx(-12.0 - 20.0, abs=0.3)
+            assert np.median(music[last + 10 : last + 16]) == pytest.approx(-12.0, abs=0.1)
             running.cancel()
 
     in_the_studio(tmp_path, test)
 
 
-def _without(sound: np.ndarray, hz: float) -> np.ndarray:
-    """The sound without what is near that pitch."""
-    spectrum = np.fft.rfft(sound)
-    near = np.abs(np.fft.rfftfreq(len(sound), 1 / RATE_HZ) - hz) < 200
-    spectrum[near] = 0
-    return np.fft.irfft(spectrum, len(sound))
+def levels(sound: np.ndarray, hz: float) -> np.ndarray:
+    """The level of a tone in every 50 ms: their median knows nothing of a pause that this machine made."""
+    size = RATE_HZ // 20
+    return np.array([level_db(sound[at : at + size], RATE_HZ, hz) for at in range(0, len(sound) - size, size)])
 
 
 def test_what_is_tapped_from_the_speaker_comes_back_through_the_room_with_a_steady_delay(tmp_path: Path) -> None:
@@ -76,7 +74,7 @@ def test_what_is_tapped_from_the_speaker_comes_back_through_the_room_with_a_stea
         ear.open(studio.microphone)
         chance = np.random.default_rng(3)
         noise = (0.2 * chance.standard_normal(3 * RATE_HZ)).astype(np.float32)
-        far, near = [], []
+        far, near, hiccups = [], [], []
 
         async def hear() -> None:
             with ear.listen() as blocks, mixer.tap() as tap:
@@ -87,6 +85,7 @@ def test_what_is_tapped_from_the_speaker_comes_back_through_the_room_with_a_stea
         async def play() -> None:
             async with mixer.voice(Priority.CALL) as voice:
                 await voice.play(noise)
+                hiccups.append(studio.rig.hiccups)
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(mixer.run(studio.speaker)), group.create_task(hear())]
@@ -97,7 +96,8 @@ def test_what_is_tapped_from_the_speaker_comes_back_through_the_room_with_a_stea
         ear.close()
         delays = _delays(np.concatenate(far) / 32768, np.concatenate(near) / 32768)
         assert len(delays) >= 3
-        assert max(delays) - min(delays) <= 2  # samples
+        # In samples; and a period for every time that this machine kept a card waiting.
+        assert max(delays) - min(delays) <= 2 + RATE_HZ // 100 * hiccups[0]
         assert 0 <= delays[0] < 0.2 * RATE_HZ
 
     in_the_studio(tmp_path, test)

@@ -14,6 +14,7 @@ from hal.drivers.audio_out import AudioOut
 from hal.drivers.sound import Gain
 from hal.errors import BusError
 from hal.sim.time import VirtualClock, virtual_run
+from hal.wires import PcmMixer
 from tests.unit.audio.card import Card
 
 RATE_HZ = 48_000
@@ -31,14 +32,14 @@ class Desk:
         self._running: asyncio.Task[None] | None = None
 
     @staticmethod
-    def _speaker(card: Card) -> AudioOut:
-        gain = Gain("speaker1", RATE_HZ, (-40.0, 12.0))
+    def _speaker(card: Card, volume: PcmMixer | None = None) -> AudioOut:
+        gain = Gain("speaker1", RATE_HZ, (-40.0, 12.0), 0.0, volume)
         return AudioOut("speaker1", card, rate_hz=RATE_HZ, channels=1, gain=gain)
 
-    def plug(self) -> None:
-        """A new card, on which the mixer runs."""
+    def plug(self, volume: PcmMixer | None = None) -> None:
+        """A new card, perhaps with a volume of its own, on which the mixer runs."""
         self.card = Card(self.clock)
-        self.speaker = self._speaker(self.card)
+        self.speaker = self._speaker(self.card, volume)
         self.run()
 
     def run(self) -> None:

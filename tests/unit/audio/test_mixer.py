@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from firmware.audio import Priority, Voice
 from firmware.core.errors import Busy, Exhausted, Invalid, Refused, Unavailable
+from hal.errors import BusError
 from tests.unit.audio.desk import RATE_HZ, Desk, at_the_desk, steady
 
 STEP = 1 / 32768
@@ -291,5 +292,47 @@ def test_voices_in_parts_of_any_size_sum_up_to_what_was_handed_over(parts: list[
             wanted[:length] += level
         out = np.pad(desk.card.out, (0, 4000))[:4000]
         assert np.abs(out - wanted).max() <= STEP
+
+    at_the_desk(test)
+
+
+class StuckVolume:
+    """The volume of a card that works until it is broken; wire `PcmMixer`."""
+
+    range_db = (-40.0, 12.0)
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def set(self, db: float) -> float:
+        if self.broken:
+            raise BusError("speaker1", "its volume cannot be set")
+        return db
+
+    def close(self) -> None: ...
+
+
+def test_a_card_whose_volume_fails_is_a_card_that_has_gone_and_nobody_waits_for_it() -> None:
+    async def test(desk: Desk) -> None:
+        volume = StuckVolume()
+        await desk.ends()
+        desk.plug(volume)
+        await desk.clock.sleep(0)
+        over = desk.mixer.override(-6.0)
+        await over.__aenter__()
+        volume.broken = True
+        await over.__aexit__(None, None, None)  # it cannot be restored, and nobody waits for ever
+        await desk.clock.sleep(0)
+        assert not desk.mixer.present
+        await desk.ends()
+        desk.plug(volume := StuckVolume())
+        await desk.clock.sleep(0)
+        volume.broken = True
+        with pytest.raises(Unavailable, match="its volume cannot be set"):
+            async with desk.mixer.override(-6.0):
+                pass
+        volume.broken = False
+        async with desk.mixer.override(-3.0):
+            assert desk.speaker.gain_db == -3.0
 
     at_the_desk(test)

@@ -26,6 +26,18 @@ from firmware.core.link.local import LocalLink
 from firmware.core.params import Params
 from firmware.core.store import Store
 from firmware.core.vocabulary.access import ReleaseParams
+from firmware.core.vocabulary.clips import (
+    ClipAddParams,
+    ClipLendParams,
+    ClipPlayAnswer,
+    ClipPlayParams,
+    ClipRef,
+    ClipRenameParams,
+    ClipState,
+    ClipStopAnswer,
+    ClipStopParams,
+    ClipView,
+)
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.entries import (
     EntryAdd,
@@ -72,7 +84,7 @@ INFO = DeviceInfo(
     serial="0123456789AB",
     chip_id="1",
     simulated=True,
-    capabilities=("relay",),
+    capabilities=("relay", "speaker"),
 )
 
 
@@ -89,11 +101,22 @@ LATEST = LatestCard(
 )  # fmt: skip
 
 
+CLIP_ID = "0123456789ab"
+CLIP_FILE = b"RIFF and all that"
+CLIP = ClipView(
+    clip=CLIP_ID, name="Dörr: a/b", format="wav", encoding="PCM 16 bit", rate_hz=48_000, channels=1, length_s=1.5,
+    size=len(CLIP_FILE), ready=True, detail="",
+)  # fmt: skip
+CLIP_STATE = ClipState(**{name: getattr(CLIP, name) for name in ClipView.__dataclass_fields__})
+PLAYED = ClipPlayAnswer(playing="p1", clip=CLIP_ID, name=CLIP.name, length_s=1.5)
+
+
 class Owners:
     """Stands in for the services of control: registers their actions and writes down who asked for what."""
 
-    def __init__(self, actions: ActionTable) -> None:
+    def __init__(self, actions: ActionTable, clip_spool: Path) -> None:
         self.asked: list[Invocation] = []
+        self._clip_spool = clip_spool
         view = EntryView(
             id="e1", name="Ada", kind=EntryKind.CARD, card=None, uses_left=None,
             valid_from=None, valid_to=None, schedule=None, doors=(),
@@ -117,11 +140,28 @@ class Owners:
             ("access.latest", LatestParams, LatestCard, LATEST),
             ("access.check", PresentParams, PresentAnswer, PresentAnswer(outcome=Outcome.PIN_WANTED, reader="reader1")),
             ("osdp.trace.capture", TraceRef, Capture, Capture(name="external.osdpcap", text="{}\n")),
+            ("clip.play", ClipPlayParams, ClipPlayAnswer, PLAYED),
+            ("clip.stop", ClipStopParams, ClipStopAnswer, ClipStopAnswer(stopped=1)),
+            ("clip.rename", ClipRenameParams, ClipView, CLIP),
+            ("clip.delete", ClipRef, Nothing, NOTHING),
+            ("clip.add", ClipAddParams, ClipView, CLIP),
             ("journal.read", JournalQuery, JournalPage, JournalPage(lines=(), more=False)),
         ):
             actions.register(
                 name, params, self._owner(value), summary=f"{name} here.", level=Level.OPERATOR, answer=answer
             )
+
+        actions.register(
+            "clip.lend", ClipLendParams, self._lend, summary="Here.", level=Level.VIEWER, answer=ClipView, private=True
+        )
+
+    async def _lend(self, invocation: Invocation) -> ClipView:
+        """As media does it: the file stands in the spool when the answer comes."""
+        self.asked.append(invocation)
+        assert isinstance(invocation.params, ClipLendParams)
+        self._clip_spool.mkdir(parents=True, exist_ok=True)
+        (self._clip_spool / invocation.params.spool).write_bytes(CLIP_FILE)
+        return CLIP
 
     def _owner(self, value: object) -> Callable[[Invocation], Awaitable[object]]:
         async def owner(invocation: Invocation) -> object:
@@ -153,12 +193,13 @@ class Face:
             store=store,
             shared=store,
         )
-        self.owners = Owners(actions)
+        self.clip_spool = Spool(root.parent / "spool" / "clips", self.core, 64 * 1024, what="clip")
+        self.owners = Owners(actions, self.clip_spool.folder)
         self.accounts = AccountsService(self.core, REALM)
         self.certificates = CertificatesService(self.core, INFO.model, INFO.serial)
         self.spool = Spool(root.parent / "spool", self.core)
         self.views = Views(self.core, (PLACE,))
-        self.api = Api(self.core, web=web, spool=self.spool, views=self.views)
+        self.api = Api(self.core, web=web, spool=self.spool, clip_spool=self.clip_spool, views=self.views)
         self.guard = Guard((self.api.face(),), self.core, host_names)
 
     @asynccontextmanager

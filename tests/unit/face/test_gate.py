@@ -18,11 +18,14 @@ from firmware.certificates.making import self_signed
 from firmware.core import errors
 from firmware.core.actions import Level, Nothing
 from firmware.core.vocabulary.certificates import KeyType, Subject
+from firmware.core.vocabulary.clips import PlayingState
 from firmware.core.vocabulary.upgrade import UpgradeStage, UpgradeState
 from firmware.interfaces.api.app import POLICY
 from firmware.interfaces.api.settings import HttpSettings
 from firmware.interfaces.http.errors import STATUS, answer_to, status_of
 from firmware.interfaces.http.guard import HEADERS, host_of
+from firmware.interfaces.logs import LogsService
+from tests.unit.face.conftest import CLIP_ID, CLIP_STATE, INFO
 
 Play = Callable[..., None]
 SECURITY_PAGE = Path(__file__).parents[3] / "docs" / "security.md"
@@ -44,15 +47,17 @@ BODIES: dict[str, Any] = {
     "/api/v1/entries/import": {"text": "name"},
     "/api/v1/actions/{name}": {"door": "door"},
     "/api/v1/params/{group}": {},
+    "/api/v1/clips/{id}": {"name": "Bell"},
     "/api/v1/accounts": {"name": "fresh", "password": "x"},
     "/api/v1/certificates": {"name": "fresh", "pem": PEM},
     "/api/v1/certificates/create": {"name": "other"},
 }
 FILLED = {
     "accounts/{name}": "accounts/eve",
+    "logs/{log}": "logs/audit",
     "certificates/{name}/request": "certificates/device/request",
     "certificates/{name}": "certificates/other",
-    "{id}": "e1",
+    "{id}": CLIP_ID,
     "{name}": "door.release",
     "{group}": "http",
     "{source}": "entrance",
@@ -114,8 +119,12 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
         await face.account(*LEVELS[Level.VIEWER], "viewer")
         await face.account(*LEVELS[Level.OPERATOR], "operator")
         await face.account("eve", "e-secret", "viewer")
+        logs = LogsService(face.core, INFO)
+        await logs.start()
         face.core.params.declare(HttpSettings)
         face.bus.publish(UpgradeState(stage=UpgradeStage.IDLE, running="A", slots=(), rollback_ok=True))
+        face.bus.publish(PlayingState(active=False))
+        face.bus.publish(CLIP_STATE)
         served = {
             (method, route.path) for route in face.api.app.routes for method in getattr(route, "methods", None) or ()
         }
@@ -142,6 +151,7 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
                 if not expected:
                     wrong.append((method, path, level.name, status))
         assert wrong == []
+        await logs.stop()
 
     play(main)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from firmware.core.confined.child import PROGRAM_TREE
 from firmware.upgrade import gate
 from tests.unit.upgrade.bundles import Workshop
 from tests.unit.upgrade.conftest import Refused
@@ -18,7 +19,7 @@ from tests.unit.upgrade.conftest import Refused
 ATTEMPTS = """
 import ctypes, json, os, socket, subprocess, sys
 sys.path.insert(0, sys.argv[1])
-from firmware.upgrade.confine import lock_in
+from firmware.core.confined.lock import lock_in
 folder, writable = sys.argv[2], int(sys.argv[3])
 lock_in(cpu_s=5, memory=40 << 20)
 libc = ctypes.CDLL(None, use_errno=True)
@@ -67,7 +68,7 @@ def test_row_36_what_is_locked_in_can_read_and_nothing_else(tmp_path: Path) -> N
     (tmp_path / "file").chmod(0o666)
     with (tmp_path / "file").open("r+") as writable:
         ended = subprocess.run(
-            [sys.executable, "-I", "-c", ATTEMPTS, str(gate.PROGRAM_TREE), str(tmp_path), str(writable.fileno())],
+            [sys.executable, "-I", "-c", ATTEMPTS, str(PROGRAM_TREE), str(tmp_path), str(writable.fileno())],
             pass_fds=(writable.fileno(),),
             capture_output=True,
             text=True,
@@ -96,7 +97,7 @@ CHILDREN = {
     ),
     "that computes for ever": (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from firmware.upgrade.confine import lock_in; lock_in(cpu_s=1, memory=1 << 20)\nwhile True: pass",
+        "from firmware.core.confined.lock import lock_in; lock_in(cpu_s=1, memory=1 << 20)\nwhile True: pass",
         "gate-time",
     ),
     "that says too much": ("print('x' * 100_000)", "gate-answer"),

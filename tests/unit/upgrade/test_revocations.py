@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +58,46 @@ def test_only_what_came_after_a_position_is_due(tmp_path: Path) -> None:
     journal.append(two)
     assert RevocationJournal(tmp_path / "shared" / "revocations").since(position) == (two,)
     assert journal.since(99) == (one, two), "a journal that is shorter than it was is applied whole"
+
+
+@given(
+    st.lists(st.integers(0, 12), max_size=8),
+    st.data(),
+)
+def test_who_drops_lines_changes_no_position_of_those_that_stay(drops: list[int], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "revocations"
+        journal, count, gone = RevocationJournal(path), 0, 0
+        journal.append(Revocation(RevokedKind.ENTRY, "0"))
+        count = 1
+        for before in drops:
+            journal.drop(before)
+            gone = max(gone, min(before, count))
+            for _ in range(data.draw(st.integers(0, 3))):
+                journal.append(Revocation(RevokedKind.ENTRY, str(count)))
+                count += 1
+            assert journal.length() == count
+        for position in range(gone, count + 1):
+            assert [each.id for each in journal.since(position)] == [str(at) for at in range(position, count)]
+        # Whoever asks for what was dropped, or for what never was, gets all there is: one too many is harmless.
+        everything = tuple(Revocation(RevokedKind.ENTRY, str(at)) for at in range(gone, count))
+        assert journal.since(count + 5) == everything
+        assert gone == 0 or journal.since(gone - 1) == everything
+
+
+def test_row_17_lines_are_dropped_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = RevocationJournal(tmp_path / "revocations")
+    for number in range(5):
+        journal.append(Revocation(RevokedKind.ENTRY, str(number)))
+
+    def cut(*_: object) -> None:
+        raise OSError(5, "the power goes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", cut)
+        with pytest.raises(OSError, match="the power goes"):
+            journal.drop(3)
+    assert [each.id for each in journal.since(0)] == list("01234")
+    journal.drop(3)
+    assert [each.id for each in journal.since(3)] == list("34")
+    assert journal.size() == (tmp_path / "revocations").stat().st_size

@@ -12,7 +12,7 @@ from secrets import token_hex
 
 import pytest
 
-from firmware.core.actions import NOTHING, ActionTable, Caller, Invocation, Level, Nothing
+from firmware.core.actions import NOTHING, SYSTEM, ActionTable, Caller, Invocation, Level, Nothing
 from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.errors import Busy, Exhausted, NotFound, Refused, StationError, Unavailable
@@ -26,7 +26,15 @@ from firmware.core.vocabulary.device import DeviceInfo, DevicePhase, Phase
 from firmware.core.vocabulary.entries import EntryRef
 from firmware.core.vocabulary.security import LoginSeen
 from firmware.core.vocabulary.station import JournalPage, JournalQuery, RoleState, ServicePhase, ServiceState
-from firmware.core.vocabulary.upgrade import ConfirmParams, InstallParams, UpgradeEnded, UpgradeRefused, UpgradeState
+from firmware.core.vocabulary.upgrade import (
+    ConfirmParams,
+    InstallMode,
+    InstallParams,
+    UpgradeEnded,
+    UpgradeNote,
+    UpgradeRefused,
+    UpgradeState,
+)
 from firmware.upgrade.engine_file import SPARE_BYTES, FileEngine
 from firmware.upgrade.medium import FileMedium
 from firmware.upgrade.ports import Slot
@@ -106,7 +114,8 @@ class Station:
         return NOTHING
 
     async def ask(self, action: str, params: object = NOTHING) -> object:
-        return await self.service._core.actions.invoke(Invocation(action=action, params=params, caller=ADMIN))
+        caller = SYSTEM if action == "deletions.kept" else ADMIN
+        return await self.service._core.actions.invoke(Invocation(action=action, params=params, caller=caller))
 
     def ready(self, *roles: str) -> None:
         for role in roles or ROLES:
@@ -331,6 +340,73 @@ def test_who_was_deleted_in_the_new_firmware_does_not_come_back_with_the_old_one
         assert station.service._machine.revocations_due() is None
 
     play(trial, old, mode=Mode.AUTOROLLBACK)
+
+
+def test_row_17_a_deletion_is_answered_when_it_is_kept_and_a_medium_that_refuses_is_said(play: Play) -> None:
+    async def idle(station: Station) -> None:
+        path = station.device.root / "shared" / "revocations"
+        await station.ask("deletions.kept")
+        station.bus.publish(EntriesChanged(entry="e7", change="removed"))
+        await station.ask("deletions.kept")
+        assert b"e7" in path.read_bytes()
+        path.rename(path.with_name("away"))
+        path.mkdir()
+        station.bus.publish(EntriesChanged(entry="e8", change="removed"))
+        with pytest.raises(Unavailable, match="a rollback could bring it back"):
+            await station.ask("deletions.kept")
+        path.rmdir()
+        path.with_name("away").rename(path)
+        await station.ask("deletions.kept")
+        assert b"e8" in path.read_bytes()
+
+    play(idle)
+
+
+def test_deletions_that_cannot_be_read_end_a_staged_upgrade_and_refuse_the_next_with_their_code(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firmware.upgrade.service.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
+
+    async def idle(station: Station) -> None:
+        spool, journal = station.device.root / "spool", station.device.root / "shared" / "revocations"
+        spool.mkdir()
+        (spool / ("a" * 32)).write_bytes(b"bundle")
+        await station.ask("upgrade.install", InstallParams(spool="a" * 32))
+        journal.mkdir()  # and now nobody can read it
+        await station.clock.sleep(2)
+        assert (station.state.stage, station.outcomes(), station.device.asked) == ("idle", ["reverted"], False)
+        assert station.state.slots[1].state == "invalid"
+        for ask in (("upgrade.install", InstallParams(spool="a" * 32)), ("upgrade.rollback", NOTHING)):
+            with pytest.raises(Unavailable, match="a factory default makes a new one") as refused:
+                await station.ask(*ask)
+            assert refused.value.code == "revocations_unreadable"
+        assert station.outcomes() == ["reverted"], "what was refused has changed nothing"
+        await station.ask("upgrade.install", InstallParams(spool="a" * 32, mode=InstallMode.FACTORY_DEFAULT))
+
+    play(idle)
+
+
+def test_a_revocation_journal_that_has_grown_too_long_costs_the_way_back_and_nothing_else(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firmware.upgrade.revoking.LARGEST", 400)
+
+    async def trial(station: Station) -> None:
+        station.ready()
+        await station.clock.sleep(8)
+        journal = station.device.root / "shared" / "revocations"
+        for number in range(40):
+            station.bus.publish(EntriesChanged(entry=f"entry{number:05}", change="removed"))
+            await station.clock.sleep(0.1)
+            assert journal.stat().st_size <= 450
+        assert [fact.text for fact in station.facts if isinstance(fact, UpgradeNote)] == [
+            "so much was deleted since the upgrade that the way back was closed"
+        ]
+        assert station.state.rollback_ok is False
+        with pytest.raises(Refused, match="a great many deletions"):
+            await station.ask("upgrade.rollback")
+
+    play(trial, mode=Mode.STANDARD)
 
 
 def test_row_28_a_bundle_that_is_none_is_refused_with_its_code_and_changes_nothing(play: Play) -> None:

@@ -115,7 +115,7 @@ async def station(clock: VirtualClock, root: Path, bench: Bench, *, pictures: bo
             await stack.enter_async_context(cancelled_at_the_end(cameras.run()))
             made.sources = sources
             services += [
-                PicturesService(core, sources),
+                PicturesService(core, sources, lambda name: None),
                 TamperingService(core, sources),
                 NightPicturesService(core, sources),
             ]

@@ -27,7 +27,9 @@ from tests.unit.watch.scenes import armed, features
 
 parts = st.floats(0, 1)
 luma = st.floats(0, 255)
-looks = st.builds(Look, kept=parts, soft=parts, lively=parts, contours=st.integers(8, 200), mean=luma, bright=luma)
+looks = st.builds(
+    Look, visible=parts, kept=parts, soft=parts, lively=parts, contours=st.integers(8, 200), mean=luma, bright=luma
+)
 rules = st.builds(TamperRules, delay_s=st.floats(1, 600), on_dark=st.booleans())
 
 
@@ -49,6 +51,7 @@ def test_less_of_the_scene_is_never_less_wrong(one: Look, other: Look, rules: Ta
     lesser, greater = sorted((one, other), key=lambda look: look.kept)
     same = Look(
         kept=lesser.kept,
+        visible=greater.visible,
         soft=greater.soft,
         lively=greater.lively,
         contours=greater.contours,
@@ -148,9 +151,10 @@ def test_any_picture_gives_numbers_in_their_ranges(one: Plane, other: Plane, lim
             assert 0 <= look.kept <= 1
             assert 0 <= look.soft <= 1
             assert 0 <= look.lively <= 1
+            assert 0 <= look.visible <= 1
             model.teach(now, 0.1)
             assert np.isfinite(look.kept)
-    if model.look(first).contours:
+    if model.look(first).visible:
         assert SceneModel(first).look(first).kept == 1
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from firmware.upgrade import waking
 from firmware.upgrade.engine_file import FileEngine
+from firmware.upgrade.floor import FloorFile
 from firmware.upgrade.machine import Machine
 from firmware.upgrade.record import Ledger, Mode, Outcome, SlotInfo, SlotState, Stage, encode
 from firmware.upgrade.settings_tree import SettingsTrees
@@ -247,6 +248,21 @@ def floor_not_raised(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Machine, "put", lambda self, record: put(self, replace(record, floor=0)))
 
 
+def second_floor_raised_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    arm = Machine.arm
+
+    def wrong(self: Machine) -> None:
+        assert self.record.up is not None
+        self.parts.floors.save(self.record.up.counter)
+        arm(self)
+
+    patch.setattr(Machine, "arm", wrong)
+
+
+def second_floor_left_behind(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FloorFile, "save", lambda self, floor: None)
+
+
 def failed_firmware_counts_as_good(patch: pytest.MonkeyPatch) -> None:
     end = Machine.end
 
@@ -377,6 +393,8 @@ BUGS: Iterable[Bug] = (
     record_in_one_copy,
     floor_raised_at_install,
     floor_not_raised,
+    second_floor_raised_before_the_commit,
+    second_floor_left_behind,
     failed_firmware_counts_as_good,
     half_written_slot_is_started,
     outcome_recorded_before_the_work,

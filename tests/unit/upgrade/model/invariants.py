@@ -9,7 +9,9 @@ from __future__ import annotations
 from functools import cache
 
 from firmware.core.errors import Busy
+from firmware.core.store_file import unframe
 from firmware.upgrade.engine_file import image_path
+from firmware.upgrade.floor import FloorFile
 from firmware.upgrade.machine import TICK_S, RollbackRefused
 from firmware.upgrade.ports import Slot
 from firmware.upgrade.record import Mode, Outcome, Record, ResetKind, SlotState, Stage
@@ -47,6 +49,13 @@ def startable(frozen: Frozen, slot: Slot) -> bool:
     """Whether a slot can be started and holds a whole image that boots."""
     nature = nature_of(content_of(frozen, slot))
     return at(frozen, f"boot/{slot.value}") == OPEN and nature is not None and nature[1] is not Quality.DEAD
+
+
+def saved_floor(frozen: Frozen) -> int | None:
+    """The floor that is kept apart from the record; None when there is none that can be read."""
+    raw = at(frozen, FloorFile.path)
+    data = unframe(raw) if isinstance(raw, bytes) else None
+    return None if data is None else int(data)
 
 
 @cache
@@ -94,6 +103,7 @@ def anywhere(begin: Frozen, scenario: Scenario, frozen: Frozen, seen: Seen) -> F
     before = record_of(begin)
     assert before is not None
     raised = record.floor > before.floor
+    raised = raised or (saved_floor(frozen) or 0) > before.floor
     found.append(("floor", "it was raised before the commit" if raised and not seen.permit else None))
     if seen.outcome and record.last is not None and record.last.id == scenario.id:
         same = record.last.outcome.value == seen.outcome
@@ -166,7 +176,8 @@ def _new(begin: Frozen, scenario: Scenario, device: Device, frozen: Frozen, reco
     right = nature is not None and nature[0] == scenario.committed_version
     found: Findings = [("I6", None if right else f"{nature} was committed")]
     wanted_floor = max(scenario.counter, _floor(begin))
-    found.append(("floor", None if record.floor == wanted_floor else f"it is {record.floor}, not {wanted_floor}"))
+    floors = (record.floor, saved_floor(frozen) or 0)
+    found.append(("floor", None if floors == (wanted_floor,) * 2 else f"they are {floors}, not {wanted_floor}"))
     if scenario.mode is Mode.ROLLBACK:
         same = settings == settings_of(begin, old.other)
         return [*found, ("I4", None if same else f"the former settings are {settings}"), ("end back", None)]

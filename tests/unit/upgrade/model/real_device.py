@@ -15,6 +15,7 @@ from firmware.upgrade.boot_sim import boot_images, sim_boot, simulated_places
 from firmware.upgrade.boot_tryboot import TRY_ONCE
 from firmware.upgrade.engine_file import FileEngine, image_path
 from firmware.upgrade.fat_image import write_image
+from firmware.upgrade.floor import FloorFile
 from firmware.upgrade.machine import Parts
 from firmware.upgrade.medium import FileMedium
 from firmware.upgrade.ports import Slot
@@ -44,6 +45,7 @@ class RealDevice:
             engine=FileEngine(medium, payload),
             trees=SettingsTrees(medium, Keeping(kept=KEPT, migrations=(louder,))),
             revoked=RevocationJournal(root / "shared" / "revocations"),
+            floors=FloorFile(medium),
             new_id=lambda: f"u{next(ids)}",
         )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from firmware.core.store_file import frame
 from firmware.upgrade.engine_file import FileEngine, image_path
+from firmware.upgrade.floor import FloorFile
 from firmware.upgrade.machine import TICK_S, Machine, Parts
 from firmware.upgrade.medium import Medium, replace_file
 from firmware.upgrade.ports import Approved, Image, Slot
@@ -225,6 +226,7 @@ class Device:
             engine=FileEngine(self.medium, payload),
             trees=SettingsTrees(self.medium, Keeping(kept=KEPT, migrations=(louder,))),
             revoked=NoRevocations(),
+            floors=FloorFile(self.medium),
             new_id=self._new_id,
             attempts=scenario.attempts,
         )

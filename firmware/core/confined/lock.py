@@ -37,6 +37,8 @@ _DENIED = {
         *(5, 6, 7, 40, 39, 428, 429, 430, 432, 51, 97, 268, 217, 218, 219, 280, 425, 426, 427, 437, 452),
     ),
 }
+# Starting another program: what needs none is denied these as well.
+_STARTING = {"x86_64": (59, 322), "aarch64": (221, 281)}
 # The system calls that open a file, with the number of the argument that carries the flags.
 _OPENING = {"x86_64": ((2, 1), (257, 2)), "aarch64": ((56, 2),)}
 _ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -44,10 +46,11 @@ _ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000
 
 
-def lock_in(*, cpu_s: int, memory: int) -> None:
+def lock_in(*, cpu_s: int, memory: int, longest_cpu_s: int | None = None, programs: bool = True) -> None:
     """Lock this process in for good; `memory` in bytes beyond what it has now. Raises OSError.
 
-    Everything that is to be imported or opened has to be by now: what is open stays usable.
+    Everything that is to be imported or opened has to be by now: what is open stays usable. `allow_cpu` may raise the
+    processor time to `longest_cpu_s`. With `programs` false no other program can be started either.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     os.nice(PATIENT)
@@ -59,13 +62,18 @@ def lock_in(*, cpu_s: int, memory: int) -> None:
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
     _limit(resource.RLIMIT_AS, _address_space() + memory)
-    _limit(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)  # a signal that tells of it, then the end
+    _limit(resource.RLIMIT_CPU, cpu_s, max(cpu_s, longest_cpu_s or 0) + 1)  # a signal that tells of it, then the end
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     if libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "the kernel does not give up privileges")
     _drop_capabilities(libc)
-    _filter_calls(libc)
+    _filter_calls(libc, programs)
+
+
+def allow_cpu(cpu_s: int) -> None:
+    """Give this process so many seconds of processor time in all, within what `lock_in` left room for."""
+    _limit(resource.RLIMIT_CPU, cpu_s, resource.getrlimit(resource.RLIMIT_CPU)[1])
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> None:
@@ -88,12 +96,12 @@ def _address_space() -> int:
         return int(statm.read().split()[0]) * resource.getpagesize()
 
 
-def _filter_calls(libc: ctypes.CDLL) -> None:
+def _filter_calls(libc: ctypes.CDLL, programs: bool) -> None:
     """Install the filter; on an architecture without a table the other locks stand alone. Raises OSError."""
     machine = platform.machine()
     if machine not in _DENIED:
         return
-    code = b"".join(_program(machine))
+    code = b"".join(_program(machine, programs))
     buffer = ctypes.create_string_buffer(code, len(code))
 
     class Program(ctypes.Structure):
@@ -104,7 +112,7 @@ def _filter_calls(libc: ctypes.CDLL) -> None:
         raise OSError(ctypes.get_errno(), "the kernel does not filter system calls")
 
 
-def _program(machine: str) -> list[bytes]:
+def _program(machine: str, programs: bool) -> list[bytes]:
     """The filter as instructions of the kernel's packet filter."""
 
     def step(code: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:
@@ -113,7 +121,7 @@ def _program(machine: str) -> list[bytes]:
     steps = [step(_LOAD, 4), step(_JUMP_EQUAL, _ARCHITECTURE[machine], 1, 0), step(_RETURN, _KILL), step(_LOAD, 0)]
     if machine == "x86_64":
         steps += [step(_JUMP_AT_LEAST, _X32, 0, 1), step(_RETURN, _KILL)]
-    for number in _DENIED[machine]:
+    for number in (*_DENIED[machine], *(() if programs else _STARTING[machine])):
         steps += [step(_JUMP_EQUAL, number, 0, 1), step(_RETURN, _DENY)]
     for number, argument in _OPENING[machine]:
         flags = 16 + 8 * argument

@@ -1,0 +1,254 @@
+/*
+ * A stand-in for a camera's device file, preloaded into a program of somebody else's: /dev/video0 that delivers ready
+ * JPEG files at an even rate. The file VIDEO0_FRAMES holds them, each behind its length (32 bits, little-endian);
+ * VIDEO0_FPS is the rate, VIDEO0_SIZE the size as WIDTHxHEIGHT.
+ *
+ * The descriptor is a timer of the kernel's, so that poll and select work as they are. Source: the kernel's
+ * documentation of video capture with memory-mapped buffers (V4L2).
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/videodev2.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEVICE "/dev/video0"
+#define MOST_BUFFERS 16
+#define BUFFER_BYTES (1u << 20)
+
+static int camera = -1;
+static unsigned width = 1280, height = 720, fps = 30;
+static unsigned char *frames;
+static size_t frames_bytes, at;
+static unsigned char *buffers[MOST_BUFFERS];
+static int queued[MOST_BUFFERS], count, first, sequence;
+
+static void load(void)
+{
+	const char *path = getenv("VIDEO0_FRAMES"), *rate = getenv("VIDEO0_FPS"), *size = getenv("VIDEO0_SIZE");
+	FILE *file = path ? fopen(path, "rb") : NULL;
+
+	if (!file || fseek(file, 0, SEEK_END)) {
+		fprintf(stderr, "video0: VIDEO0_FRAMES cannot be read\n");
+		abort();
+	}
+	frames_bytes = (size_t)ftell(file);
+	rewind(file);
+	frames = malloc(frames_bytes);
+	if (!frames || fread(frames, 1, frames_bytes, file) != frames_bytes)
+		abort();
+	fclose(file);
+	if (rate)
+		fps = (unsigned)atoi(rate);
+	if (size)
+		sscanf(size, "%ux%u", &width, &height);
+}
+
+static int open_camera(void)
+{
+	if (!frames)
+		load();
+	camera = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	count = first = 0;
+	return camera;
+}
+
+static void stream(int on)
+{
+	struct itimerspec every = {0};
+
+	if (on) {
+		every.it_interval.tv_nsec = 1000000000L / fps;
+		every.it_value = every.it_interval;
+	}
+	timerfd_settime(camera, 0, &every, NULL);
+}
+
+static void fill_format(struct v4l2_format *format)
+{
+	memset(&format->fmt.pix, 0, sizeof format->fmt.pix);
+	format->fmt.pix.width = width;
+	format->fmt.pix.height = height;
+	format->fmt.pix.pixelformat = V4L2_PIX_FMT_MJPEG;
+	format->fmt.pix.field = V4L2_FIELD_NONE;
+	format->fmt.pix.sizeimage = BUFFER_BYTES;
+	format->fmt.pix.colorspace = V4L2_COLORSPACE_JPEG;
+}
+
+static int dequeue(struct v4l2_buffer *buffer)
+{
+	uint64_t ticks;
+	uint32_t length;
+	struct timespec now;
+
+	if (!count || read(camera, &ticks, sizeof ticks) != sizeof ticks) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (at + sizeof length > frames_bytes)
+		at = 0;
+	memcpy(&length, frames + at, sizeof length);
+	at += sizeof length;
+	buffer->index = (unsigned)queued[first];
+	first = (first + 1) % MOST_BUFFERS;
+	count--;
+	memcpy(buffers[buffer->index], frames + at, length);
+	at += length;
+	buffer->bytesused = length;
+	buffer->length = BUFFER_BYTES;
+	buffer->flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
+	buffer->field = V4L2_FIELD_NONE;
+	buffer->sequence = (unsigned)sequence++;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	buffer->timestamp.tv_sec = now.tv_sec;
+	buffer->timestamp.tv_usec = now.tv_nsec / 1000;
+	return 0;
+}
+
+static int control(unsigned long request, void *data)
+{
+	struct v4l2_capability *capability = data;
+	struct v4l2_requestbuffers *wish = data;
+	struct v4l2_buffer *buffer = data;
+	struct v4l2_streamparm *param = data;
+
+	/* programs hand requests over as int: what the compiler made of the sign does not count */
+	switch ((uint32_t)request) {
+	case VIDIOC_QUERYCAP:
+		memset(capability, 0, sizeof *capability);
+		strcpy((char *)capability->driver, "stand-in");
+		strcpy((char *)capability->card, "stand-in");
+		capability->capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING | V4L2_CAP_DEVICE_CAPS;
+		capability->device_caps = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
+		return 0;
+	case VIDIOC_S_INPUT:
+		return 0;
+	case VIDIOC_G_FMT:
+	case VIDIOC_S_FMT:
+	case VIDIOC_TRY_FMT:
+		fill_format(data);
+		return 0;
+	case VIDIOC_G_PARM:
+	case VIDIOC_S_PARM:
+		param->parm.capture.capability = V4L2_CAP_TIMEPERFRAME;
+		param->parm.capture.timeperframe.numerator = 1;
+		param->parm.capture.timeperframe.denominator = fps;
+		return 0;
+	case VIDIOC_REQBUFS:
+		if (wish->count > MOST_BUFFERS)
+			wish->count = MOST_BUFFERS;
+		return 0;
+	case VIDIOC_QUERYBUF:
+		buffer->length = BUFFER_BYTES;
+		buffer->m.offset = buffer->index * BUFFER_BYTES;
+		return 0;
+	case VIDIOC_QBUF:
+		queued[(first + count++) % MOST_BUFFERS] = (int)buffer->index;
+		return 0;
+	case VIDIOC_DQBUF:
+		return dequeue(buffer);
+	case VIDIOC_STREAMON:
+		stream(1);
+		return 0;
+	case VIDIOC_STREAMOFF:
+		stream(0);
+		return 0;
+	default:
+		errno = EINVAL;
+		return -1;
+	}
+}
+
+/* what the program calls */
+
+#define REAL(name) (*(__typeof__(&name) *)find(#name))
+
+static void *find(const char *name)
+{
+	static __thread void *found;
+
+	found = dlsym(RTLD_NEXT, name);
+	return &found;
+}
+
+int open(const char *path, int flags, ...)
+{
+	va_list rest;
+	mode_t mode;
+
+	if (!strcmp(path, DEVICE))
+		return open_camera();
+	va_start(rest, flags);
+	mode = va_arg(rest, mode_t);
+	va_end(rest);
+	return REAL(open)(path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...)
+{
+	va_list rest;
+	mode_t mode;
+
+	if (!strcmp(path, DEVICE))
+		return open_camera();
+	va_start(rest, flags);
+	mode = va_arg(rest, mode_t);
+	va_end(rest);
+	return REAL(open64)(path, flags, mode);
+}
+
+int access(const char *path, int mode)
+{
+	return strcmp(path, DEVICE) ? REAL(access)(path, mode) : 0;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list rest;
+	void *data;
+
+	va_start(rest, request);
+	data = va_arg(rest, void *);
+	va_end(rest);
+	return fd >= 0 && fd == camera ? control(request, data) : REAL(ioctl)(fd, request, data);
+}
+
+static void *buffer_at(off_t offset)
+{
+	unsigned number = (unsigned)(offset / BUFFER_BYTES);
+
+	if (!buffers[number])
+		buffers[number] = calloc(1, BUFFER_BYTES);
+	return buffers[number];
+}
+
+void *mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset)
+{
+	if (fd >= 0 && fd == camera)
+		return buffer_at(offset);
+	return REAL(mmap)(address, length, prot, flags, fd, offset);
+}
+
+void *mmap64(void *address, size_t length, int prot, int flags, int fd, off64_t offset)
+{
+	if (fd >= 0 && fd == camera)
+		return buffer_at(offset);
+	return REAL(mmap64)(address, length, prot, flags, fd, offset);
+}
+
+int munmap(void *address, size_t length)
+{
+	for (int number = 0; number < MOST_BUFFERS; number++)
+		if (buffers[number] && buffers[number] == address)
+			return 0;
+	return REAL(munmap)(address, length);
+}

@@ -1,0 +1,30 @@
+"""Asks a device through ax-devil-device-api, and prints what it was told: run in an environment that has that library.
+
+ax_devil.py HOST PORT NAME PASSWORD      ->  {"info": {...}, "healthy": true, ...}
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from ax_devil_device_api import Client, DeviceConfig  # type: ignore[import-not-found]
+
+
+def main(host: str, port: str, name: str, password: str) -> None:
+    """Every capability of it that the device has a service for."""
+    with Client(DeviceConfig.http(host, name, password, port=int(port))) as client:
+        told = {
+            "info": client.device.get_info(),
+            "detailed": client.device.get_info_detailed(),
+            "healthy": client.device.check_health(),
+            "authenticated": client.device.get_info_auth(),
+            "open": client.device.get_info_no_auth(),
+            "ready": client.systemready.systemready(),
+            "network": client.network.get_network_info(),
+        }
+    print(json.dumps(told, default=str))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,153 @@
+"""Clips on a whole simulated horn speaker: uploaded, played and heard in the room, measured from what was heard."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, until
+from tests.unit.clips.makers import HZ, KINDS, clip
+
+pytestmark = pytest.mark.live
+
+LENGTH_S = 0.6
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    """One horn speaker for all."""
+    device = Device(tmp_path_factory.mktemp("clips") / "state", "horn_speaker")
+    with contextlib.ExitStack() as ends:
+        ends.callback(device.stop)
+        device.start()
+        device.set_up()
+        until("the clips", lambda: device.api.get("/clips").status_code == 200)
+        yield device
+
+
+def upload(device: Device, file: bytes, filename: str) -> Any:
+    answer = device.api.post("/clips", files={"file": (filename, file)})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def now_s(device: Device) -> float:
+    """The time of the room."""
+    return float(device.ask("heard", "--since", "0")["now_s"])
+
+
+def ended(device: Device) -> bool:
+    """Whether nothing plays."""
+    states = device.api.get("/state").json()["states"]
+    return not next(state for state in states if state["topic"] == "audio/playing")["active"]
+
+
+def played(device: Device, clip: str, **words: Any) -> list[dict[str, float]]:
+    """Play a clip; the sounds that were heard."""
+    since = now_s(device)
+    answer = device.api.post(f"/clips/{clip}/play", json=words)
+    assert answer.status_code == 200, answer.text
+    until("the end of the clip", lambda: ended(device))
+    time.sleep(0.1)  # the room hears what the pipe of the card still holds
+    sounds: list[dict[str, float]] = device.ask("heard", "--since", str(since))["sounds"]
+    return sounds
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_clip_is_heard_with_its_pitch_and_length(device: Device, kind: str) -> None:
+    view = upload(device, clip(kind, LENGTH_S), f"{kind}.{KINDS[kind].suffix}")
+    assert view["format"] == KINDS[kind].format
+    (sound,) = played(device, view["clip"])
+    assert sound["pitch_hz"] == pytest.approx(HZ, abs=2.0)
+    # ADPCM is padded to whole blocks with silence, and a lossy encoder has its echo before and after.
+    assert sound["length_s"] == pytest.approx(LENGTH_S, abs=0.08)
+
+
+def test_volume_and_repeat_are_heard_and_the_downloaded_file_is_the_uploaded_one(device: Device) -> None:
+    file = clip("wav of 16 bits", LENGTH_S)
+    view = upload(device, file, "tone.wav")
+    (loud,) = played(device, view["clip"])
+    link = device.api.get(f"/clips/{view['clip']}/link", params={"volume": 50, "repeat": 1}).json()["url"]
+    since = now_s(device)
+    assert device.api.get(link).status_code == 200
+    until("the end of the clip", lambda: ended(device))
+    time.sleep(0.1)
+    (soft,) = device.ask("heard", "--since", str(since))["sounds"]
+    assert soft["rms_dbfs"] - loud["rms_dbfs"] == pytest.approx(-6.02, abs=0.2)
+    assert soft["length_s"] == pytest.approx(2 * LENGTH_S, abs=0.02)
+    download = device.api.get(f"/clips/{view['clip']}")
+    assert download.content == file
+
+
+def test_a_rule_plays_a_clip_when_a_virtual_input_says_so_and_stops_it_when_it_does_not(device: Device) -> None:
+    rules = [
+        {
+            "name": name,
+            "trigger": "io/virtual_input",
+            "conditions": [{"field": "input", "equals": 5}, {"field": "active", "equals": active}],
+            "actions": [{"action": action, "params": params}],
+        }
+        for name, active, action, params in (
+            ("play", True, "clip.play", {"name": "Alarm", "repeat": -1}),
+            ("stop", False, "clip.stop", {}),
+        )
+    ]
+    answer = device.api.patch("/params/rules", json={"rules": rules})
+    assert answer.status_code == 200, answer.text
+    since = now_s(device)
+    device.api.post("/actions/virtual_input.set", json={"input": 5, "active": True})
+    until("the clip", lambda: not ended(device))
+    started = next(line for line in reversed(device.journal()) if line["topic"] == "audio/clip/started")
+    asked = next(line for line in reversed(device.journal()) if line["topic"] == "io/virtual_input")
+    assert (started["fields"]["name"], started["cause"]) == ("Alarm", asked["id"])
+    device.api.post("/actions/virtual_input.set", json={"input": 5, "active": False})
+    until("silence", lambda: ended(device))
+    assert device.ask("heard", "--since", str(since))["sounds"]
+
+
+def test_row_33_a_file_that_is_too_large_is_refused_before_it_is_sent(device: Device) -> None:
+    """Only the head of the request goes out: the answer is there before a byte of the file is."""
+    secret = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    head = (
+        f"POST /api/v1/clips HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Basic {secret}\r\n"
+        f"content-type: multipart/form-data; boundary=b\r\ncontent-length: {64 * 1024 * 1024}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", device.port), PATIENCE_S) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(64).startswith(b"HTTP/1.1 413 ")
+
+
+def test_row_36_a_file_that_is_no_clip_is_one_clear_error_and_leaves_nothing(device: Device) -> None:
+    before = files(device.state)
+    answer = device.api.post("/clips", files={"file": ("../../evil*.wav", b"RIFF\xff\xff\xff\x7fWAVE" + bytes(5000))})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["message"] == "says that it has 2147483655 bytes; it has 5012"
+    assert "evil*.wav" in answer.json()["error"]["where"]
+    assert files(device.state) == before
+
+
+def files(state: Path) -> set[str]:
+    """What lies among the clips and in the spool."""
+    folders = (state / "shared" / "media" / "clips", state / "spool" / "clips")
+    return {path.name for folder in folders if folder.exists() for path in folder.iterdir()}
+
+
+def test_clips_are_there_after_media_was_killed(device: Device) -> None:
+    names = {each["name"] for each in device.api.get("/clips").json()["clips"]}
+    device.kill("media")
+    until("media without its clips", lambda: device.api.get("/clips").status_code == 503)
+    until("media with its clips", lambda: device.api.get("/clips").status_code == 200)
+    listed = until("all clips", lambda: _as_many(device, len(names)))
+    assert {each["name"] for each in listed} == names
+
+
+def _as_many(device: Device, count: int) -> Any:
+    clips = device.api.get("/clips").json().get("clips", [])
+    return clips if len(clips) == count else None

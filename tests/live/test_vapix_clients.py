@@ -1,0 +1,135 @@
+"""The VAPIX-compatible face, asked by programs that know nothing of us: a client library, curl, a WebSocket client."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device
+from tests.live.osdp.venvs import python_with
+
+# The first test of a fresh machine makes the client's environment.
+pytestmark = pytest.mark.timeout(400)
+PEER = ("ax-devil-device-api", "0.7.0")
+SCRIPT = Path(__file__).parent / "clients" / "ax_devil.py"
+
+
+@pytest.fixture(scope="module")
+def told(shared_device: Device) -> dict[str, Any]:
+    """What ax-devil-device-api was told by the device."""
+    done = subprocess.run(
+        [python_with(*PEER), str(SCRIPT), "127.0.0.1", str(shared_device.port), USER, PASSWORD],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stderr
+    answers: dict[str, Any] = json.loads(done.stdout)
+    return answers
+
+
+def test_ax_devil_reads_what_the_device_is(told: dict[str, Any], shared_device: Device) -> None:
+    serial = shared_device.api.get("/device").json()["serial"]
+    assert told["authenticated"]["SerialNumber"] == told["open"]["SerialNumber"] == serial
+    assert "SocSerialNumber" in told["authenticated"]
+    assert "SocSerialNumber" not in told["open"]
+    assert "LINTEL-DS1" in json.dumps(told["info"])
+
+
+def test_ax_devil_finds_the_device_healthy_and_ready(told: dict[str, Any]) -> None:
+    assert told["healthy"] is True
+    assert told["ready"]["systemready"] == "yes"
+    assert told["ready"]["needsetup"] == "no"
+
+
+def test_ax_devil_reads_the_whole_parameter_tree_and_the_network(told: dict[str, Any]) -> None:
+    assert told["detailed"]["root.Brand.ProdNbr"] == "LINTEL-DS1"
+    assert any(name.startswith("root.Network.eth0.") for name in told["network"])
+
+
+def curl(*words: str) -> str:
+    """What curl printed."""
+    done = subprocess.run(["curl", "-sS", *words], capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_curl_with_any_kind_of_log_in_gets_in_by_digest(shared_device: Device) -> None:
+    url = f"http://127.0.0.1:{shared_device.port}/axis-cgi/param.cgi?action=list&group=Brand.Brand"
+    assert curl("--anyauth", "-u", f"{USER}:{PASSWORD}", url) == "root.Brand.Brand=Lintel\n"
+    status = curl("--anyauth", "-u", f"{USER}:wrong", "-o", "/dev/null", "-w", "%{http_code}", url)
+    assert status == "401"
+
+
+def digest(method: str, path: str, challenge: str) -> str:
+    """The Authorization header of an older client: RFC 2069, without qop."""
+    realm, nonce = (re.search(f'{name}="([^"]*)"', challenge)[1] for name in ("realm", "nonce"))  # type: ignore[index]
+
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    answer = md5(f"{md5(f'{USER}:{realm}:{PASSWORD}')}:{nonce}:{md5(f'{method}:{path}')}")
+    return f'Digest username="{USER}", realm="{realm}", nonce="{nonce}", uri="{path}", response="{answer}"'
+
+
+def configure(*topics: str) -> str:
+    """The first message of a listener."""
+    filters = [{"topicFilter": topic} for topic in topics]
+    message = {
+        "apiVersion": "1.0",
+        "context": "c1",
+        "method": "events:configure",
+        "params": {"eventFilterList": filters},
+    }
+    return json.dumps(message)
+
+
+def test_a_websocket_client_hears_states_first_and_then_what_happens(shared_device: Device) -> None:
+    url = f"http://127.0.0.1:{shared_device.port}/axis-cgi/wssession.cgi"
+    token = curl("--digest", "-u", f"{USER}:{PASSWORD}", url)
+    stream = f"ws://127.0.0.1:{shared_device.port}/vapix/ws-data-stream?sources=events"
+    with connect(f"{stream}&wssession={token}", proxy=None) as socket:
+        socket.send(configure("tns1:Device/tnsaxis:IO/Port"))
+        assert json.loads(socket.recv(PATIENCE_S)) == {
+            "apiVersion": "1.0", "context": "c1", "method": "events:configure", "data": {},
+        }  # fmt: skip
+        first = [json.loads(socket.recv(PATIENCE_S))["params"]["notification"] for _ in range(4)]
+        assert [each["message"]["source"]["port"] for each in first] == ["0", "1", "2", "3"]
+        shared_device.ask("input", "io2", "closed")
+        happened = json.loads(socket.recv(PATIENCE_S))["params"]["notification"]
+        assert happened["topic"] == "tns1:Device/tnsaxis:IO/Port"
+        assert happened["message"] == {"source": {"port": "1"}, "key": {}, "data": {"state": "1"}}
+        shared_device.ask("input", "io2", "open")
+    with pytest.raises(InvalidStatus) as again, connect(f"{stream}&wssession={token}", proxy=None):
+        pass
+    assert again.value.response.status_code == 401
+
+
+def test_a_websocket_client_may_log_in_at_the_handshake(shared_device: Device) -> None:
+    stream = f"ws://127.0.0.1:{shared_device.port}/vapix/ws-data-stream?sources=events"
+    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    with connect(stream, proxy=None, additional_headers={"Authorization": f"Basic {basic}"}) as socket:
+        socket.send(configure("onvif:Device//."))
+        assert json.loads(socket.recv(PATIENCE_S))["data"] == {}
+        assert json.loads(socket.recv(PATIENCE_S))["method"] == "events:notify"
+        socket.send("{")
+        answers = (json.loads(socket.recv(PATIENCE_S)) for _ in range(200))
+        assert next(answer for answer in answers if "error" in answer)["error"]["code"] == 2101
+
+
+def test_an_older_client_that_knows_no_qop_gets_in(shared_device: Device) -> None:
+    path = "/axis-cgi/usergroup.cgi"
+    url = f"http://127.0.0.1:{shared_device.port}{path}"
+    refused = curl("-D", "-", "-o", "/dev/null", url)
+    challenge = next(line for line in refused.splitlines() if line.lower().startswith("www-authenticate: digest"))
+    assert curl("-H", f"Authorization: {digest('GET', path, challenge)}", url).startswith(f"{USER}\n")
