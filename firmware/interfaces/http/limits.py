@@ -6,6 +6,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -119,6 +120,7 @@ class Gauge:
         self.total -= 1
 
 
+@lru_cache(1024)
 def place_of(address: str) -> str:
     """What one client can be assumed to own: an IPv4 address, or the /64 around an IPv6 one."""
     try:
