@@ -30,5 +30,6 @@ def guarded(
     hsts: Callable[[], bool] = lambda: False,
 ) -> Guard:
     """Everything that is served over HTTP and HTTPS; `web` adds the pages."""
-    faces = (Api(core, web=web, spool=spool, clip_spool=clip_spool, views=views).face(), Vapix(core).face())
+    seen = views or Views(core, ())  # a device without a camera has nothing to look at
+    faces = (Api(core, web=web, spool=spool, clip_spool=clip_spool, views=views).face(), Vapix(core, seen).face())
     return Guard(faces, core, names, hsts)

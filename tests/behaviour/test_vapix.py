@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 from xml.etree import ElementTree
+
+import pytest
+from PIL import Image
 
 from tests.bench.sim import SimBench
 
@@ -243,3 +247,54 @@ async def test_restart_is_answered_first_and_carried_out_then(bench: SimBench) -
     answer = await bench.http("GET", "/axis-cgi/restart.cgi")
     assert "restartMessage.shtml?server=127.0.0.1" in answer.text
     assert len(bench.events("device/restart")) == 1
+
+
+async def test_a_picture_is_as_large_as_asked_for_and_a_wrong_wish_is_named(bench: SimBench) -> None:
+    camera = await bench.camera("entrance")
+    await camera.shows("running")
+    for query, size in (("", (1280, 720)), ("?camera=1&resolution=320x180&compression=80&nocache=17", (320, 180))):
+        answer = await bench.http("GET", f"/axis-cgi/jpg/image.cgi{query}")
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert jpeg_size(answer.content) == size
+        told = await text(bench, f"imagesize.cgi{query}")
+        assert told == f"image width = {size[0]}\nimage height = {size[1]}\n"
+    for query, says in (
+        ("resolution=321x180", "did you mean '320x180'?"),
+        ("compression=101", "'101' is not a whole number from 0 to 100"),
+        ("camera=2", "no camera '2'"),
+    ):
+        for path in ("jpg/image.cgi", "mjpg/video.cgi"):
+            answer = await bench.http("GET", f"/axis-cgi/{path}?{query}")
+            assert answer.status_code == 400
+            assert says in answer.text
+    assert "more than the 30 a second" in (await bench.http("GET", "/axis-cgi/mjpg/video.cgi?fps=31")).text
+    assert await text(bench, "videostatus.cgi?status=1") == "Video 1 = video\n"
+    camera.unplug()
+    await camera.shows("no_signal")
+    assert await text(bench, "videostatus.cgi?status=1") == "Video 1 = no video\n"
+    assert (await bench.http("GET", "/axis-cgi/jpg/image.cgi")).status_code == 503
+
+
+def jpeg_size(data: bytes) -> tuple[int, int]:
+    """The size a picture really has."""
+    return Image.open(io.BytesIO(data)).size
+
+
+async def test_the_tree_has_cameras_and_no_profiles(bench: SimBench) -> None:
+    tree = await text(bench, "param.cgi?action=list&group=Image,Properties.Image,StreamProfile")
+    lines = dict(line.split("=", 1) for line in tree.splitlines())
+    assert lines["root.Properties.Image.Format"] == "jpeg,mjpeg"
+    assert lines["root.Image.NbrOfConfigs"] == "1"
+    assert lines["root.Image.I0.Name"] == "entrance"
+    assert lines["root.StreamProfile.MaxGroups"] == "0"
+    profiles = await call(bench, "streamprofile.cgi", "list", {"streamProfileName": []})
+    assert profiles["data"] == {"streamProfile": [], "maxProfiles": 0}
+
+
+@pytest.mark.board("network_speaker")
+async def test_a_device_without_a_camera_has_no_addresses_for_one(bench: SimBench) -> None:
+    listed = {api["id"] for api in (await call(bench, "apidiscovery.cgi", "getApiList"))["data"]["apiList"]}
+    assert "stream-profiles" not in listed
+    for path in ("jpg/image.cgi", "mjpg/video.cgi", "streamprofile.cgi", "imagesize.cgi"):
+        assert (await bench.http("GET", f"/axis-cgi/{path}")).status_code == 404, path
+    assert "getting param in group 'Image'" in await text(bench, "param.cgi?action=list&group=Image")

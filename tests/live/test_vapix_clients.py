@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -55,6 +57,22 @@ def test_ax_devil_finds_the_device_healthy_and_ready(told: dict[str, Any]) -> No
 def test_ax_devil_reads_the_whole_parameter_tree_and_the_network(told: dict[str, Any]) -> None:
     assert told["detailed"]["root.Brand.ProdNbr"] == "LINTEL-DS1"
     assert any(name.startswith("root.Network.eth0.") for name in told["network"])
+
+
+def test_ax_devil_takes_a_snapshot_of_the_size_it_wants(told: dict[str, Any]) -> None:
+    assert Image.open(io.BytesIO(base64.b64decode(told["snapshot"]))).size == (320, 180)
+
+
+def test_curl_gets_as_many_pictures_as_it_asks_for_and_the_stream_ends(shared_device: Device, tmp_path: Path) -> None:
+    words = "camera=1&resolution=320x180&fps=10&nbrofframes=3"
+    url = f"http://127.0.0.1:{shared_device.port}/axis-cgi/mjpg/video.cgi?{words}"
+    curl("--digest", "-u", f"{USER}:{PASSWORD}", "-o", str(tmp_path / "stream"), url)
+    pieces = (tmp_path / "stream").read_bytes().split(b"--myboundary\r\n")[1:-1]
+    assert len(pieces) == 3
+    for piece in pieces:
+        head, _, picture = piece.partition(b"\r\n\r\n")
+        assert b"Content-Type: image/jpeg" in head
+        assert Image.open(io.BytesIO(picture)).size == (320, 180)
 
 
 def curl(*words: str) -> str:

@@ -20,12 +20,14 @@ from firmware.interfaces.vapix.asked import GET_AND_POST, Asked, plain
 from firmware.interfaces.vapix.declarations import EventDeclarations
 from firmware.interfaces.vapix.device import DeviceApis, DiscoveryApi
 from firmware.interfaces.vapix.event_socket import STREAM, EventSocket
+from firmware.interfaces.vapix.images import ImageCgis
 from firmware.interfaces.vapix.io import IoApis
 from firmware.interfaces.vapix.leaves import Tree
 from firmware.interfaces.vapix.params import ParamCgi
 from firmware.interfaces.vapix.power import PowerCgis
 from firmware.interfaces.vapix.soap import SoapServices
 from firmware.interfaces.vapix.users import UserCgis
+from firmware.interfaces.video.views import Views
 from hal.errors import nearest
 
 PREFIXES = ("/axis-cgi", "/vapix")
@@ -71,17 +73,19 @@ POLICY = Policy(
 class Vapix:
     """The application: a table from paths to addresses."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, views: Views) -> None:
         device = DeviceApis(core)
+        images = ImageCgis(core, views)
         self._io = IoApis(core)
         self._sockets = EventSocket(core)
-        tree = Tree(core)
-        self._apis = (*device.apis(), *self._io.apis())
+        tree = Tree(core, (images.leaves,))
+        self._apis = (*device.apis(), *self._io.apis(), *images.apis())
         discovery = DiscoveryApi(lambda: (*self._apis, self._discovery), PLAIN_APIS)
         self._discovery = discovery.api()
         addresses = (
             *(api.address() for api in (*self._apis, self._discovery)),
             *self._io.addresses(),
+            *images.addresses(),
             *ParamCgi(tree.leaves, tree.product).addresses(),
             *UserCgis(core).addresses(),
             *PowerCgis(core).addresses(),
