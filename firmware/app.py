@@ -24,6 +24,7 @@ from firmware.core.link.channel import Connect
 from firmware.core.link.client import LinkClient
 from firmware.core.link.hub import Hub
 from firmware.core.params import Params
+from firmware.core.program_log import program_log
 from firmware.core.service import Service
 from firmware.core.services import Services
 from firmware.core.store import Alarm, Store
@@ -120,7 +121,8 @@ class Role:
             self.ready()
             ready()
 
-        await Services(self.core.bus, self.core.clock, self.core.role).run(self.services, started)
+        with program_log(self.core.bus, self.core.clock):
+            await Services(self.core.bus, self.core.clock, self.core.role).run(self.services, started)
 
 
 def new_stores(parts: Parts, role: str, alarm: Alarm) -> tuple[Store, Store]:
@@ -441,6 +443,7 @@ def network_services(
         from firmware.interfaces.carrier import CarrierService
         from firmware.interfaces.cloud.service import CloudService
         from firmware.interfaces.controller import ControllerHttpService
+        from firmware.interfaces.logs import LogsService
         from firmware.security import AccountsService
 
         places = () if reach is None else picture_places(parts.board, reach)
@@ -451,7 +454,7 @@ def network_services(
             core, host, port, web=web, https=https, tls=certificates,
             spool=state.spool, clip_spool=state.clip_spool, places=places,
         )  # fmt: skip
-        services: list[Service] = [accounts, certificates]
+        services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):

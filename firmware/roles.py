@@ -137,6 +137,7 @@ DUTIES = (
         needs=frozenset({"camera", "ir_cut"}),
     ),
     Duty(name="accounts", role="network", summary="who may do what"),
+    Duty(name="logs", role="network", summary="access, audit and system log, and where they are sent"),
     Duty(name="certificates", role="network", summary="who the device is to others, and whom it trusts"),
     Duty(name="carrier", role="network", summary="whether a cable or radio has a link (real boards)"),
     Duty(

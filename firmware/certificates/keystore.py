@@ -9,28 +9,19 @@ import json
 import os
 import ssl
 from collections.abc import Mapping
-from typing import Protocol
-
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from typing import TYPE_CHECKING, Protocol
 
 from firmware.core.errors import Invalid, NotFound
 from firmware.core.params import Keeper
-from firmware.core.vocabulary.certificates import KeyType
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+if TYPE_CHECKING:
+    from firmware.certificates.keys import PrivateKey
+
 FILE = "keystore"
 
 
 class Keystore(Protocol):
-    """A place of private keys, by the name of their certificate."""
+    """A place of private keys, by the name of their certificate. Serving TLS needs no library but Python's own."""
 
     name: str
 
@@ -40,8 +31,8 @@ class Keystore(Protocol):
     def signer(self, name: str) -> PrivateKey:
         """The key as a signer. Raises NotFound."""
 
-    async def keep(self, name: str, key: PrivateKey) -> None:
-        """Keep a key, durably. Raises Unavailable."""
+    async def keep(self, name: str, key: bytes) -> None:
+        """Keep a key (PKCS #8 in PEM), durably. Raises Unavailable."""
 
     async def remove(self, name: str) -> None:
         """Destroy a key. Raises Unavailable."""
@@ -50,38 +41,6 @@ class Keystore(Protocol):
         """Give a TLS context the certificate chain (PEM) with its key. Raises NotFound, Invalid."""
 
     def __contains__(self, name: object) -> bool: ...
-
-
-def public_bytes(key: PublicKey) -> bytes:
-    """What two keys are compared by."""
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def generate(kind: KeyType) -> PrivateKey:
-    """A new key; RSA takes its time."""
-    match kind:
-        case KeyType.EC_P256:
-            return ec.generate_private_key(ec.SECP256R1())
-        case KeyType.EC_P384:
-            return ec.generate_private_key(ec.SECP384R1())
-        case KeyType.RSA_2048:
-            return rsa.generate_private_key(65537, 2048)
-        case KeyType.RSA_4096:
-            return rsa.generate_private_key(65537, 4096)
-
-
-def kind_of(key: PublicKey | object) -> str:
-    """A key's kind in words; Invalid for one that no client would take (RSA below 2048 bits, other curves)."""
-    if isinstance(key, rsa.RSAPublicKey) and 2048 <= key.key_size <= 8192:
-        return f"rsa-{key.key_size}"
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1", "secp521r1"):
-        return f"ec-p{key.curve.name[4:7]}"
-    raise Invalid("certificates.key", "is neither RSA of 2048 to 8192 bits nor EC on P-256, P-384 or P-521")
-
-
-def key_pem(key: PrivateKey) -> bytes:
-    """A key as text, not encrypted."""
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 class FileKeystore:
@@ -106,16 +65,15 @@ class FileKeystore:
 
     def signer(self, name: str) -> PrivateKey:
         """The key as a signer. Raises NotFound, Invalid."""
+        from firmware.certificates.keys import key_of  # only who signs needs the library
+
         if name not in self._keys:
             raise NotFound("certificates.name", f"no private key for {name!r}")
-        key = load_pem_private_key(self._keys[name], None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-            raise Invalid(FILE, f"the key of {name!r} is of another kind")
-        return key
+        return key_of(self._keys[name])
 
-    async def keep(self, name: str, key: PrivateKey) -> None:
+    async def keep(self, name: str, key: bytes) -> None:
         """Keep a key, durably. Raises Unavailable; then nothing has changed."""
-        await self._save({**self._keys, name: key_pem(key)})
+        await self._save({**self._keys, name: key})
 
     async def remove(self, name: str) -> None:
         """Destroy a key. Raises Unavailable; then nothing has changed."""

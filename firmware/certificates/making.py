@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from firmware.certificates.keystore import PrivateKey
+from firmware.certificates.keys import PrivateKey, generate, key_pem
 from firmware.core.errors import Invalid
-from firmware.core.vocabulary.certificates import Subject
+from firmware.core.vocabulary.certificates import KeyType, Subject
 
 # A device that starts with a wrong clock still makes a certificate that is good today (hardening row 46).
 BEGIN = datetime(2020, 1, 1)  # noqa: DTZ001 - certificates hold UTC without a zone
@@ -35,8 +35,9 @@ def name_of(subject: Subject) -> x509.Name:
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in found if value])
 
 
-def subject_of(certificate: x509.Certificate) -> Subject:
-    """The subject of a certificate, for a request that renews it."""
+def subject_of(pem: str) -> Subject:
+    """The subject of a certificate that is kept, for a request that renews it."""
+    certificate = x509.load_pem_x509_certificate(pem.encode())
     found: dict[str, Any] = {
         part: str(attributes[0].value)
         for part, oid in PARTS
@@ -85,6 +86,12 @@ def self_signed(key: PrivateKey, subject: Subject, now: datetime, days: int) -> 
 
 
 _BOTH = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
+def drawn(kind: KeyType, subject: Subject, now: datetime, days: int) -> tuple[bytes, str]:
+    """A new key and its certificate by itself, both in PEM. RSA takes its time."""
+    key = generate(kind)
+    return key_pem(key), self_signed(key, subject, now, days).public_bytes(Encoding.PEM).decode()
 
 
 def signing_request(key: PrivateKey, subject: Subject) -> str:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, load_pem_private_key
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
-from firmware.certificates.keystore import PrivateKey, kind_of
+from firmware.certificates.keys import PrivateKey, kind_of
 from firmware.core.errors import Invalid
 from firmware.core.vocabulary.certificates import CertificateAdd, CertificateKind, CertificateView
 
@@ -38,9 +38,9 @@ class Read:
     chain: tuple[x509.Certificate, ...]
     key: PrivateKey | None
 
-    def pem(self) -> bytes:
+    def pem(self) -> str:
         """The chain as text."""
-        return b"".join(each.public_bytes(Encoding.PEM) for each in self.chain)
+        return b"".join(each.public_bytes(Encoding.PEM) for each in self.chain).decode()
 
 
 def read_file(params: CertificateAdd) -> Read:
@@ -124,6 +124,12 @@ def _check(certificate: x509.Certificate, field: str) -> None:
         raise Invalid(field, "holds a certificate that cannot be read") from None
 
 
+def same_key(read: Read, pem: str) -> bool:
+    """Whether what was read is for the key of a certificate that is kept."""
+    kept = x509.load_pem_x509_certificate(pem.encode())
+    return kept.public_key() == read.chain[0].public_key()
+
+
 def check_authority(certificates: Iterable[x509.Certificate]) -> None:
     """Raises Invalid unless all of them may sign others."""
     for each in certificates:
@@ -135,9 +141,9 @@ def check_authority(certificates: Iterable[x509.Certificate]) -> None:
             raise Invalid("certificates.add", "is not an authority's certificate (basic constraints: CA is false)")
 
 
-def fingerprint(certificate: x509.Certificate) -> str:
-    """SHA-256 in hex."""
-    return certificate.fingerprint(hashes.SHA256()).hex()
+def shown(name: str, kind: CertificateKind, pem: str, keystore: str) -> CertificateView:
+    """What is shown of a certificate that is kept."""
+    return view(name, kind, tuple(x509.load_pem_x509_certificates(pem.encode())), keystore)
 
 
 def view(name: str, kind: CertificateKind, chain: tuple[x509.Certificate, ...], keystore: str) -> CertificateView:
@@ -153,7 +159,7 @@ def view(name: str, kind: CertificateKind, chain: tuple[x509.Certificate, ...], 
         not_after=first.not_valid_after_utc.isoformat(),
         key_type=kind_of(first.public_key()),
         keystore=keystore,
-        fingerprint=fingerprint(first),
+        fingerprint=first.fingerprint(hashes.SHA256()).hex(),
         alternative_names=_alternative(first),
         self_signed=_signed_itself(first),
         pem=b"".join(each.public_bytes(Encoding.PEM) for each in chain).decode(),

@@ -1,34 +1,23 @@
 """Service `certificates`: the device's certificates and authorities, their keys, and TLS contexts for other rooms.
 
-At first start the device draws a key and signs its own certificate. A factory reset takes everything here away
-with the rest of the settings. Manual 001, System, Security: Certificates.
+At first start the device draws a key and signs its own certificate. Certificates are kept as text and read only when
+somebody looks at them: serving TLS costs no library (`cryptography.x509` takes long to load). A factory reset takes
+everything here away with the rest of the settings. Manual 001, System, Security: Certificates.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from firmware.certificates.keystore import (
-    FileKeystore,
-    Keystore,
-    PrivateKey,
-    generate,
-    key_pem,
-    load_chain,
-    public_bytes,
-)
-from firmware.certificates.making import self_signed, signing_request, subject_of
-from firmware.certificates.reading import Read, check_authority, fingerprint, read_file, view
+from firmware.certificates.keystore import FileKeystore, Keystore, load_chain
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
 from firmware.core.errors import Exhausted, Invalid, NotFound, Refused, StationError
@@ -48,12 +37,17 @@ from firmware.core.vocabulary.certificates import (
 )
 from hal.errors import nearest
 
+if TYPE_CHECKING:
+    from firmware.certificates.keys import PrivateKey
+    from firmware.certificates.reading import Read
+
 T = TypeVar("T")
 
 FILE = "certificates"
 DEVICE = "device"
 DAYS = 7300
 MAX_CERTIFICATES = 64
+END = "-----END CERTIFICATE-----"
 
 log = logging.getLogger("lintel.certificates")
 
@@ -69,8 +63,8 @@ class CertificatesService:
         self._core = core
         self._subject = Subject(common_name=f"{model}-{serial}"[:64], alternative_names=_own_names())
         self._keys: Keystore = FileKeystore(core.store) if keystore is None else keystore
-        self._own: dict[str, tuple[x509.Certificate, ...]] = {}
-        self._authorities: dict[str, tuple[x509.Certificate, ...]] = {}
+        self._own: dict[str, str] = {}
+        self._authorities: dict[str, str] = {}
         self._changing = asyncio.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -110,37 +104,31 @@ class CertificatesService:
             return
         try:
             found = json.loads(data)
-            own = {name: tuple(x509.load_pem_x509_certificates(pem.encode())) for name, pem in found["own"].items()}
-            trusted = {name: tuple(x509.load_pem_x509_certificates(pem.encode())) for name, pem in found["ca"].items()}
+            own = {str(name): str(pem) for name, pem in found["own"].items()}
+            trusted = {str(name): str(pem) for name, pem in found["ca"].items()}
         except (ValueError, KeyError, AttributeError, TypeError):
             raise Invalid(FILE, "is not a table of certificates") from None
         self._own = {name: chain for name, chain in own.items() if name in self._keys}
         self._authorities = trusted
 
     async def _make_own(self) -> None:
-        key = generate(KeyType.EC_P256)
-        certificate = self_signed(key, self._subject, self._core.clock.utc(), DAYS)
+        from firmware.certificates.making import drawn
+
+        key, pem = drawn(KeyType.EC_P256, self._subject, self._core.clock.utc(), DAYS)
         try:
-            await self._keep(DEVICE, key, (certificate,))
+            await self._keep(DEVICE, key, pem)
         except StationError as error:
-            log.error(
-                "the device's own certificate could not be saved, another will be made at the next start: %s", error
-            )
-            self._own[DEVICE] = (certificate,)
+            log.error("the device's own certificate is not saved; another will be made at the next start: %s", error)
+            self._own[DEVICE] = pem
             self._keys = _Fleeting(self._keys, DEVICE, key)
 
-    async def _keep(self, name: str, key: PrivateKey | None, chain: tuple[x509.Certificate, ...]) -> None:
+    async def _keep(self, name: str, key: bytes, pem: str) -> None:
         """Key first: a certificate without its key would be of no use. Raises Unavailable."""
-        if key is not None:
-            await self._keys.keep(name, key)
-        await self._save({**self._own, name: chain}, self._authorities)
+        await self._keys.keep(name, key)
+        await self._save({**self._own, name: pem}, self._authorities)
 
-    async def _save(
-        self, own: dict[str, tuple[x509.Certificate, ...]], trusted: dict[str, tuple[x509.Certificate, ...]]
-    ) -> None:
-        content = {"own": {name: _pem(chain) for name, chain in own.items()}}
-        content["ca"] = {name: _pem(chain) for name, chain in trusted.items()}
-        await self._core.store.save(FILE, json.dumps(content).encode())
+    async def _save(self, own: dict[str, str], trusted: dict[str, str]) -> None:
+        await self._core.store.save(FILE, json.dumps({"own": own, "ca": trusted}).encode())
         self._own, self._authorities = dict(own), dict(trusted)
 
     # contexts for other rooms (firmware.core.tls)
@@ -155,23 +143,24 @@ class CertificatesService:
         """The context of a client that checks whom it talks to. Raises NotFound, Invalid."""
         if authorities:
             context = hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-            context.load_verify_locations(cadata=_pem(self._find(self._authorities, authorities)))
+            context.load_verify_locations(cadata=self._find(self._authorities, authorities))
         else:
             context = hardened(ssl.create_default_context())
-            for chain in self._authorities.values():
-                context.load_verify_locations(cadata=_pem(chain))
+            for pem in self._authorities.values():
+                context.load_verify_locations(cadata=pem)
         if own:
             self._show(context, own)
         return context
 
     def fingerprint(self, name: str = "") -> str:
         """SHA-256 of a certificate of ours. Raises NotFound."""
-        return fingerprint(self._find(self._own, name or DEVICE)[0])
+        first = self._find(self._own, name or DEVICE).partition(END)[0] + END
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(first)).hexdigest()
 
     def _show(self, context: ssl.SSLContext, name: str) -> None:
-        self._keys.load_into(context, name, _pem(self._find(self._own, name)).encode())
+        self._keys.load_into(context, name, self._find(self._own, name).encode())
 
-    def _find(self, among: dict[str, tuple[x509.Certificate, ...]], name: str) -> tuple[x509.Certificate, ...]:
+    def _find(self, among: dict[str, str], name: str) -> str:
         if name not in among:
             raise NotFound("certificates.name", f"no certificate {name!r}{nearest(name, among)}")
         return among[name]
@@ -184,24 +173,31 @@ class CertificatesService:
         return CertificateList(certificates=(*own, *trusted))
 
     def _view(self, name: str) -> CertificateView:
+        from firmware.certificates.reading import shown
+
         if name in self._own:
-            return view(name, CertificateKind.OWN, self._own[name], self._keys.name)
-        return view(name, CertificateKind.AUTHORITY, self._authorities[name], "")
+            return shown(name, CertificateKind.OWN, self._own[name], self._keys.name)
+        return shown(name, CertificateKind.AUTHORITY, self._authorities[name], "")
 
     async def _create(self, invocation: Invocation) -> CertificateView:
         params = invocation.params
         assert isinstance(params, CertificateCreate)
+        from firmware.certificates.making import drawn
+
         async with self._changing:
             self._check_free("certificates.create.name", params.name)
             subject = params.subject if params.subject != Subject() else self._subject
-            key = await self._aside(lambda: generate(params.key_type))
-            certificate = self_signed(key, subject, self._core.clock.utc(), params.days)
-            await self._keep(params.name, key, (certificate,))
+            now = self._core.clock.utc()
+            key, pem = await self._aside(lambda: drawn(params.key_type, subject, now, params.days))
+            await self._keep(params.name, key, pem)
         return self._say(params.name, "created", invocation)
 
     async def _add(self, invocation: Invocation) -> CertificateView:
         params = invocation.params
         assert isinstance(params, CertificateAdd)
+        from firmware.certificates.keys import key_pem
+        from firmware.certificates.reading import read_file
+
         found = await self._aside(lambda: read_file(params))
         async with self._changing:
             if params.kind is CertificateKind.AUTHORITY:
@@ -209,25 +205,28 @@ class CertificatesService:
             if found.key is None:
                 return await self._renew(params.name, found, invocation)
             self._check_free("certificates.add.name", params.name)
-            await self._keep(params.name, found.key, found.chain)
+            await self._keep(params.name, key_pem(found.key), found.pem())
         return self._say(params.name, "added", invocation)
 
     async def _add_authority(self, name: str, found: Read, invocation: Invocation) -> CertificateView:
+        from firmware.certificates.reading import check_authority
+
         if found.key is not None:
             raise Invalid("certificates.add", "holds a private key; only the authority's certificate belongs here")
         check_authority(found.chain)
         self._check_free("certificates.add.name", name)
-        await self._save(self._own, {**self._authorities, name: found.chain})
+        await self._save(self._own, {**self._authorities, name: found.pem()})
         return self._say(name, "added", invocation)
 
     async def _renew(self, name: str, found: Read, invocation: Invocation) -> CertificateView:
         """The answer to a signing request: another certificate for a key that is here."""
         if name not in self._own:
             raise Invalid("certificates.add.key", f"is missing, and there is no {name!r} whose key this could be for")
-        former = self._own[name][0]
-        if public_bytes(former.public_key()) != public_bytes(found.chain[0].public_key()):  # type: ignore[arg-type]
+        from firmware.certificates.reading import same_key
+
+        if not same_key(found, self._own[name]):
             raise Invalid("certificates.add", f"is not for the key of {name!r}")
-        await self._save({**self._own, name: found.chain}, self._authorities)
+        await self._save({**self._own, name: found.pem()}, self._authorities)
         return self._say(name, "renewed", invocation)
 
     async def _remove(self, invocation: Invocation) -> Nothing:
@@ -249,7 +248,9 @@ class CertificatesService:
     async def _request(self, invocation: Invocation) -> SigningRequest:
         params = invocation.params
         assert isinstance(params, SigningRequestParams)
-        former = self._find(self._own, params.name)[0]
+        from firmware.certificates.making import signing_request, subject_of
+
+        former = self._find(self._own, params.name)
         subject = params.subject if params.subject != Subject() else subject_of(former)
         key = self._keys.signer(params.name)
         return SigningRequest(name=params.name, pem=signing_request(key, subject))
@@ -280,7 +281,7 @@ class CertificatesService:
 class _Fleeting:
     """A keystore with one key more that could not be saved: it lives as long as the process."""
 
-    def __init__(self, kept: Keystore, name: str, key: PrivateKey) -> None:
+    def __init__(self, kept: Keystore, name: str, key: bytes) -> None:
         self.name = kept.name
         self._kept = kept
         self._own_name = name
@@ -291,9 +292,11 @@ class _Fleeting:
 
     def signer(self, name: str) -> PrivateKey:
         """The key as a signer. Raises NotFound."""
-        return self._key if name == self._own_name else self._kept.signer(name)
+        from firmware.certificates.keys import key_of
 
-    async def keep(self, name: str, key: PrivateKey) -> None:
+        return key_of(self._key) if name == self._own_name else self._kept.signer(name)
+
+    async def keep(self, name: str, key: bytes) -> None:
         """Keep a key. Raises Unavailable."""
         await self._kept.keep(name, key)
 
@@ -306,14 +309,10 @@ class _Fleeting:
         if name != self._own_name:
             self._kept.load_into(context, name, chain)
             return
-        load_chain(context, chain, key_pem(self._key))
+        load_chain(context, chain, self._key)
 
     def __contains__(self, name: object) -> bool:
         return name == self._own_name or name in self._kept
-
-
-def _pem(chain: tuple[x509.Certificate, ...]) -> str:
-    return b"".join(each.public_bytes(Encoding.PEM) for each in chain).decode()
 
 
 def _own_names() -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 from firmware.core.errors import Invalid
 from firmware.core.events import Notice
@@ -40,8 +42,25 @@ def packed(line: JournalLine) -> bytes:
         "cause": line.cause,
         "fields": line.fields,
     }
+    return sealed(values)
+
+
+def sealed(values: Mapping[str, Any]) -> bytes:
+    """An object on one line with its checksum, and a newline; it has at least one name."""
     body = json.dumps(values, separators=(",", ":")).encode()[:-1]
     return b'%s,"crc":"%08x"}\n' % (body, zlib.crc32(body))
+
+
+def unsealed(raw: bytes) -> dict[str, Any] | None:
+    """The object, or None when the line is torn or changed."""
+    if not sound(raw):
+        return None
+    try:
+        values = json.loads(raw)
+        del values["crc"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def sound(raw: bytes) -> bool:
@@ -58,12 +77,11 @@ def id_of(raw: bytes) -> str:
 
 def unpacked(raw: bytes) -> JournalLine | None:
     """The line, or None when it is torn, changed, or of another format."""
-    if not sound(raw):
+    values = unsealed(raw)
+    if values is None:
         return None
     try:
-        values = json.loads(raw)
         values["operation"] = values.pop("op")
-        del values["crc"]
         return decode(JournalLine, values, where="journal")
     except (ValueError, KeyError, TypeError, AttributeError, Invalid):
         return None

@@ -23,6 +23,7 @@ from firmware.interfaces.api.clips import PATH as CLIPS
 from firmware.interfaces.api.clips import Clips
 from firmware.interfaces.api.commands import Commands
 from firmware.interfaces.api.events import PATH, Events
+from firmware.interfaces.api.logs import Logs
 from firmware.interfaces.api.page import Page
 from firmware.interfaces.api.pictures import Pictures
 from firmware.interfaces.api.reading import Reading
@@ -88,6 +89,7 @@ class Api:
         Accounts(core).add_to(routes)
         WebSessions(core).add_to(routes)
         Certificates(core).add_to(routes)
+        Logs(core).add_to(routes)
         Upgrades(core, self._spool).add_to(routes)
         Clips(core, self._clip_spool).add_to(routes)
         if self._views is not None:

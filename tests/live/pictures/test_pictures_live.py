@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.live.device import PATIENCE_S, Device, running, until
+from tests.live.device import PASSWORD, PATIENCE_S, Device, running, until
 from tests.live.pictures.browser import browser
 from tests.live.pictures.viewers import Viewer, authorization, look
 
@@ -126,24 +126,47 @@ def test_one_stream_survives_a_camera_that_is_unplugged_and_a_media_role_that_is
     assert Image.open(io.BytesIO(answer.content)).size == (1280, 720)
 
 
-CLIENTS, FPS, WINDOW = 100, 10, 50
+def test_a_stream_ends_with_the_rights_of_the_account_that_looks(camera: Device) -> None:
+    async def main() -> None:
+        for name in ("guest", "other"):
+            body = {"name": name, "password": PASSWORD, "level": "viewer"}
+            assert camera.api.post("/actions/accounts.add", json=body).status_code == 200
+        guest, other = [await look(camera.port, MJPEG, "127.0.0.1", user=name) for name in ("guest", "other")]
+        await shows(guest, live)
+        assert camera.api.post("/actions/accounts.remove", json={"name": "guest"}).status_code == 200
+        while not guest.closed:
+            await asyncio.sleep(0.02)
+        await shows(other, live)
+        stranger = await look(camera.port, MJPEG, "127.0.0.1", user="guest")
+        while not stranger.status:
+            await asyncio.sleep(0.02)
+        assert stranger.status == 401
+        for viewer in (other, stranger):
+            if viewer.transport is not None:
+                viewer.transport.close()
+
+    asyncio.run(main())
+
+
+CLIENTS, FPS, FILL, WINDOW = 100, 10, 50, 30
 
 
 def test_row_45_half_of_a_hundred_clients_stall_and_the_others_get_every_picture(camera: Device) -> None:
     """A hundred clients; fifty stop reading. The pictures of a window that comes after that are counted at each.
 
-    What the source sent is what anybody got. A stalled client that reads again finds the newest picture.
+    What the source sent is what anybody got. A stalled client that reads again finds the newest picture, or that it was
+    hung up on: on a busy machine the window lasts longer than the patience of the server with one that takes nothing.
     """
 
     async def main() -> None:
-        path = f"{MJPEG}?fps={FPS}&compression=0"
+        path = f"{MJPEG}?fps={FPS}&resolution=640x360&compression=0"
         viewers = [await look(camera.port, path, f"127.0.1.{n + 1}", small=n % 2 == 1) for n in range(CLIENTS)]
         healthy, stalled = viewers[::2], viewers[1::2]
         for viewer in viewers:
             await shows(viewer, lambda frames: len(frames) > 0)
         for viewer in stalled:
             viewer.stall()
-        await shows(healthy[0], lambda frames: len(frames) >= WINDOW)  # by then their buffers are full
+        await shows(healthy[0], lambda frames: len(frames) >= FILL)  # by then their buffers are full
         first = max(viewer.frames[-1] for viewer in healthy)
         await shows(healthy[0], lambda frames: len(frames) >= WINDOW)
         last = min(viewer.frames[-1] for viewer in healthy)
@@ -153,7 +176,8 @@ def test_row_45_half_of_a_hundred_clients_stall_and_the_others_get_every_picture
         assert shares[0] >= 0.95, shares
         for viewer in stalled[:5]:
             viewer.resume()
-            await shows(viewer, lambda frames: frames[-1:] > [last])
+            while not viewer.closed and viewer.frames[-1] <= last:
+                await asyncio.sleep(0.02)
             assert len(sent.intersection(viewer.frames)) < 0.8 * len(sent), "it never stalled"
         refused = [await look(camera.port, path, "127.0.0.9") for _ in range(17)]
         while not all(viewer.status for viewer in refused):

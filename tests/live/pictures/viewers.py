@@ -15,9 +15,9 @@ TAIL_BYTES = 24
 SMALL_BUFFER = 4096
 
 
-def authorization() -> str:
-    """The header of the administrator."""
-    return "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+def authorization(user: str = USER) -> str:
+    """The header of an account, usually the administrator's; all have one password."""
+    return "Basic " + base64.b64encode(f"{user}:{PASSWORD}".encode()).decode()
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Viewer(asyncio.Protocol):
     """One client; `frames` are the numbers of the pictures that have come, 0 for no signal."""
 
     path: str
+    user: str = USER
     frames: list[int] = field(default_factory=list)
     head: bytes = b""
     status: int = 0
@@ -36,7 +37,7 @@ class Viewer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        request = f"GET {self.path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {authorization()}\r\n\r\n"
+        request = f"GET {self.path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {authorization(self.user)}\r\n\r\n"
         transport.write(request.encode())
 
     def data_received(self, data: bytes) -> None:
@@ -68,7 +69,7 @@ class Viewer(asyncio.Protocol):
         self.transport.resume_reading()
 
 
-async def look(port: int, path: str, address: str, *, small: bool = False) -> Viewer:
+async def look(port: int, path: str, address: str, *, small: bool = False, user: str = USER) -> Viewer:
     """Connect one viewer from an address; a `small` one has as little room for what it has not read as there can be."""
     connection = socket.socket()
     connection.setblocking(False)
@@ -77,5 +78,5 @@ async def look(port: int, path: str, address: str, *, small: bool = False) -> Vi
     connection.bind((address, 0))
     loop = asyncio.get_running_loop()
     await loop.sock_connect(connection, ("127.0.0.1", port))
-    _, viewer = await loop.create_connection(lambda: Viewer(path), sock=connection)
+    _, viewer = await loop.create_connection(lambda: Viewer(path, user), sock=connection)
     return viewer

@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.certificates.keystore import generate, key_pem
+from firmware.certificates.keys import generate, key_pem
 from firmware.certificates.making import self_signed
 from firmware.certificates.reading import read_file
 from firmware.core.errors import Invalid

@@ -20,7 +20,7 @@ async def ask(face: Any, method: str, target: str, data: Any = None, **headers: 
     body = b"" if data is None else json.dumps(data).encode()
     given = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
     request = Request(id="r1", method=method, target=target, headers=tuple(given.items()), body=text_of(body))
-    return await exchange(face.api.app, request)
+    return await exchange(face.guard, request)
 
 
 async def logged_in(face: Any, method: str, target: str, data: Any = None, auth: Any = ADMIN, **more: str) -> Response:

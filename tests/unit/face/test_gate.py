@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.certificates.keystore import PrivateKey, generate, key_pem
+from firmware.certificates.keys import PrivateKey, generate, key_pem
 from firmware.certificates.making import self_signed
 from firmware.core import errors
 from firmware.core.actions import Level, Nothing

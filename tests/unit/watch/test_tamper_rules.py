@@ -75,6 +75,7 @@ def seen(kind: str) -> Features:
 steps = st.lists(st.tuples(st.sampled_from(KINDS), st.floats(0.1, 4)), max_size=60)
 
 
+@settings(max_examples=examples(50))
 @given(steps, st.floats(1, 20), st.booleans())
 def test_whatever_is_seen_in_whatever_order_alarms_come_after_the_delay_and_end_with_the_scene(
     story: list[tuple[str, float]], delay_s: float, on_dark: bool

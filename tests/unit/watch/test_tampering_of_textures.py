@@ -16,7 +16,7 @@ from hal.planes import plane_of
 from tests.effort import examples
 
 HEIGHT, WIDTH = 180, 320
-SEEDS = range(examples(8))
+SEEDS = range(examples(6))
 # From foliage and gravel to smooth walls with a few things before them.
 SMOOTHNESS = (1.0, 1.3, 1.6)
 
@@ -80,7 +80,7 @@ def plane(rows: Field) -> Plane:
 @cache
 def learned(seed: int) -> SceneModel:
     model = SceneModel(seen(seed, 0))
-    for frame in range(1, 20):
+    for frame in range(1, 10):
         model.teach(seen(seed, frame), 0.0)
     return model
 

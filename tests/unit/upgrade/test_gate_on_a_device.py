@@ -16,6 +16,13 @@ SECOND = str(Path(__file__).parent / "boards" / "second_revision.toml")
 SPOOLED = "a" * 32
 
 
+@pytest.fixture
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> SimBench:
+    """A device that starts when the test does; `@pytest.mark.board` chooses another one."""
+    mark = request.node.get_closest_marker("board")
+    return SimBench(tmp_path / "state", mark.args[0] if mark else "door_station")
+
+
 async def trusted(bench: SimBench, folder: Path) -> Signer:
     """A vendor whom the device trusts from its next start on."""
     vendor = pki.Vendor.new(bench.clock.utc() - timedelta(days=1))
