@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import socket
+import tarfile
+import zipfile
 from typing import Any
 from xml.etree import ElementTree
 
@@ -227,6 +230,137 @@ HOSTILE = (
     soap('<Nothing xmlns="http://www.axis.com/vapix/ws/event1"/>'),
     b"<a/>",
 )
+
+
+async def test_firmware_is_told_by_its_slots_and_what_cannot_be_done_has_its_number(bench: SimBench) -> None:
+    path = "firmwaremanagement.cgi"
+    version = bench.states("device/info")[0].version
+    data = (await call(bench, path, "status"))["data"]
+    assert data["activeFirmwareVersion"] == version
+    assert data["activeFirmwarePart"] == bench.states("upgrade/state")[0].running
+    for method, params, code in (
+        ("rollback", None, 404),
+        ("commit", None, 412),
+        ("purge", None, 417),
+        ("factoryDefault", {"factoryDefaultMode": "warm"}, 400),
+        ("factoryDefault", None, 400),
+        ("upgrate", None, 405),
+    ):
+        answer = await call(bench, path, method, params)
+        assert answer["error"]["code"] == code, (method, answer)
+    assert (await call(bench, path, "stopAuto"))["data"] == {}
+    assert bench.events("device/restart") == []
+    assert (await call(bench, path, "reboot"))["data"] == {}
+    assert len(bench.events("device/restart")) == 1
+
+
+async def test_factory_default_by_the_firmware_interface_keeps_nothing(bench: SimBench) -> None:
+    await bench.enrol("H10301:42:1234")
+    starts = bench.starts
+    await call(bench, "firmwaremanagement.cgi", "factoryDefault", {"factoryDefaultMode": "hard"})
+    await bench.restarted(starts)
+    assert not bench.was_set_up
+    assert (await bench.api("GET", "/entries")).json()["total"] == 0
+
+
+async def test_the_time_is_told_and_not_set(bench: SimBench) -> None:
+    data = (await call(bench, "time.cgi", "getDateTimeInfo"))["data"]
+    assert data["dateTime"] == bench.clock.utc().strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert data["maxYearSupported"] == 2069
+    assert "Europe/Berlin" in (await call(bench, "time.cgi", "getAll"))["data"]["timeZones"]
+    answer = await call(bench, "time.cgi", "setDateTime", {"dateTime": "2030-01-01T00:00:00Z"})
+    assert "no service sets" in answer["error"]["message"]
+
+
+async def test_the_network_lists_adapters_with_addresses_and_no_loopback(bench: SimBench) -> None:
+    data = (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"]
+    assert data["system"]["hostname"]["hostname"] == socket.gethostname()
+    names = {device["name"] for device in data["devices"]}
+    assert names == {name for _, name in socket.if_nameindex()} - {"lo"}
+
+
+async def test_a_device_that_is_looked_for_shows_itself_for_as_long_as_asked(bench: SimBench) -> None:
+    await call(bench, "findmydevice.cgi", "find", {"duration": 5})
+    assert bench.states("device/identify")[0].active
+    await bench.advance(6.0)
+    assert not bench.states("device/identify")[0].active
+    await call(bench, "findmydevice.cgi", "find", {})
+    await call(bench, "findmydevice.cgi", "stop")
+    assert not bench.states("device/identify")[0].active
+    assert (await call(bench, "findmydevice.cgi", "find", {"duration": 0}))["error"]["code"] == 2104
+
+
+async def test_there_are_no_applications_and_the_rest_interface_is_where_discovery_says(bench: SimBench) -> None:
+    assert ElementTree.fromstring(await text(bench, "applications/list.cgi")).attrib == {"result": "ok"}
+    assert await text(bench, "applications/control.cgi?action=start&package=x") == "Error: 4\n"
+    native = (await bench.http("GET", "/config/discover")).json()["apis"]["lintel"]["v1"]
+    assert (await bench.http("GET", native["rest_openapi"])).json()["info"]["title"] == "Lintel native API"
+
+
+async def test_row_38_ping_and_port_check_reach_neither_the_device_itself_nor_what_is_no_host(bench: SimBench) -> None:
+    for host in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "224.0.0.1", "0.0.0.0", "169.254.7.7"):
+        for path in (f"pingtest.cgi?ip={host}", f"tcptest.cgi?address={host}&port=80"):
+            answer = await bench.http("GET", f"/axis-cgi/{path}")
+            assert answer.status_code == 403, (path, answer.text)
+    for path, says in (
+        ("pingtest.cgi", "'' is neither an address nor a name"),
+        ("pingtest.cgi?ip=;reboot", "is neither an address nor a name"),
+        ("pingtest.cgi?ip=$(id)", "is neither an address nor a name"),
+        ("tcptest.cgi?address=192.0.2.1&port=65536", "'65536' is not a port"),
+        ("tcptest.cgi?address=192.0.2.1", "'' is not a port"),
+    ):
+        answer = await bench.http("GET", f"/axis-cgi/{path}")
+        assert answer.status_code == 400
+        assert says in answer.text
+
+
+async def test_row_47_a_report_tells_what_helps_and_keeps_cards_and_secrets_to_itself(bench: SimBench) -> None:
+    await bench.enrol("H10301:42:1234", pin="271828", name="Ada")
+    await bench.reader("front").swipe("H10301:42:1234")
+    await bench.settle()
+    await bench.reader("front").keys("271828#")
+    await bench.event("access/granted")
+    bits = bench.events("access/card")[0].bits
+    report = await text(bench, "serverreport.cgi")
+    assert "Server Report Start" in report.splitlines()
+    for title in ("device", "services", "network", "states", "parameters", "journal"):
+        assert f"----- {title} -----" in report
+    assert "LINTEL-DS1" in report
+    assert "control/journal: running" in report
+    assert "access/granted" in report
+    for secret in ("H10301:42:1234", bits, "271828", "bench-password"):
+        assert secret not in report
+    packed = await bench.http("GET", "/axis-cgi/serverreport.cgi?mode=zip")
+    with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["server_report.txt"]
+    seen = await bench.http("GET", "/axis-cgi/serverreport.cgi?mode=zip_with_image")
+    with zipfile.ZipFile(io.BytesIO(seen.content)) as archive:  # no camera runs on this bench: it says so
+        assert b"there is no picture" in archive.read("image.txt")
+    for path in ("serverreport.cgi?mode=tar_all", "debug/debug.tgz"):
+        answer = await bench.http("GET", f"/axis-cgi/{path}")
+        with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
+            names = archive.getnames()
+        assert {"server_report.txt", "system.log", "access.log", "audit.log"} <= set(names)
+    assert (await bench.http("GET", "/axis-cgi/serverreport.cgi?mode=pdf")).status_code == 400
+    assert (await bench.http("GET", "/axis-cgi/debug/debug.tgz?listen")).status_code == 501
+    wrong = await bench.http("GET", "/axis-cgi/debug/debug.tgz?cmd=pcapdump&interface=eth99")
+    assert "valid: " in wrong.text
+
+
+async def test_each_log_has_what_belongs_to_it(bench: SimBench) -> None:
+    made = await text(bench, "pwdgrp.cgi?action=add&user=joe&pwd=secret&grp=users&sgrp=viewer")
+    assert "Created account joe." in made
+    await bench.http("GET", "/axis-cgi/param.cgi", auth=("mallory", "x"))
+    await bench.settle()
+    system = (await text(bench, "systemlog.cgi")).splitlines()
+    assert system[0] == "----- System log -----"
+    assert any("device/info" in line and "[ INFO    ]" in line for line in system)
+    assert len((await text(bench, "systemlog.cgi?text=LINTEL-DS1")).splitlines()) == 2
+    assert "log-in failed" in await text(bench, "accesslog.cgi")
+    audit = await text(bench, "auditlog.cgi?text=account&tail=1")
+    assert len(audit.splitlines()) == 2
+    assert "account joe (viewer)" in audit
 
 
 async def test_row_37_xml_that_could_hurt_gets_a_fault_at_once(bench: SimBench) -> None:

@@ -30,6 +30,16 @@ def main(host: str, port: str, name: str, password: str) -> None:
             "network": client.network.get_network_info(),
             "snapshot": text_of(client.media.get_snapshot(resolution="320x180", compression=50)),
         }
+        native = client.discovery.discover().get_api("lintel")
+        told |= {
+            "apis": [api.name for api in client.discovery.discover().get_all_apis()],
+            "described": native.get_openapi_spec()["info"]["title"],
+            "report": text_of(client.device_debug.download_server_report()),
+            "crash": text_of(client.device_debug.download_crash_report()),
+            "ping": client.device_debug.ping_test(host),
+            "tcp": client.device_debug.port_open_test(host, int(port)),
+            "shut": client.device_debug.port_open_test(host, 1),
+        }
     print(json.dumps(told, default=str))
 
 
