@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware.app import Parts
-from firmware.audio import RATE_HZ, InputFacts, OutputFacts, Sound, SoundService
+from firmware.audio import InputFacts, OutputFacts, Sound, SoundService
 from firmware.audio.clips.service import ClipsService
 from firmware.audio.detection import SoundDetectorService
 from firmware.audio.locate import LocateService
@@ -16,7 +16,6 @@ from firmware.core.service import Service
 from hal.assemble_sound import assemble_sound
 from hal.board import AudioInNode, AudioOutNode, Board
 from hal.buses.speexdsp import SpeexVoice
-from hal.errors import BoardError
 from hal.sounds import InputType, PowerType
 from hal.wires import SoundWires
 
@@ -24,10 +23,7 @@ Makers = dict[str, Callable[[], tuple[Service, ...]]]
 
 
 def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
-    """The cards of the board, then every service that plays or listens, in the order of their start.
-
-    Raises BoardError for a card of another rate.
-    """
+    """The cards of the board, then every service that plays or listens, in the order of their start."""
     sound = Sound(*audio_facts(parts.board))
     return {
         "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires, parts.clock)),),
@@ -40,14 +36,12 @@ def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
 
 
 def audio_facts(board: Board) -> tuple[tuple[OutputFacts, ...], tuple[InputFacts, ...]]:
-    """Outputs and inputs as the board has them. Raises BoardError for a card of another rate."""
+    """Outputs and inputs as the board has them; their rates were checked before."""
     outputs: list[OutputFacts] = []
     inputs: list[InputFacts] = []
     for name, node in board.nodes.items():
         if not isinstance(node, AudioOutNode | AudioInNode):
             continue
-        if node.rate_hz != RATE_HZ:
-            raise BoardError(f"nodes.{name}.rate_hz", f"sound is {RATE_HZ} Hz in this firmware (got {node.rate_hz})")
         alias, limits = board.aliases.get(name, name), (node.gain_min_db, node.gain_max_db)
         if isinstance(node, AudioOutNode):
             outputs.append(OutputFacts(node=name, alias=alias, gain_range_db=limits))

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hal.board import Board
+from hal.board import AudioInNode, AudioOutNode, Board
 from hal.errors import BoardError, nearest
+
+SOUND_HZ = 48_000  # one rate for mixers, clips and microphones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +162,16 @@ def why_off(duty: Duty, board: Board) -> str | None:
     return duty.wants(board)
 
 
+def check_rates(board: Board) -> None:
+    """Raises BoardError for a card of another rate than this firmware's sound: before anything is started."""
+    for name, node in board.nodes.items():
+        if isinstance(node, AudioOutNode | AudioInNode) and node.rate_hz != SOUND_HZ:
+            raise BoardError(board.name, f"nodes.{name}.rate_hz: sound is {SOUND_HZ} Hz here (got {node.rate_hz})")
+
+
 def duties_on(board: Board, role: str) -> frozenset[str]:
     """The services of a role that run on this board. Raises BoardError when a required one cannot."""
+    check_rates(board)
     names = {duty.name: duty for duty in DUTIES}
     for required in board.product.require:
         if required not in names:

@@ -92,7 +92,7 @@ class CameraPeer(Peer):
 
     def put_right(self) -> None:
         """Nothing before the lens, in focus, turned where it was; the light stays as it is."""
-        for kind in ("covered", "blurred", "turned"):
+        for kind in ("covered", "sprayed", "blurred", "turned"):
             self.clear(kind)
 
     def light(self, on: bool) -> None:

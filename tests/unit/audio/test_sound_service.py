@@ -23,6 +23,7 @@ from firmware.core.store import Store
 from firmware.core.vocabulary.audio import InputState, LevelState, OutputState
 from firmware.core.vocabulary.station import ServicePhase, ServiceState
 from firmware.media_sound import audio_facts
+from firmware.roles import roles_for
 from hal.assemble_sound import AssembledSound, assemble_sound
 from hal.board import parse_board
 from hal.errors import BoardError, BusError
@@ -325,8 +326,8 @@ def test_an_output_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -
 
 def test_a_card_of_another_rate_is_refused_by_name() -> None:
     board = parse_board(BOARD.replace('alias = "loud"', 'alias = "loud"\nrate_hz = 16000'), "b.toml")
-    with pytest.raises(BoardError, match=r"nodes.horn.rate_hz: sound is 48000 Hz in this firmware \(got 16000\)"):
-        audio_facts(board)
+    with pytest.raises(BoardError, match=r"nodes.horn.rate_hz: sound is 48000 Hz here \(got 16000\)"):
+        roles_for(board)
 
 
 def test_a_board_without_sound_has_no_output_to_set() -> None:

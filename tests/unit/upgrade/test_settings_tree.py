@@ -41,7 +41,8 @@ def test_what_survives_a_restore_is_the_network_identity_and_nothing_else() -> N
             "ieee8021x",
             "ieee8021x_identity",
             "cloud",
-        }
+        },
+        "cloud": {"ca", "local", "owner_key", "proxy", "proxy_password", "proxy_user", "url"},
     }
 
 
