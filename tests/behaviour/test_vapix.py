@@ -263,6 +263,29 @@ async def test_factory_default_by_the_firmware_interface_keeps_nothing(bench: Si
     assert (await bench.api("GET", "/entries")).json()["total"] == 0
 
 
+async def test_remote_system_logs_are_set_up_all_or_none_and_seen_in_the_parameters(bench: SimBench) -> None:
+    path = "remotesyslog.cgi"
+    assert (await call(bench, path, "status"))["data"] == {"enabled": False, "servers": []}
+    assert (await call(bench, path, "enable"))["error"]["code"] == 2200
+    server = {"address": "192.0.2.9", "port": 6000, "protocol": "TCP", "syslogFormat": "RFC3164", "severity": "warning"}
+    assert (await call(bench, path, "setup", {"servers": [server]}))["data"] == {}
+    assert (await call(bench, path, "status"))["data"] == {"enabled": True, "servers": [server]}
+    kept = (await bench.param("syslog"))["servers"]
+    assert [(each["host"], each["protocol"], each["format"]) for each in kept] == [("192.0.2.9", "tcp", "rfc3164")]
+    for servers, code in (
+        ([server, server], 2201),
+        ([{**server, "port": number} for number in range(1, 6)], 2203),
+        ([{**server, "protocol": "carrier pigeon"}], 2104),
+        ([{**server, "severity": "dreadful"}], 2104),
+        ([{**server, "port": 0}], 2104),
+        ([{"port": 1}], 2103),
+    ):
+        answer = await call(bench, path, "setup", {"servers": servers})
+        assert answer["error"]["code"] == code, (servers, answer)
+    assert "servers: []" in (await call(bench, path, "disable"))["error"]["message"]
+    assert (await bench.param("syslog"))["servers"] == kept
+
+
 async def test_the_time_is_told_and_not_set(bench: SimBench) -> None:
     data = (await call(bench, "time.cgi", "getDateTimeInfo"))["data"]
     assert data["dateTime"] == bench.clock.utc().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -423,6 +446,8 @@ async def test_the_tree_has_cameras_and_no_profiles(bench: SimBench) -> None:
     assert lines["root.StreamProfile.MaxGroups"] == "0"
     profiles = await call(bench, "streamprofile.cgi", "list", {"streamProfileName": []})
     assert profiles["data"] == {"streamProfile": [], "maxProfiles": 0}
+    areas = await call(bench, "viewarea/info.cgi", "list")
+    assert areas["data"]["viewAreas"] == [{"id": 1, "source": 1, "camera": 1, "configurable": False}]
 
 
 @pytest.mark.board("network_speaker")

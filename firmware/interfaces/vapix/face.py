@@ -32,6 +32,7 @@ from firmware.interfaces.vapix.power import PowerCgis
 from firmware.interfaces.vapix.probing import ProbeCgis
 from firmware.interfaces.vapix.reports import ReportCgis
 from firmware.interfaces.vapix.soap import SoapServices
+from firmware.interfaces.vapix.syslog import SyslogApi
 from firmware.interfaces.vapix.system import DISCOVER, SystemApis
 from firmware.interfaces.vapix.users import UserCgis
 from firmware.interfaces.video.views import Views
@@ -102,7 +103,14 @@ class Vapix:
         self._io = IoApis(core)
         self._sockets = EventSocket(core)
         tree = Tree(core, (images.leaves, clips.leaves))
-        self._apis = (*device.apis(), *self._io.apis(), *images.apis(), *bundles.apis(), *system.apis())
+        self._apis = (
+            *device.apis(),
+            *self._io.apis(),
+            *images.apis(),
+            *bundles.apis(),
+            *system.apis(),
+            *SyslogApi(core).apis(),
+        )
         self._clips = clips
         discovery = DiscoveryApi(self.apis, self._plain_apis)
         self._discovery = discovery.api()

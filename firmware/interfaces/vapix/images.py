@@ -50,7 +50,7 @@ class ImageCgis:
         )
 
     def apis(self) -> tuple[JsonApi, ...]:
-        """The JSON address: profiles of streams, of which this device keeps none."""
+        """The JSON addresses: profiles of streams, of which none is kept, and areas, of which each camera is one."""
         if not self._places:
             return ()
         return (
@@ -60,6 +60,13 @@ class ImageCgis:
                 path="/axis-cgi/streamprofile.cgi",
                 codes=NEWER,
                 methods={"list": Method(run=self._profiles)},
+            ),
+            JsonApi(
+                id="view-area",
+                name="View Area",
+                path="/axis-cgi/viewarea/info.cgi",
+                codes=NEWER,
+                methods={"list": Method(run=self._areas)},
             ),
         )
 
@@ -148,6 +155,11 @@ class ImageCgis:
         if wanted:
             raise Refusal(call.codes.invalid, "streamProfileName: this device keeps no stream profiles")
         return {"streamProfile": [], "maxProfiles": 0}
+
+    async def _areas(self, _: Call) -> Mapping[str, Any]:
+        """Each camera as one area that cannot be changed."""
+        numbers = range(1, len(self._places) + 1)
+        return {"viewAreas": [{"id": n, "source": n, "camera": n, "configurable": False} for n in numbers]}
 
 
 def sizes_of(states: Sequence[VideoSource | None], places: Sequence[Place]) -> list[str]:
