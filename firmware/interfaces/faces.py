@@ -28,7 +28,10 @@ def guarded(
     views: Views | None = None,
     names: Callable[[], Collection[str]] = host_names,
     hsts: Callable[[], bool] = lambda: False,
+    local: Callable[[], bool] = lambda: False,
 ) -> Guard:
-    """Everything that is served over HTTP and HTTPS; `web` adds the pages."""
-    faces = (Api(core, web=web, spool=spool, clip_spool=clip_spool, views=views).face(), Vapix(core).face())
+    """Everything that is served over HTTP and HTTPS; `web` adds the pages, `local` lets tests reach this device."""
+    seen = views or Views(core, ())  # a device without a camera has nothing to look at
+    api = Api(core, web=web, spool=spool, clip_spool=clip_spool, views=views)
+    faces = (api.face(), Vapix(core, seen, spool=spool, clip_spool=clip_spool, local=local).face())
     return Guard(faces, core, names, hsts)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import socket
+import tarfile
+import zipfile
 from typing import Any
 from xml.etree import ElementTree
+
+import pytest
+from PIL import Image
 
 from tests.bench.sim import SimBench
 
@@ -225,6 +232,160 @@ HOSTILE = (
 )
 
 
+async def test_firmware_is_told_by_its_slots_and_what_cannot_be_done_has_its_number(bench: SimBench) -> None:
+    path = "firmwaremanagement.cgi"
+    version = bench.states("device/info")[0].version
+    data = (await call(bench, path, "status"))["data"]
+    assert data["activeFirmwareVersion"] == version
+    assert data["activeFirmwarePart"] == bench.states("upgrade/state")[0].running
+    for method, params, code in (
+        ("rollback", None, 404),
+        ("commit", None, 412),
+        ("purge", None, 417),
+        ("factoryDefault", {"factoryDefaultMode": "warm"}, 400),
+        ("factoryDefault", None, 400),
+        ("upgrate", None, 405),
+    ):
+        answer = await call(bench, path, method, params)
+        assert answer["error"]["code"] == code, (method, answer)
+    assert (await call(bench, path, "stopAuto"))["data"] == {}
+    assert bench.events("device/restart") == []
+    assert (await call(bench, path, "reboot"))["data"] == {}
+    assert len(bench.events("device/restart")) == 1
+
+
+async def test_factory_default_by_the_firmware_interface_keeps_nothing(bench: SimBench) -> None:
+    await bench.enrol("H10301:42:1234")
+    starts = bench.starts
+    await call(bench, "firmwaremanagement.cgi", "factoryDefault", {"factoryDefaultMode": "hard"})
+    await bench.restarted(starts)
+    assert not bench.was_set_up
+    assert (await bench.api("GET", "/entries")).json()["total"] == 0
+
+
+async def test_remote_system_logs_are_set_up_all_or_none_and_seen_in_the_parameters(bench: SimBench) -> None:
+    path = "remotesyslog.cgi"
+    assert (await call(bench, path, "status"))["data"] == {"enabled": False, "servers": []}
+    assert (await call(bench, path, "enable"))["error"]["code"] == 2200
+    server = {"address": "192.0.2.9", "port": 6000, "protocol": "TCP", "syslogFormat": "RFC3164", "severity": "warning"}
+    assert (await call(bench, path, "setup", {"servers": [server]}))["data"] == {}
+    assert (await call(bench, path, "status"))["data"] == {"enabled": True, "servers": [server]}
+    kept = (await bench.param("syslog"))["servers"]
+    assert [(each["host"], each["protocol"], each["format"]) for each in kept] == [("192.0.2.9", "tcp", "rfc3164")]
+    for servers, code in (
+        ([server, server], 2201),
+        ([{**server, "port": number} for number in range(1, 6)], 2203),
+        ([{**server, "protocol": "carrier pigeon"}], 2104),
+        ([{**server, "severity": "dreadful"}], 2104),
+        ([{**server, "port": 0}], 2104),
+        ([{"port": 1}], 2103),
+    ):
+        answer = await call(bench, path, "setup", {"servers": servers})
+        assert answer["error"]["code"] == code, (servers, answer)
+    assert "servers: []" in (await call(bench, path, "disable"))["error"]["message"]
+    assert (await bench.param("syslog"))["servers"] == kept
+
+
+async def test_the_time_is_told_and_not_set(bench: SimBench) -> None:
+    data = (await call(bench, "time.cgi", "getDateTimeInfo"))["data"]
+    assert data["dateTime"] == bench.clock.utc().strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert data["maxYearSupported"] == 2069
+    assert "Europe/Berlin" in (await call(bench, "time.cgi", "getAll"))["data"]["timeZones"]
+    answer = await call(bench, "time.cgi", "setDateTime", {"dateTime": "2030-01-01T00:00:00Z"})
+    assert "no service sets" in answer["error"]["message"]
+
+
+async def test_the_network_lists_adapters_with_addresses_and_no_loopback(bench: SimBench) -> None:
+    data = (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"]
+    assert data["system"]["hostname"]["hostname"] == socket.gethostname()
+    names = {device["name"] for device in data["devices"]}
+    assert names == {name for _, name in socket.if_nameindex()} - {"lo"}
+
+
+async def test_a_device_that_is_looked_for_shows_itself_for_as_long_as_asked(bench: SimBench) -> None:
+    await call(bench, "findmydevice.cgi", "find", {"duration": 5})
+    assert bench.states("device/identify")[0].active
+    await bench.advance(6.0)
+    assert not bench.states("device/identify")[0].active
+    await call(bench, "findmydevice.cgi", "find", {})
+    await call(bench, "findmydevice.cgi", "stop")
+    assert not bench.states("device/identify")[0].active
+    assert (await call(bench, "findmydevice.cgi", "find", {"duration": 0}))["error"]["code"] == 2104
+
+
+async def test_there_are_no_applications_and_the_rest_interface_is_where_discovery_says(bench: SimBench) -> None:
+    assert ElementTree.fromstring(await text(bench, "applications/list.cgi")).attrib == {"result": "ok"}
+    assert await text(bench, "applications/control.cgi?action=start&package=x") == "Error: 4\n"
+    native = (await bench.http("GET", "/config/discover")).json()["apis"]["lintel"]["v1"]
+    assert (await bench.http("GET", native["rest_openapi"])).json()["info"]["title"] == "Lintel native API"
+
+
+async def test_row_38_ping_and_port_check_reach_neither_the_device_itself_nor_what_is_no_host(bench: SimBench) -> None:
+    for host in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "224.0.0.1", "0.0.0.0", "169.254.7.7"):
+        for path in (f"pingtest.cgi?ip={host}", f"tcptest.cgi?address={host}&port=80"):
+            answer = await bench.http("GET", f"/axis-cgi/{path}")
+            assert answer.status_code == 403, (path, answer.text)
+    for path, says in (
+        ("pingtest.cgi", "'' is neither an address nor a name"),
+        ("pingtest.cgi?ip=;reboot", "is neither an address nor a name"),
+        ("pingtest.cgi?ip=$(id)", "is neither an address nor a name"),
+        ("tcptest.cgi?address=192.0.2.1&port=65536", "'65536' is not a port"),
+        ("tcptest.cgi?address=192.0.2.1", "'' is not a port"),
+    ):
+        answer = await bench.http("GET", f"/axis-cgi/{path}")
+        assert answer.status_code == 400
+        assert says in answer.text
+
+
+async def test_row_47_a_report_tells_what_helps_and_keeps_cards_and_secrets_to_itself(bench: SimBench) -> None:
+    await bench.enrol("H10301:42:1234", pin="271828", name="Ada")
+    await bench.reader("front").swipe("H10301:42:1234")
+    await bench.settle()
+    await bench.reader("front").keys("271828#")
+    await bench.event("access/granted")
+    bits = bench.events("access/card")[0].bits
+    report = await text(bench, "serverreport.cgi")
+    assert "Server Report Start" in report.splitlines()
+    for title in ("device", "services", "network", "states", "parameters", "journal"):
+        assert f"----- {title} -----" in report
+    assert "LINTEL-DS1" in report
+    assert "control/journal: running" in report
+    assert "access/granted" in report
+    for secret in ("H10301:42:1234", bits, "271828", "bench-password"):
+        assert secret not in report
+    packed = await bench.http("GET", "/axis-cgi/serverreport.cgi?mode=zip")
+    with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["server_report.txt"]
+    seen = await bench.http("GET", "/axis-cgi/serverreport.cgi?mode=zip_with_image")
+    with zipfile.ZipFile(io.BytesIO(seen.content)) as archive:  # no camera runs on this bench: it says so
+        assert b"there is no picture" in archive.read("image.txt")
+    for path in ("serverreport.cgi?mode=tar_all", "debug/debug.tgz"):
+        answer = await bench.http("GET", f"/axis-cgi/{path}")
+        with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
+            names = archive.getnames()
+        assert {"server_report.txt", "system.log", "access.log", "audit.log"} <= set(names)
+    assert (await bench.http("GET", "/axis-cgi/serverreport.cgi?mode=pdf")).status_code == 400
+    assert (await bench.http("GET", "/axis-cgi/debug/debug.tgz?listen")).status_code == 501
+    wrong = await bench.http("GET", "/axis-cgi/debug/debug.tgz?cmd=pcapdump&interface=eth99")
+    assert "valid: " in wrong.text
+
+
+async def test_each_log_has_what_belongs_to_it(bench: SimBench) -> None:
+    made = await text(bench, "pwdgrp.cgi?action=add&user=joe&pwd=secret&grp=users&sgrp=viewer")
+    assert "Created account joe." in made
+    await bench.http("GET", "/axis-cgi/param.cgi", auth=("mallory", "x"))
+    await bench.settle()
+    system = (await text(bench, "systemlog.cgi")).splitlines()
+    assert system[0] == "----- System log -----"
+    assert any("device/info" in line and "[ INFO    ]" in line for line in system)
+    assert len((await text(bench, "systemlog.cgi?text=LINTEL-DS1")).splitlines()) == 2
+    assert "log-in failed" in await text(bench, "accesslog.cgi")
+    audit = await text(bench, "auditlog.cgi?text=account&tail=1")
+    assert len(audit.splitlines()) == 2
+    assert "account joe (viewer)" in audit
+
+
 async def test_row_37_xml_that_could_hurt_gets_a_fault_at_once(bench: SimBench) -> None:
     for document in HOSTILE:
         answer = await bench.http("POST", "/vapix/services", content=document)
@@ -243,3 +404,56 @@ async def test_restart_is_answered_first_and_carried_out_then(bench: SimBench) -
     answer = await bench.http("GET", "/axis-cgi/restart.cgi")
     assert "restartMessage.shtml?server=127.0.0.1" in answer.text
     assert len(bench.events("device/restart")) == 1
+
+
+async def test_a_picture_is_as_large_as_asked_for_and_a_wrong_wish_is_named(bench: SimBench) -> None:
+    camera = await bench.camera("entrance")
+    await camera.shows("running")
+    for query, size in (("", (1280, 720)), ("?camera=1&resolution=320x180&compression=80&nocache=17", (320, 180))):
+        answer = await bench.http("GET", f"/axis-cgi/jpg/image.cgi{query}")
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert jpeg_size(answer.content) == size
+        told = await text(bench, f"imagesize.cgi{query}")
+        assert told == f"image width = {size[0]}\nimage height = {size[1]}\n"
+    for query, says in (
+        ("resolution=321x180", "did you mean '320x180'?"),
+        ("compression=101", "'101' is not a whole number from 0 to 100"),
+        ("camera=2", "no camera '2'"),
+    ):
+        for path in ("jpg/image.cgi", "mjpg/video.cgi"):
+            answer = await bench.http("GET", f"/axis-cgi/{path}?{query}")
+            assert answer.status_code == 400
+            assert says in answer.text
+    assert "more than the 30 a second" in (await bench.http("GET", "/axis-cgi/mjpg/video.cgi?fps=31")).text
+    assert await text(bench, "videostatus.cgi?status=1") == "Video 1 = video\n"
+    camera.unplug()
+    await camera.shows("no_signal")
+    assert await text(bench, "videostatus.cgi?status=1") == "Video 1 = no video\n"
+    assert (await bench.http("GET", "/axis-cgi/jpg/image.cgi")).status_code == 503
+
+
+def jpeg_size(data: bytes) -> tuple[int, int]:
+    """The size a picture really has."""
+    return Image.open(io.BytesIO(data)).size
+
+
+async def test_the_tree_has_cameras_and_no_profiles(bench: SimBench) -> None:
+    tree = await text(bench, "param.cgi?action=list&group=Image,Properties.Image,StreamProfile")
+    lines = dict(line.split("=", 1) for line in tree.splitlines())
+    assert lines["root.Properties.Image.Format"] == "jpeg,mjpeg"
+    assert lines["root.Image.NbrOfConfigs"] == "1"
+    assert lines["root.Image.I0.Name"] == "entrance"
+    assert lines["root.StreamProfile.MaxGroups"] == "0"
+    profiles = await call(bench, "streamprofile.cgi", "list", {"streamProfileName": []})
+    assert profiles["data"] == {"streamProfile": [], "maxProfiles": 0}
+    areas = await call(bench, "viewarea/info.cgi", "list")
+    assert areas["data"]["viewAreas"] == [{"id": 1, "source": 1, "camera": 1, "configurable": False}]
+
+
+@pytest.mark.board("network_speaker")
+async def test_a_device_without_a_camera_has_no_addresses_for_one(bench: SimBench) -> None:
+    listed = {api["id"] for api in (await call(bench, "apidiscovery.cgi", "getApiList"))["data"]["apiList"]}
+    assert "stream-profiles" not in listed
+    for path in ("jpg/image.cgi", "mjpg/video.cgi", "streamprofile.cgi", "imagesize.cgi"):
+        assert (await bench.http("GET", f"/axis-cgi/{path}")).status_code == 404, path
+    assert "getting param in group 'Image'" in await text(bench, "param.cgi?action=list&group=Image")

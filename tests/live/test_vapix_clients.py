@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
+import socket
 import subprocess
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from PIL import Image
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -25,7 +31,8 @@ SCRIPT = Path(__file__).parent / "clients" / "ax_devil.py"
 
 @pytest.fixture(scope="module")
 def told(shared_device: Device) -> dict[str, Any]:
-    """What ax-devil-device-api was told by the device."""
+    """What ax-devil-device-api was told by the device, whose own tests may reach the device itself."""
+    assert shared_device.api.patch("/params/troubleshooting", json={"local": True}).status_code == 200
     done = subprocess.run(
         [python_with(*PEER), str(SCRIPT), "127.0.0.1", str(shared_device.port), USER, PASSWORD],
         capture_output=True,
@@ -55,6 +62,55 @@ def test_ax_devil_finds_the_device_healthy_and_ready(told: dict[str, Any]) -> No
 def test_ax_devil_reads_the_whole_parameter_tree_and_the_network(told: dict[str, Any]) -> None:
     assert told["detailed"]["root.Brand.ProdNbr"] == "LINTEL-DS1"
     assert any(name.startswith("root.Network.eth0.") for name in told["network"])
+
+
+def test_ax_devil_takes_a_snapshot_of_the_size_it_wants(told: dict[str, Any]) -> None:
+    assert Image.open(io.BytesIO(base64.b64decode(told["snapshot"]))).size == (320, 180)
+
+
+def test_ax_devil_fetches_a_report_with_a_picture_and_a_crash_report(told: dict[str, Any]) -> None:
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(told["report"]))) as archive:
+        assert b"Server Report Start" in archive.read("server_report.txt")
+        assert Image.open(io.BytesIO(archive.read("image.jpg"))).size == (1280, 720)
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(told["crash"]))) as archive:
+        assert "system.log" in archive.getnames()
+
+
+def test_ax_devil_discovers_the_native_interface_and_its_description(told: dict[str, Any]) -> None:
+    assert (told["apis"], told["described"]) == (["lintel"], "Lintel native API")
+
+
+def test_ax_devil_checks_ports(told: dict[str, Any]) -> None:
+    assert told["tcp"].endswith(": open\n")
+    assert told["shut"].endswith("port 1: closed (refused)\n")
+
+
+def test_ax_devil_pings(told: dict[str, Any]) -> None:
+    assert told["ping"].splitlines()[-1] == "4 sent, 4 received, 0 lost"
+
+
+def test_a_network_trace_is_a_file_that_holds_what_went_over_the_adapter(shared_device: Device) -> None:
+    url = f"http://127.0.0.1:{shared_device.port}/axis-cgi/debug/debug.tgz?cmd=pcapdump&duration=1&interface=lo"
+    kept = httpx.get(url, auth=httpx.DigestAuth(USER, PASSWORD), timeout=PATIENCE_S)
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()
+    except PermissionError:  # as the device is not allowed either: it says so
+        assert (kept.status_code, "CAP_NET_RAW" in kept.text) == (501, True)
+        return
+    assert kept.status_code == 200, kept.text
+    assert kept.content[:4] == b"\xd4\xc3\xb2\xa1"
+
+
+def test_curl_gets_as_many_pictures_as_it_asks_for_and_the_stream_ends(shared_device: Device, tmp_path: Path) -> None:
+    words = "camera=1&resolution=320x180&fps=10&nbrofframes=3"
+    url = f"http://127.0.0.1:{shared_device.port}/axis-cgi/mjpg/video.cgi?{words}"
+    curl("--digest", "-u", f"{USER}:{PASSWORD}", "-o", str(tmp_path / "stream"), url)
+    pieces = (tmp_path / "stream").read_bytes().split(b"--myboundary\r\n")[1:-1]
+    assert len(pieces) == 3
+    for piece in pieces:
+        head, _, picture = piece.partition(b"\r\n\r\n")
+        assert b"Content-Type: image/jpeg" in head
+        assert Image.open(io.BytesIO(picture)).size == (320, 180)
 
 
 def curl(*words: str) -> str:

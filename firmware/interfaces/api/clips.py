@@ -128,21 +128,8 @@ class Clips:
             await spool.end(file)
 
     async def download(self, request: Request) -> Response:
-        """Media lends the file: it gets a second name in the spool, which is taken away as soon as it is open."""
-        spool = self._ready()
-        loan = _Loan(spool.folder / secrets.token_hex(16))
-        try:
-            params = ClipLendParams(clip=self._id(request), spool=loan.name)
-            view = await self._core.link.invoke(self._asked("clip.lend", params, request), ClipView)
-            size = await self._core.shared.run(loan.open, what="spool")
-        except BaseException:
-            self._core.shared.post(loan.close, what="spool")
-            raise
-        headers = {
-            "content-length": str(size),
-            "content-disposition": f"attachment; filename*=UTF-8''{quote(_filename(view), safe='')}",
-        }
-        return _Lent(self._core, loan, media_type=KINDS.get(view.format), headers=headers)
+        """The file."""
+        return await lent(self._core, self._ready(), self._id(request), caller_of(request))
 
     async def rename(self, request: Request) -> Response:
         """Another name."""
@@ -211,6 +198,23 @@ class Clips:
     def _asked(self, action: str, params: object, request: Request) -> Invocation:
         caller: Caller = caller_of(request)
         return Invocation(action=action, params=params, caller=caller)
+
+
+async def lent(core: Core, spool: Spool, clip: str, caller: Caller) -> Response:
+    """A clip's file. Media lends it: it gets a second name in the spool, taken away as soon as it is open."""
+    loan = _Loan(spool.folder / secrets.token_hex(16))
+    try:
+        params = ClipLendParams(clip=clip, spool=loan.name)
+        view = await core.link.invoke(Invocation(action="clip.lend", params=params, caller=caller), ClipView)
+        size = await core.shared.run(loan.open, what="spool")
+    except BaseException:
+        core.shared.post(loan.close, what="spool")
+        raise
+    headers = {
+        "content-length": str(size),
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(_filename(view), safe='')}",
+    }
+    return _Lent(core, loan, media_type=KINDS.get(view.format), headers=headers)
 
 
 class _Loan:

@@ -6,7 +6,6 @@ how many) and, when it stops reading, its connection. Nobody else notices.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -20,10 +19,9 @@ from firmware.core.actions import Caller, Level
 from firmware.core.bus import Subscription
 from firmware.core.context import Core
 from firmware.core.errors import Exhausted
-from firmware.core.events import Notice
-from firmware.core.vocabulary.security import AccountChanged
 from firmware.interfaces.api.routes import caller_of, check_level
 from firmware.interfaces.api.shown import notice_body
+from firmware.interfaces.http.ending import first_of, is_end
 
 PATH = "/api/v1/events"
 DEPTH = 256
@@ -60,11 +58,6 @@ class Streams:
 
     def __len__(self) -> int:
         return len(self._open)
-
-
-def is_end(notice: Notice, caller: Caller) -> bool:
-    """Whether the caller's account changed, so that it has to log in again."""
-    return isinstance(notice.event, AccountChanged) and notice.event.name == caller.name
 
 
 async def pump(subscription: Subscription, caller: Caller, write: Callable[[str, str], Awaitable[None]]) -> None:
@@ -117,25 +110,6 @@ class EventStream(Response):
     async def _until_gone(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-
-
-async def first_of(*jobs: Awaitable[None]) -> None:
-    """Run jobs until one of them ends, then end the others. Raises what the first that fails raises."""
-    try:
-        async with asyncio.TaskGroup() as group:
-
-            async def run(job: Awaitable[None]) -> None:
-                await job
-                raise _Done
-
-            for job in jobs:
-                group.create_task(run(job))
-    except* _Done:
-        pass
-
-
-class _Done(Exception):
-    """One of several jobs ended well."""
 
 
 class Events:

@@ -19,6 +19,7 @@ from firmware.core.tls import Tls
 from firmware.core.vocabulary.certificates import CertificateChanged, HttpState
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.api.settings import Access, HttpSettings
+from firmware.interfaces.net.settings import TroubleshootingSettings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -98,7 +99,10 @@ class ApiService:
         params = self._core.params
         if HttpSettings.group not in params:
             params.declare(HttpSettings)
+        if TroubleshootingSettings.group not in params:
+            params.declare(TroubleshootingSettings)
         await params.load(HttpSettings)
+        await params.load(TroubleshootingSettings)
         own = host_names()
         spool = None if self._spool is None else Spool(self._spool, self._core)
         clips = None
@@ -116,6 +120,7 @@ class ApiService:
             names=lambda: own | frozenset(params.get(HttpSettings).host_names),
             views=views,
             hsts=lambda: params.get(HttpSettings).hsts,
+            local=lambda: params.get(TroubleshootingSettings).local,
         )
         sizes = {path: size for face in guard.faces for path, size in face.sizes.items()}
         self._wanted = {}

@@ -22,11 +22,13 @@ CARD_FIELDS: Mapping[str, Mapping[str, Any]] = {
 def event_body(event: Event, caller: Caller) -> dict[str, Any]:
     """An event or state for one caller."""
     body = {"topic": event.topic, **encode(event)}
-    if caller.level < Level.OPERATOR:
-        for name, mask in CARD_FIELDS.get(event.topic, {}).items():
-            if body[name]:
-                body[name] = mask
-    return body
+    return masked(event.topic, body) if caller.level < Level.OPERATOR else body
+
+
+def masked(topic: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of an event without card data."""
+    masks = CARD_FIELDS.get(topic, {})
+    return {name: masks[name] if name in masks and value else value for name, value in fields.items()}
 
 
 def notice_body(notice: Notice, caller: Caller) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ LARGEST = 2 * 1024**3
 # Around the file: boundaries, headers and the other fields.
 AROUND = 16 * 1024
 FIELD_BYTES = 256
+KIND_BYTES = 4 * 1024  # a field that is a document of its own
 HEADER_BYTES = 2 * 1024
 LONGEST_FILENAME = 255
 PIECE_BYTES = 1024 * 1024
@@ -69,9 +70,14 @@ class Spool:
             raise Busy(self._what, "another upload is under way")
         self._busy = True
 
-    async def receive(self, request: Request, file_field: str, fields: Collection[str]) -> Form:
-        """Read the whole form. Raises Invalid, Exhausted (no room), Unavailable (storage fails)."""
-        reader = _Reader(_boundary(request), file_field, fields)
+    async def receive(
+        self, request: Request, file_field: str, fields: Collection[str], kinds: Mapping[bytes, str] | None = None
+    ) -> Form:
+        """Read the whole form. Raises Invalid, Exhausted (no room), Unavailable (storage fails).
+
+        With `kinds` a part is known by its content type, whatever it is called; what is none of them is the file.
+        """
+        reader = _Reader(_boundary(request), file_field, fields, kinds)
         await self._check_room(request)
         name = secrets.token_hex(16)
         sink = _Sink(self.folder / name)
@@ -164,8 +170,13 @@ def _boundary(request: Request) -> bytes:
 class _Reader:
     """One form: text fields in memory, the bytes of its file to be taken away."""
 
-    def __init__(self, boundary: bytes, file_field: str, fields: Collection[str]) -> None:
+    def __init__(
+        self, boundary: bytes, file_field: str, fields: Collection[str], kinds: Mapping[bytes, str] | None = None
+    ) -> None:
         self.waiting = bytearray()
+        self._kinds = kinds
+        self._longest = FIELD_BYTES if kinds is None else KIND_BYTES
+        self._kind = b""
         self.filename = ""
         self._file_field = file_field
         self._known = (file_field, *fields)
@@ -211,7 +222,7 @@ class _Reader:
 
     def _part_begin(self) -> None:
         self._name = None
-        self._disposition = b""
+        self._disposition = self._kind = b""
         self._header = (bytearray(), bytearray())
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
@@ -229,11 +240,15 @@ class _Reader:
     def _header_end(self) -> None:
         if self._header[0].lower() == b"content-disposition":
             self._disposition = bytes(self._header[1])
+        elif self._header[0].lower() == b"content-type":
+            self._kind = parse_options_header(bytes(self._header[1]))[0]
         self._header = (bytearray(), bytearray())
 
     def _headers_finished(self) -> None:
         _, options = parse_options_header(self._disposition)
         name = options.get(b"name", b"").decode(errors="replace")
+        if self._kinds is not None:
+            name = self._kinds.get(self._kind, self._file_field)
         if name not in self._known:
             raise Invalid("body", f"unknown field {name[:40]!r}{nearest(name, self._known)}")
         if name in self._values:
@@ -250,8 +265,8 @@ class _Reader:
             return
         value = self._values[self._name]
         value.extend(data[start:end])
-        if len(value) > FIELD_BYTES:
-            raise Invalid(self._name, f"is longer than {FIELD_BYTES} bytes")
+        if len(value) > self._longest:
+            raise Invalid(self._name, f"is longer than {self._longest} bytes")
 
     def _end(self) -> None:
         self._ended = True

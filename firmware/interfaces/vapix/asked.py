@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from firmware.core.actions import Caller, Level
-from firmware.core.errors import Forbidden, Invalid
+from firmware.core.errors import Busy, Forbidden, Invalid
 
 MOST_ARGUMENTS = 1000
 TEXT = "text/plain; charset=utf-8"
@@ -61,11 +61,28 @@ def plain(text: str, status: int = 200, kind: str = TEXT) -> Response:
     return Response(text, status_code=status, headers={"content-type": kind})
 
 
+class Turn:
+    """One at a time: `with` takes the turn, and raises Busy while somebody has it. `what` is under way then."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._taken = False
+
+    def __enter__(self) -> None:
+        if self._taken:
+            raise Busy(self._what, f"another {self._what} is under way; try again")
+        self._taken = True
+
+    def __exit__(self, *_: object) -> None:
+        self._taken = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """One address of the face: path, methods, the least level, and what answers it."""
+    """One address of the face: path, methods, the least level, what answers it, and whether this device has it."""
 
     path: str
     endpoint: Endpoint
     level: Level
     methods: tuple[str, ...] = GET_AND_POST
+    here: Callable[[], bool] = lambda: True

@@ -147,7 +147,9 @@ class DeviceApis:
 class DiscoveryApi:
     """apidiscovery: what this device answers, and nothing that it does not."""
 
-    def __init__(self, apis: Callable[[], tuple[JsonApi, ...]], others: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(
+        self, apis: Callable[[], tuple[JsonApi, ...]], others: Callable[[], Mapping[str, tuple[str, str]]]
+    ) -> None:
         """`others` are addresses without the envelope: id -> (name, version)."""
         self._apis = apis
         self._others = others
@@ -166,7 +168,7 @@ class DiscoveryApi:
         id_glob = call.text("id", "*", longest=64)
         version_glob = call.text("version", "*", longest=64)
         rows = [(api.id, api.name, version, api.status) for api in self._apis() for version in newest(api.versions)]
-        rows += [(id_, name, version, "official") for id_, (name, version) in self._others.items()]
+        rows += [(id_, name, version, "official") for id_, (name, version) in self._others().items()]
         return {
             "apiList": [
                 {"id": id_, "version": version, "name": name, "docLink": "", "status": status}

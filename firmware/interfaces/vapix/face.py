@@ -5,7 +5,7 @@ Every address is listed here once, with the least level it asks for; apidiscover
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,27 +14,38 @@ from starlette.types import Receive, Scope, Send
 from firmware.core.actions import Level
 from firmware.core.context import Core
 from firmware.core.errors import Forbidden, StationError
+from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.http.errors import HttpRefusal, status_of
 from firmware.interfaces.http.face import Face, Policy, Route
 from firmware.interfaces.vapix.asked import GET_AND_POST, Asked, plain
+from firmware.interfaces.vapix.clips import ClipCgis
 from firmware.interfaces.vapix.declarations import EventDeclarations
 from firmware.interfaces.vapix.device import DeviceApis, DiscoveryApi
+from firmware.interfaces.vapix.envelope import JsonApi
 from firmware.interfaces.vapix.event_socket import STREAM, EventSocket
+from firmware.interfaces.vapix.firmware import FirmwareCgis
+from firmware.interfaces.vapix.images import ImageCgis
 from firmware.interfaces.vapix.io import IoApis
 from firmware.interfaces.vapix.leaves import Tree
 from firmware.interfaces.vapix.params import ParamCgi
 from firmware.interfaces.vapix.power import PowerCgis
+from firmware.interfaces.vapix.probing import ProbeCgis
+from firmware.interfaces.vapix.reports import ReportCgis
 from firmware.interfaces.vapix.soap import SoapServices
+from firmware.interfaces.vapix.syslog import SyslogApi
+from firmware.interfaces.vapix.system import DISCOVER, SystemApis
 from firmware.interfaces.vapix.users import UserCgis
+from firmware.interfaces.video.views import Views
 from hal.errors import nearest
 
-PREFIXES = ("/axis-cgi", "/vapix")
+PREFIXES = ("/axis-cgi", "/vapix", DISCOVER)
 # Addresses without the JSON envelope that apidiscovery knows a name for.
 PLAIN_APIS = {
     "event-streaming-over-websocket": ("Event Streaming over WebSocket", "1.0"),
     "param-cgi": ("Legacy Parameter Handling", "1.0"),
     "user-management": ("User Management", "1.1"),
 }
+MEDIACLIP = "mediaclip"
 OPEN: Mapping[str, str] = {
     "/axis-cgi/apidiscovery.cgi": "clients ask what there is before they log in",
     "/axis-cgi/basicdeviceinfo.cgi": "has a method for everybody, without what identifies the chip",
@@ -71,17 +82,47 @@ POLICY = Policy(
 class Vapix:
     """The application: a table from paths to addresses."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(
+        self,
+        core: Core,
+        views: Views,
+        *,
+        spool: Spool | None = None,
+        clip_spool: Spool | None = None,
+        local: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`views` are the cameras; `local` whether ping and port check may reach this device itself.
+
+        Uploads lie in the spools on their way; without one nothing of its kind is taken.
+        """
         device = DeviceApis(core)
+        images = ImageCgis(core, views)
+        bundles = FirmwareCgis(core, spool)
+        system, clips = SystemApis(core), ClipCgis(core, clip_spool)
+        self._sizes = {**bundles.sizes(), **clips.sizes()}
         self._io = IoApis(core)
         self._sockets = EventSocket(core)
-        tree = Tree(core)
-        self._apis = (*device.apis(), *self._io.apis())
-        discovery = DiscoveryApi(lambda: (*self._apis, self._discovery), PLAIN_APIS)
+        tree = Tree(core, (images.leaves, clips.leaves))
+        self._apis = (
+            *device.apis(),
+            *self._io.apis(),
+            *images.apis(),
+            *bundles.apis(),
+            *system.apis(),
+            *SyslogApi(core).apis(),
+        )
+        self._clips = clips
+        discovery = DiscoveryApi(self.apis, self._plain_apis)
         self._discovery = discovery.api()
         addresses = (
-            *(api.address() for api in (*self._apis, self._discovery)),
+            *(api.address() for api in self.apis()),
             *self._io.addresses(),
+            *images.addresses(),
+            *bundles.addresses(),
+            *system.addresses(),
+            *clips.addresses(),
+            *ProbeCgis(core, local).addresses(),
+            *ReportCgis(core, images).addresses(),
             *ParamCgi(tree.leaves, tree.product).addresses(),
             *UserCgis(core).addresses(),
             *PowerCgis(core).addresses(),
@@ -96,7 +137,23 @@ class Vapix:
             (method, address.path): address.level for address in self._addresses.values() for method in address.methods
         }
         levels["WS", STREAM] = Level.VIEWER
-        return Face(name="vapix", prefixes=PREFIXES, app=self, policy=POLICY, levels=levels, close=self._close)
+        return Face(
+            name="vapix",
+            prefixes=PREFIXES,
+            app=self,
+            policy=POLICY,
+            levels=levels,
+            sizes=self._sizes,
+            close=self._close,
+        )
+
+    def apis(self) -> tuple[JsonApi, ...]:
+        """All addresses with the envelope."""
+        return (*self._apis, self._discovery)
+
+    def _plain_apis(self) -> Mapping[str, tuple[str, str]]:
+        """Those without the envelope that this device has."""
+        return {**PLAIN_APIS, **({MEDIACLIP: ("Media Clip", "1.0")} if self._clips.here() else {})}
 
     def _close(self) -> None:
         self._io.close()
@@ -115,7 +172,7 @@ class Vapix:
     async def _answer(self, request: Request) -> Response:
         path = request.url.path
         address = self._addresses.get(path)
-        if address is None:
+        if address is None or not address.here():
             # Told only to those who may look: a stranger learns nothing of what there is.
             if request.scope["caller"].level is Level.ANONYMOUS:
                 raise Forbidden(path, "needs a log-in")

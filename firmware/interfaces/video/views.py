@@ -25,7 +25,9 @@ from firmware.interfaces.video.place import Place
 from hal.clock import Clock, Timer
 from hal.errors import nearest
 
-BOUNDARY = b"--frame\r\n"
+# The name that programs for cameras look for, whatever the header says.
+BOUNDARY = "myboundary"
+DELIMITER = f"--{BOUNDARY}\r\n".encode()
 SNAPSHOT_S = 3.0
 NO_SIGNAL_S = 1.0
 # A source that says nothing at all for this long has no signal, whatever it said before.
@@ -44,10 +46,11 @@ class ViewLimits:
 
 
 class Viewer:
-    """One connection that is shown a view, `fps` pictures a second at most (0: all)."""
+    """One connection that is shown a view, `fps` pictures a second at most (0: all), `most` in all (0: no end)."""
 
-    def __init__(self, fps: int) -> None:
+    def __init__(self, fps: int, most: int = 0) -> None:
         self.fps = fps
+        self._left = most or None
         self.ended = asyncio.Event()
         self._pace = Pace(fps)
         self._transport: asyncio.Transport | None = None
@@ -55,15 +58,22 @@ class Viewer:
     def begin(self, transport: asyncio.Transport) -> None:
         """Write to this connection from now on."""
         self._transport = transport
-        transport.write(BOUNDARY)
+        transport.write(DELIMITER)
 
     def offer(self, part: bytes, t_ns: int) -> None:
         """Write a picture, unless an earlier one is still on its way or it is not due."""
         transport = self._transport
-        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size() or self._left == 0:
             return
         if self._pace.takes(t_ns):
             transport.write(part)
+            self._count()
+
+    def _count(self) -> None:
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                self.ended.set()
 
 
 def part_of(jpeg: bytes, number: int) -> bytes:
@@ -71,8 +81,8 @@ def part_of(jpeg: bytes, number: int) -> bytes:
 
     Source: RFC 2046, 5.1; the header `x-frame` is the picture's number since the camera started, 0 for no signal.
     """
-    head = b"content-type: image/jpeg\r\ncontent-length: %d\r\nx-frame: %d\r\n\r\n" % (len(jpeg), number)
-    return b"".join((head, jpeg, b"\r\n", BOUNDARY))
+    head = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\nx-frame: %d\r\n\r\n" % (len(jpeg), number)
+    return b"".join((head, jpeg, b"\r\n", DELIMITER))
 
 
 class View:
@@ -231,11 +241,11 @@ class Views:
             self._snapshots -= 1
 
     @contextmanager
-    def watching(self, place: Place, cut: Cut, fps: int, address: str) -> Iterator[Viewer]:
+    def watching(self, place: Place, cut: Cut, fps: int, address: str, most: int = 0) -> Iterator[Viewer]:
         """Look at a source as long as the block lasts. Raises Unavailable when too many do; then nothing has begun."""
         home = place_of(address)
         view = self._admit(place, cut, home)
-        viewer = Viewer(fps)
+        viewer = Viewer(fps, most)
         self._viewers[viewer] = view
         self._addresses[home] += 1
         view.enter(viewer)

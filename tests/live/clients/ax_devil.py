@@ -5,10 +5,16 @@ ax_devil.py HOST PORT NAME PASSWORD      ->  {"info": {...}, "healthy": true, ..
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 
 from ax_devil_device_api import Client, DeviceConfig  # type: ignore[import-not-found]
+
+
+def text_of(data: bytes) -> str:
+    """Bytes as JSON can carry them."""
+    return base64.b64encode(data).decode()
 
 
 def main(host: str, port: str, name: str, password: str) -> None:
@@ -22,6 +28,17 @@ def main(host: str, port: str, name: str, password: str) -> None:
             "open": client.device.get_info_no_auth(),
             "ready": client.systemready.systemready(),
             "network": client.network.get_network_info(),
+            "snapshot": text_of(client.media.get_snapshot(resolution="320x180", compression=50)),
+        }
+        native = client.discovery.discover().get_api("lintel")
+        told |= {
+            "apis": [api.name for api in client.discovery.discover().get_all_apis()],
+            "described": native.get_openapi_spec()["info"]["title"],
+            "report": text_of(client.device_debug.download_server_report()),
+            "crash": text_of(client.device_debug.download_crash_report()),
+            "ping": client.device_debug.ping_test(host),
+            "tcp": client.device_debug.port_open_test(host, int(port)),
+            "shut": client.device_debug.port_open_test(host, 1),
         }
     print(json.dumps(told, default=str))
 

@@ -65,6 +65,7 @@ from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.faces import host_names
 from firmware.interfaces.http.guard import Guard
+from firmware.interfaces.vapix.face import Vapix
 from firmware.interfaces.video.place import Place
 from firmware.interfaces.video.views import Views
 from firmware.security import AccountsService
@@ -200,7 +201,8 @@ class Face:
         self.spool = Spool(root.parent / "spool", self.core)
         self.views = Views(self.core, (PLACE,))
         self.api = Api(self.core, web=web, spool=self.spool, clip_spool=self.clip_spool, views=self.views)
-        self.guard = Guard((self.api.face(),), self.core, host_names)
+        self.vapix = Vapix(self.core, self.views, spool=self.spool, clip_spool=self.clip_spool)
+        self.guard = Guard((self.api.face(), self.vapix.face()), self.core, host_names)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Face]:
