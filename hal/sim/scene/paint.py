@@ -6,9 +6,9 @@ All positions are parts of the picture, so the same scene is seen in every size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hal.pictures import CameraSettings, Picture, Size
 from hal.planes import Samples, picture_of, samples, scaled
@@ -207,17 +207,31 @@ def _blurred(plane: Samples) -> Samples:
     return spread
 
 
-def _noise(size: int) -> NDArray[np.int16]:
-    return np.random.default_rng(1).integers(-NOISE, NOISE + 1, size, dtype=np.int16)
+GRAIN = 1 << 16
+GRAIN_STEP = 7919
 
 
-_GRAIN = _noise(1 << 16)
+@lru_cache(maxsize=4)
+def _grain(length: int) -> tuple[Samples, Samples, Samples]:
+    """A sensor's grain for planes of so many samples and any beginning: what is taken, what is given, and its room."""
+    grain = np.random.default_rng(1).integers(-NOISE, NOISE + 1, GRAIN, dtype=np.int16)
+    ring = np.resize(grain, length + GRAIN)
+    given = np.maximum(ring, 0).astype(np.uint8)
+    taken = np.maximum(-ring, 0).astype(np.uint8)
+    return taken, given, 255 - given
 
 
 def _noisy(plane: Samples, seq: int) -> Samples:
-    """A sensor's grain: the same in every run, another one in every frame."""
-    grain = np.resize(np.roll(_GRAIN, seq * 7919), plane.shape)
-    noisy: Samples = np.clip(plane + grain, 0, 255).astype(np.uint8)
+    """A sensor's grain: the same in every run, another one in every frame.
+
+    Added without leaving 8 bits, and without a number that wraps: a scene is painted thirty times a second.
+    """
+    begin = -seq * GRAIN_STEP % GRAIN
+    taken, given, room = (each[begin : begin + plane.size].reshape(plane.shape) for each in _grain(plane.size))
+    noisy = np.minimum(plane, room)
+    noisy += given
+    np.maximum(noisy, taken, out=noisy)
+    noisy -= taken
     return noisy
 
 
