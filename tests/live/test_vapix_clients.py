@@ -27,14 +27,21 @@ from tests.live.osdp.venvs import python_with
 pytestmark = pytest.mark.timeout(400)
 PEER = ("ax-devil-device-api", "0.7.0")
 SCRIPT = Path(__file__).parent / "clients" / "ax_devil.py"
+HOME_PEER = ("axis", "60")
+HOME_SCRIPT = SCRIPT.with_name("home_library.py")
 
 
 @pytest.fixture(scope="module")
 def told(shared_device: Device) -> dict[str, Any]:
     """What ax-devil-device-api was told by the device, whose own tests may reach the device itself."""
     assert shared_device.api.patch("/params/troubleshooting", json={"local": True}).status_code == 200
+    return asked_by(SCRIPT, PEER, shared_device)
+
+
+def asked_by(script: Path, peer: tuple[str, str], device: Device) -> dict[str, Any]:
+    """What a client in an environment of its own was told."""
     done = subprocess.run(
-        [python_with(*PEER), str(SCRIPT), "127.0.0.1", str(shared_device.port), USER, PASSWORD],
+        [python_with(*peer), str(script), "127.0.0.1", str(device.port), USER, PASSWORD],
         capture_output=True,
         text=True,
         check=False,
@@ -43,6 +50,16 @@ def told(shared_device: Device) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     answers: dict[str, Any] = json.loads(done.stdout)
     return answers
+
+
+def test_a_home_automation_adds_the_device_with_its_ports_and_camera(shared_device: Device) -> None:
+    told = asked_by(HOME_SCRIPT, HOME_PEER, shared_device)
+    device = shared_device.api.get("/device").json()
+    assert (told["serial"], told["product"]) == (device["serial"], device["model"])
+    assert {"io-port-management", "stream-profiles", "view-area", "fwmgr"} <= set(told["apis"])
+    assert told["ports"][0] == ["io1", "input", "open"]
+    assert (told["cameras"], told["areas"], told["profiles"]) == (["entrance"], [1], [])
+    assert told["administrators"] == [USER]
 
 
 def test_ax_devil_reads_what_the_device_is(told: dict[str, Any], shared_device: Device) -> None:
