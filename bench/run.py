@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = (
-    "gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "whole",
+    "gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "http", "whole",
     "sound", "clips", "echo", "pictures", "tampering",
 )  # fmt: skip
 NO_CHIP = 2

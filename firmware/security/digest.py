@@ -24,6 +24,7 @@ MAX_FIELDS_CHARS = 2048
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _FIELD = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*(?:,|$)')
+_ESCAPED = re.compile(r"\\(.)")
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -78,7 +79,11 @@ def read_fields(text: str) -> dict[str, str] | None:
         if match is None or match[1].lower() in found:
             return None
         quoted, token = match[2], match[3]
-        found[match[1].lower()] = token if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        if quoted is None:
+            quoted = token
+        elif "\\" in quoted:
+            quoted = _ESCAPED.sub(r"\1", quoted)
+        found[match[1].lower()] = quoted
         place = match.end()
     return found
 

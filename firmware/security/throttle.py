@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 
 from firmware.security.blocking import Blocks, Reach
 
@@ -46,6 +47,7 @@ class _Count:
     last_ns: int = 0
 
 
+@lru_cache(1024)
 def origin(address: str) -> str:
     """What one attacker can be assumed to own: an IPv4 address, or the /64 around an IPv6 one."""
     try:

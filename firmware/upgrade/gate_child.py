@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import cryptography.hazmat.backends.openssl.backend  # noqa: F401  some keys load it late: nothing loads once locked in
 from cryptography import x509
 
 from firmware.core.confined.lock import lock_in

@@ -97,6 +97,11 @@ class Owner:
         return None if self.bundle is None else self._file is not None and self._file.read_whole
 
     @property
+    def answer_text(self) -> str:
+        """What the device said to the newest deed."""
+        return "nothing" if self.answer is None else f"{self.answer.status_code} {self.answer.text}"
+
+    @property
     def accepted(self) -> str | None:
         """The id of what the device has accepted, where it said so; empty for a reset, which it gives none."""
         if self.answer is None or self.answer.status_code not in (200, 202):

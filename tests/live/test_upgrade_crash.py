@@ -72,7 +72,7 @@ class Round:
         doing.start()
         end = time.monotonic() + PATIENCE_S
         while ORDER.index(self._now()) < ORDER.index(self.aim):
-            assert time.monotonic() < end, f"{self} never came to that phase: {self.owner.answer}"
+            assert time.monotonic() < end, f"{self} never came to that phase: {self.owner.answer_text}"
             time.sleep(0.001)
         time.sleep(self.after_s)
         device.ask("power", "off")

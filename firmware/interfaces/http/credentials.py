@@ -11,6 +11,7 @@ import ipaddress
 import math
 from base64 import b64decode
 from binascii import Error as NotBase64
+from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from typing import TypeVar
 
@@ -57,6 +58,7 @@ def via_of(scope: Scope, policy: Policy) -> str:
     return str(scope.get("remote", policy.via))
 
 
+@lru_cache(1024)
 def from_here(address: str) -> bool:
     """Whether an address is of this machine."""
     try:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,9 +37,11 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-HSTS = ("strict-transport-security", "max-age=31536000")
+RAW_HEADERS = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
+HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
+@lru_cache(256)
 def host_of(value: str) -> str:
     """The host of a Host header, without its port, in lower case; empty when it is not one."""
     try:
@@ -51,6 +54,7 @@ def host_of(value: str) -> str:
     return (parts.hostname or "").rstrip(".")
 
 
+@lru_cache(256)
 def is_address(host: str) -> bool:
     """Whether a host is an IP address, which no name server can make point here."""
     try:
@@ -192,12 +196,12 @@ class Outlet:
         if self.denied:
             return
         if starts:
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
-            if self._secure:
-                headers[HSTS[0]] = HSTS[1]
-            headers.setdefault("cache-control", "no-store" if self._scope["path"].startswith(NO_STORE) else "no-cache")
+            # The application's own stay: they are looked for once, in the raw list.
+            headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
+            there = {name for name, _ in headers}
+            cache = b"no-store" if self._scope["path"].startswith(NO_STORE) else b"no-cache"
+            added = (*RAW_HEADERS, (b"cache-control", cache), *((HSTS,) if self._secure else ()))
+            message["headers"] = [*headers, *(each for each in added if each[0] not in there)]
         self.started = True
         await self._send(message)
 

@@ -6,6 +6,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -63,8 +64,9 @@ class Waiting(Protocol):
 class Gauge:
     """Connections by the address they come from; an IPv6 host is its /64.
 
-    When the house is full, the connection that has waited longest among those of the place that holds most gives way:
-    whoever opens connections and says nothing keeps nobody else out (hardening row 32).
+    Where there are too many already, one that waits for its client gives way to a newcomer: the oldest of the same
+    place when that has its share, the oldest of the place that holds most when the house is full. So whoever opens
+    connections and says nothing keeps nobody out, not even from behind the same address (hardening row 32).
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -83,18 +85,25 @@ class Gauge:
         self._waiting.pop(connection, None)
 
     def _make_room(self, place: str) -> bool:
-        """Whether a connection gave way; none does for a place that holds more than itself."""
+        """Whether a connection gave way: the oldest of the place that waits most, or of the newcomer's own."""
         most = max(self._waiting, key=lambda each: self._by_place[each.place], default=None)
-        if most is None or self._by_place[place] >= self._by_place[most.place]:
+        if most is None:
             return False
-        self._waiting.pop(most)
-        most.give_way()
+        return self._end_of(most.place if self._by_place[most.place] > self._by_place[place] else place)
+
+    def _end_of(self, place: str) -> bool:
+        """End the connection of a place that has waited longest; False when somebody works for all of them."""
+        oldest = next((each for each in self._waiting if each.place == place), None)
+        if oldest is None:
+            return False
+        del self._waiting[oldest]
+        oldest.give_way()
         return True
 
     def enter(self, address: str) -> bool:
         """Count a connection in; False when there are too many, and then it is not counted."""
         place = place_of(address)
-        if self._by_place[place] >= self._limits.per_address:
+        if self._by_place[place] >= self._limits.per_address and not self._end_of(place):
             return False
         if self.total >= self._limits.connections and not self._make_room(place):
             return False
@@ -111,6 +120,7 @@ class Gauge:
         self.total -= 1
 
 
+@lru_cache(1024)
 def place_of(address: str) -> str:
     """What one client can be assumed to own: an IPv4 address, or the /64 around an IPv6 one."""
     try:

@@ -61,7 +61,7 @@ class Authority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(NOW)
-            .not_valid_after(NOW + timedelta(days=30))
+            .not_valid_after(NOW + timedelta(days=36500))
         )
 
     def sign(self, request: str) -> str:

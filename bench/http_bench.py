@@ -1,0 +1,232 @@
+"""Requests a second over HTTP, authenticated by Digest, by Basic and by a session, against servers that ask nobody.
+
+Floors, in the same run: the same application without a log-in, and the same server with no application at all, which
+answers the same bytes. Figures are per second of the server's processor time, so that a busy machine favours nobody;
+the client is a process of its own that keeps eight connections busy with requests that were prepared before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import multiprocessing
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.table import Row, show
+from firmware.core.actions import ActionTable, Caller, Level
+from firmware.core.bus import Bus
+from firmware.core.context import Core
+from firmware.core.link.local import LocalLink
+from firmware.core.params import Params
+from firmware.core.store import Store
+from firmware.core.vocabulary.device import DeviceInfo
+from firmware.interfaces.faces import guarded
+from firmware.interfaces.http.face import Visitor
+from firmware.interfaces.http.server import Server
+from firmware.security import AccountsService
+from hal.clock import SystemClock
+
+REALM = "LINTEL_0123456789AB"
+ACCOUNT = ("admin", "choose-one")
+CONNECTIONS = 8
+REQUESTS = 250
+ROUNDS = 3
+PATH = "/api/v1/session"
+INFO = DeviceInfo(
+    product="x", model="x", board="x", version="0", slot="A", serial="0123456789AB", chip_id="1", simulated=True,
+    capabilities=(),
+)  # fmt: skip
+
+Made = Callable[[str, int], bytes]
+
+
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    """Answers without asking anybody."""
+    body = b'{"name":"admin","level":"admin","ptz":false,"scheme":"digest","csrf":""}'
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def without_log_in(guard: Any) -> Any:
+    """The same faces behind no guard: everybody is the administrator."""
+    caller = Caller(ACCOUNT[0], Level.ADMIN, "api")
+    visitor = Visitor(caller=caller, scheme="none", address="127.0.0.1")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["visitor"], scope["caller"] = visitor, caller
+        await guard.faces[0].app(scope, receive, send)
+
+    return app
+
+
+@asynccontextmanager
+async def device(folder: Path) -> AsyncIterator[Any]:
+    """The application of a device with one account."""
+    clock = SystemClock()
+    store = Store(folder, clock, alarm=lambda *_: None)
+    await store.start()
+    bus = Bus(clock, role="network", boot="bench")
+    actions = ActionTable()
+    params = Params(store, bus, lambda *_: None)
+    core = Core(
+        role="network", clock=clock, bus=bus, actions=actions, link=LocalLink(actions, params), params=params,
+        store=store, shared=store,
+    )  # fmt: skip
+    bus.publish(INFO)
+    accounts = AccountsService(core, REALM)
+    await accounts.start()
+    guard = guarded(core, web=False)
+    yield guard
+    guard.close()
+    await accounts.stop()
+    await store.close()
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[Server]:
+    """A server of ours on a free port."""
+    server = Server(app, "127.0.0.1", 0, SystemClock())
+    await server.open()
+    task = asyncio.ensure_future(server.serve())
+    yield server
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    """One request and its answer; fails unless it is good."""
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    body = await reader.readexactly(length)
+    return head + body
+
+
+def request(*lines: str, method: str = "GET", body: str = "") -> bytes:
+    """A request as bytes."""
+    text = [f"{method} {PATH} HTTP/1.1", "Host: 127.0.0.1", *lines]
+    if body:
+        text += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return ("\r\n".join(text) + "\r\n\r\n" + body).encode()
+
+
+async def nonce_of(server: Server) -> str:
+    """A nonce of the server."""
+    reader, writer = await asyncio.open_connection(*server.address)
+    head = (await exchange(reader, writer, request())).decode()
+    writer.close()
+    return head.split('nonce="')[1].split('"')[0]
+
+
+def digest_of(algorithm: str) -> Made:
+    """Right answers to a nonce, one for each count."""
+    name = {"MD5": "md5", "SHA-256": "sha256"}[algorithm]
+
+    def hashed(text: str) -> str:
+        return hashlib.new(name, text.encode()).hexdigest()
+
+    ha1, ha2 = hashed(f"{ACCOUNT[0]}:{REALM}:{ACCOUNT[1]}"), hashed(f"GET:{PATH}")
+
+    def make(nonce: str, count: int) -> bytes:
+        nc = f"{count:08x}"
+        response = hashed(f"{ha1}:{nonce}:{nc}:c:auth:{ha2}")
+        return request(
+            f'Authorization: Digest username="{ACCOUNT[0]}", realm="{REALM}", nonce="{nonce}", uri="{PATH}", '
+            f'algorithm={algorithm}, qop=auth, nc={nc}, cnonce="c", response="{response}"'
+        )
+
+    return make
+
+
+def busy(address: tuple[str, int], prepared: list[list[bytes]]) -> None:
+    """Send all requests, which are all to be answered with 200; runs in the client's process."""
+
+    async def keep_busy(requests: list[bytes]) -> None:
+        reader, writer = await asyncio.open_connection(*address)
+        for each in requests:
+            answer = await exchange(reader, writer, each)
+            if not answer.startswith(b"HTTP/1.1 200"):
+                raise ValueError(f"refused: {answer[:200]!r}")
+        writer.close()
+
+    async def all_of_them() -> None:
+        async with asyncio.TaskGroup() as group:
+            for requests in prepared:
+                group.create_task(keep_busy(requests))
+
+    asyncio.run(all_of_them())
+
+
+async def rate(pool: ProcessPoolExecutor, server: Server, make: Made, nonce: str) -> float:
+    """Requests of one kind, a second of the processor time of this process."""
+    prepared = [
+        [make(nonce, 1 + number * CONNECTIONS + connection) for number in range(REQUESTS)]
+        for connection in range(CONNECTIONS)
+    ]
+    began = time.process_time()
+    await asyncio.get_running_loop().run_in_executor(pool, busy, server.address, prepared)
+    return CONNECTIONS * REQUESTS / (time.process_time() - began)
+
+
+async def session_of(server: Server) -> str:
+    """The cookie of a new session."""
+    reader, writer = await asyncio.open_connection(*server.address)
+    body = f'{{"name": "{ACCOUNT[0]}", "password": "{ACCOUNT[1]}"}}'
+    head = (await exchange(reader, writer, request(method="POST", body=body))).decode()
+    writer.close()
+    return head.split("set-cookie: ")[1].split(";")[0]
+
+
+async def set_up(server: Server) -> None:
+    """Make the account."""
+    body = f'{{"name": "{ACCOUNT[0]}", "password": "{ACCOUNT[1]}"}}'
+    reader, writer = await asyncio.open_connection(*server.address)
+    made = request(method="POST", body=body).replace(b"/session", b"/setup")
+    await exchange(reader, writer, made)
+    writer.close()
+
+
+async def main() -> None:
+    """Print the table; rounds alternate so that a drifting machine favours nobody."""
+    found: dict[str, list[float]] = {}
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, mp_context=context) as pool:
+        async with (
+            device(Path(folder)) as guard,
+            serving(guard) as full,
+            serving(without_log_in(guard)) as open_server,
+            serving(bare) as floor,
+        ):
+            await set_up(full)
+            basic = request(f"Authorization: Basic {b64encode(':'.join(ACCOUNT).encode()).decode()}")
+            cookie = request(f"Cookie: {await session_of(full)}")
+            kinds: dict[str, tuple[Server, Made]] = {
+                "bare": (floor, digest_of("SHA-256")),
+                "open": (open_server, digest_of("SHA-256")),
+                "Digest, SHA-256": (full, digest_of("SHA-256")),
+                "Digest, MD5": (full, digest_of("MD5")),
+                "Basic, remembered": (full, lambda nonce, count: basic),
+                "session": (full, lambda nonce, count: cookie),
+            }
+            for _ in range(ROUNDS):
+                for name, (server, make) in kinds.items():
+                    nonce = await nonce_of(full)
+                    found.setdefault(name, []).append(await rate(pool, server, make, nonce))
+    best, open_best = max(found.pop("bare")), max(found.pop("open"))
+    rows = [Row("requests, no log-in", open_best, "1/s", best, "the server alone, with no application")]
+    for name, rates in found.items():
+        rows.append(Row(f"requests, {name}", max(rates), "1/s", open_best, "the same application without log-in"))
+        rows.append(Row(f"requests, {name}", max(rates), "1/s", best, "the server alone, with no application"))
+    show("HTTP", rows)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
