@@ -10,16 +10,16 @@ CARD = "H10301:42:1234"
 RESTARTS = int(os.environ.get("LINTEL_CRASH", "8"))
 
 
-def test_row_23_a_killed_firmware_leaves_the_strike_safe_within_two_seconds_of_the_restart(device: Device) -> None:
+def test_row_23_after_a_kill_the_strike_is_safe_before_the_firmware_is_ready_again(device: Device) -> None:
     device.enrol(CARD)
     before = device.bench("trace", "door")["points"]
     device.bench("swipe", "front", CARD)
     until("the release", lambda: device.bench("trace", "door")["points"][-1][1] is True)
     old = device.kill("control")
     device.wait_ready("control", other_than=old)
+    ready_s = device.bench("state")["now_s"]
     points = until("the strike safe", lambda: (p := device.bench("trace", "door")["points"])[-1][1] is False and p)
-    restarted_s = device.bench("state")["roles"]["control"]["started_s"]
-    assert points[-1][0] - restarted_s <= 2.0
+    assert points[-1][0] <= ready_s
     # One edge for the release, one for the safe state, and nothing else.
     assert len(points) == len(before) + 2
     # The firmware works again: the same card opens the same door.
