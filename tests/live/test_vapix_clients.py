@@ -20,7 +20,7 @@ from PIL import Image
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.live.device import PASSWORD, PATIENCE_S, USER, Device
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, until
 from tests.live.osdp.venvs import python_with
 
 # The first test of a fresh machine makes the client's environment.
@@ -128,6 +128,26 @@ def test_curl_gets_as_many_pictures_as_it_asks_for_and_the_stream_ends(shared_de
         head, _, picture = piece.partition(b"\r\n\r\n")
         assert b"Content-Type: image/jpeg" in head
         assert Image.open(io.BytesIO(picture)).size == (320, 180)
+
+
+def test_curl_plays_a_clip_of_the_device_by_its_number_and_stops_it(shared_device: Device) -> None:
+    def playing() -> list[str]:
+        states = shared_device.api.get("/state").json()["states"]
+        return [each["clip"] for state in states if state["topic"] == "audio/playing" for each in state["clips"]]
+
+    def ask(path: str) -> str:
+        return curl("--digest", "-u", f"{USER}:{PASSWORD}", f"http://127.0.0.1:{shared_device.port}/axis-cgi/{path}")
+
+    def kept() -> str:
+        return ask("param.cgi?action=list&group=MediaClip.*.Name")
+
+    until("the clips of the device", lambda: ".Name=Doorbell" in kept())
+    line = next(line for line in kept().splitlines() if line.endswith(".Name=Doorbell"))
+    number = line.split(".")[2].removeprefix("M")
+    assert ask(f"playclip.cgi?clip={number}&repeat=-1&volume=10") == f"OK\nplaying={number}\n"
+    until("the clip plays", lambda: playing() == [f"{int(number):012x}"])
+    assert ask("stopclip.cgi") == "OK\nstopping\n"
+    until("silence", lambda: playing() == [])
 
 
 def curl(*words: str) -> str:
