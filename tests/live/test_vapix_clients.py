@@ -20,21 +20,28 @@ from PIL import Image
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.live.device import PASSWORD, PATIENCE_S, USER, Device
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, until
 from tests.live.osdp.venvs import python_with
 
 # The first test of a fresh machine makes the client's environment.
 pytestmark = pytest.mark.timeout(400)
 PEER = ("ax-devil-device-api", "0.7.0")
 SCRIPT = Path(__file__).parent / "clients" / "ax_devil.py"
+HOME_PEER = ("axis", "60")
+HOME_SCRIPT = SCRIPT.with_name("home_library.py")
 
 
 @pytest.fixture(scope="module")
 def told(shared_device: Device) -> dict[str, Any]:
     """What ax-devil-device-api was told by the device, whose own tests may reach the device itself."""
     assert shared_device.api.patch("/params/troubleshooting", json={"local": True}).status_code == 200
+    return asked_by(SCRIPT, PEER, shared_device)
+
+
+def asked_by(script: Path, peer: tuple[str, str], device: Device) -> dict[str, Any]:
+    """What a client in an environment of its own was told."""
     done = subprocess.run(
-        [python_with(*PEER), str(SCRIPT), "127.0.0.1", str(shared_device.port), USER, PASSWORD],
+        [python_with(*peer), str(script), "127.0.0.1", str(device.port), USER, PASSWORD],
         capture_output=True,
         text=True,
         check=False,
@@ -43,6 +50,16 @@ def told(shared_device: Device) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     answers: dict[str, Any] = json.loads(done.stdout)
     return answers
+
+
+def test_a_home_automation_adds_the_device_with_its_ports_and_camera(shared_device: Device) -> None:
+    told = asked_by(HOME_SCRIPT, HOME_PEER, shared_device)
+    device = shared_device.api.get("/device").json()
+    assert (told["serial"], told["product"]) == (device["serial"], device["model"])
+    assert {"io-port-management", "stream-profiles", "view-area", "fwmgr"} <= set(told["apis"])
+    assert told["ports"][0] == ["io1", "input", "open"]
+    assert (told["cameras"], told["areas"], told["profiles"]) == (["entrance"], [1], [])
+    assert told["administrators"] == [USER]
 
 
 def test_ax_devil_reads_what_the_device_is(told: dict[str, Any], shared_device: Device) -> None:
@@ -111,6 +128,26 @@ def test_curl_gets_as_many_pictures_as_it_asks_for_and_the_stream_ends(shared_de
         head, _, picture = piece.partition(b"\r\n\r\n")
         assert b"Content-Type: image/jpeg" in head
         assert Image.open(io.BytesIO(picture)).size == (320, 180)
+
+
+def test_curl_plays_a_clip_of_the_device_by_its_number_and_stops_it(shared_device: Device) -> None:
+    def playing() -> list[str]:
+        states = shared_device.api.get("/state").json()["states"]
+        return [each["clip"] for state in states if state["topic"] == "audio/playing" for each in state["clips"]]
+
+    def ask(path: str) -> str:
+        return curl("--digest", "-u", f"{USER}:{PASSWORD}", f"http://127.0.0.1:{shared_device.port}/axis-cgi/{path}")
+
+    def kept() -> str:
+        return ask("param.cgi?action=list&group=MediaClip.*.Name")
+
+    until("the clips of the device", lambda: ".Name=Doorbell" in kept())
+    line = next(line for line in kept().splitlines() if line.endswith(".Name=Doorbell"))
+    number = line.split(".")[2].removeprefix("M")
+    assert ask(f"playclip.cgi?clip={number}&repeat=-1&volume=10") == f"OK\nplaying={number}\n"
+    until("the clip plays", lambda: playing() == [f"{int(number):012x}"])
+    assert ask("stopclip.cgi") == "OK\nstopping\n"
+    until("silence", lambda: playing() == [])
 
 
 def curl(*words: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,6 +98,20 @@ class Spool:
             self._core.shared.post(sink.discard, what="spool")
             raise
         return Form(file=name, filename=reader.filename, fields=fields_found)
+
+    @asynccontextmanager
+    async def taken(
+        self, request: Request, file_field: str, fields: Collection[str], kinds: Mapping[bytes, str] | None = None
+    ) -> AsyncIterator[Form]:
+        """The form, whose file lies in the spool as long as the block lasts. Raises Busy, and what `receive` raises."""
+        self.begin()
+        file: str | None = None
+        try:
+            form = await self.receive(request, file_field, fields, kinds)
+            file = form.file
+            yield form
+        finally:
+            await self.end(file)
 
     async def end(self, name: str | None) -> None:
         """Give the spool back, without the file."""

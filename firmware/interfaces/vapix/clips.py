@@ -140,18 +140,11 @@ class ClipCgis:
         words = asked.request.query_params
         if words.get("action", "upload") != "upload" or words.get("media", "audio") != "audio":
             raise Invalid("action", "a form comes with action=upload and media=audio")
-        spool = self._ready()
-        spool.begin()
-        file: str | None = None
-        try:
-            form = await spool.receive(asked.request, FILE, (), {})
-            file = form.file
-            wish = {"spool": file, "filename": form.filename, "name": words.get("name") or None}
+        async with self._ready().taken(asked.request, FILE, (), {}) as form:
+            wish = {"spool": form.file, "filename": form.filename, "name": words.get("name") or None}
             params = decode(ClipAddParams, wish, where="clip.add")
             invocation = Invocation(action="clip.add", params=params, caller=asked.caller)
             view = await self._core.link.invoke(invocation, ClipView)
-        finally:
-            await spool.end(file)
         return plain(f"OK\nuploaded={number(view.clip)}\n")
 
     def _find(self, words: Mapping[str, str]) -> ClipState:

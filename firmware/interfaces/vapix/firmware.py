@@ -172,34 +172,20 @@ class FirmwareCgis:
         return JSONResponse({**head, "data": {"firmwareVersion": version}})
 
     async def _installed(self, asked: Asked, head: dict[str, Any]) -> str:
-        spool = self._ready()
-        spool.begin()
-        file: str | None = None
-        try:
-            form = await spool.receive(asked.request, FILE, (DOCUMENT,), KINDS)
-            file = form.file
+        async with self._ready().taken(asked.request, FILE, (DOCUMENT,), KINDS) as form:
             request = document_of(form.fields.get(DOCUMENT, ""))
             if "context" in request:
                 head["context"] = request["context"]
-            return await self._install(asked, file, wish_of(request))
-        finally:
-            await spool.end(file)
+            return await self._install(asked, form.file, wish_of(request))
 
     async def _old(self, asked: Asked) -> Response:
         """One file; `type` is normal or factorydefault. Raises Invalid, Busy and what control refuses with."""
         kind = asked.request.query_params.get("type", "normal")
         if kind not in ("normal", "factorydefault"):
             raise Invalid("type", f"{kind[:40]!r} is neither normal nor factorydefault")
-        spool = self._ready()
-        spool.begin()
-        file: str | None = None
-        try:
-            form = await spool.receive(asked.request, FILE, (), {})
-            file = form.file
-            mode = "standard" if kind == "normal" else "factory_default"
-            version = await self._install(asked, file, {"mode": mode})
-        finally:
-            await spool.end(file)
+        wish = {"mode": "standard" if kind == "normal" else "factory_default"}
+        async with self._ready().taken(asked.request, FILE, (), {}) as form:
+            version = await self._install(asked, form.file, wish)
         return plain(f"OK\n{version} is installed; the device restarts.\n")
 
     async def _install(self, asked: Asked, file: str, wish: Mapping[str, Any]) -> str:
