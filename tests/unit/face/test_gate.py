@@ -24,7 +24,8 @@ from firmware.interfaces.api.app import POLICY
 from firmware.interfaces.api.settings import HttpSettings
 from firmware.interfaces.http.errors import STATUS, answer_to, status_of
 from firmware.interfaces.http.guard import HEADERS, host_of
-from tests.unit.face.conftest import CLIP_ID, CLIP_STATE
+from firmware.interfaces.logs import LogsService
+from tests.unit.face.conftest import CLIP_ID, CLIP_STATE, INFO
 
 Play = Callable[..., None]
 SECURITY_PAGE = Path(__file__).parents[3] / "docs" / "security.md"
@@ -53,6 +54,7 @@ BODIES: dict[str, Any] = {
 }
 FILLED = {
     "accounts/{name}": "accounts/eve",
+    "logs/{log}": "logs/audit",
     "certificates/{name}/request": "certificates/device/request",
     "certificates/{name}": "certificates/other",
     "{id}": CLIP_ID,
@@ -117,6 +119,8 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
         await face.account(*LEVELS[Level.VIEWER], "viewer")
         await face.account(*LEVELS[Level.OPERATOR], "operator")
         await face.account("eve", "e-secret", "viewer")
+        logs = LogsService(face.core, INFO, face.certificates)
+        await logs.start()
         face.core.params.declare(HttpSettings)
         face.bus.publish(UpgradeState(stage=UpgradeStage.IDLE, running="A", slots=(), rollback_ok=True))
         face.bus.publish(PlayingState(active=False))
@@ -147,6 +151,7 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
                 if not expected:
                     wrong.append((method, path, level.name, status))
         assert wrong == []
+        await logs.stop()
 
     play(main)
 
