@@ -20,10 +20,9 @@ from firmware.core.actions import Caller, Level
 from firmware.core.bus import Subscription
 from firmware.core.context import Core
 from firmware.core.errors import Exhausted
-from firmware.core.events import Notice
-from firmware.core.vocabulary.security import AccountChanged
 from firmware.interfaces.api.routes import caller_of, check_level
 from firmware.interfaces.api.shown import notice_body
+from firmware.interfaces.http.credentials import is_end
 
 PATH = "/api/v1/events"
 DEPTH = 256
@@ -62,13 +61,8 @@ class Streams:
         return len(self._open)
 
 
-def is_end(notice: Notice, caller: Caller) -> bool:
-    """Whether the caller's account changed, so that it has to log in again."""
-    return isinstance(notice.event, AccountChanged) and notice.event.name == caller.name
-
-
 async def pump(subscription: Subscription, caller: Caller, write: Callable[[str, str], Awaitable[None]]) -> None:
-    """Write notices as (id, JSON) until the subscription is closed or the account changes."""
+    """Write notices as (id, JSON) until the subscription is closed or the caller has to log in again."""
     lost = 0
     while True:
         try:
@@ -79,7 +73,7 @@ async def pump(subscription: Subscription, caller: Caller, write: Callable[[str,
             await write("", json.dumps({"topic": LOST, "lost": subscription.lost - lost}))
             lost = subscription.lost
         await write(notice.event.id, json.dumps(notice_body(notice, caller)))
-        if is_end(notice, caller):
+        if is_end(notice.event, caller):
             return
 
 

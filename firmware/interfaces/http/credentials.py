@@ -20,7 +20,9 @@ from starlette.types import Scope
 from firmware.core.actions import Caller, Invocation, Level
 from firmware.core.context import Core
 from firmware.core.errors import NotFound, Unavailable
+from firmware.core.events import Event
 from firmware.core.vocabulary.security import (
+    AccountChanged,
     AnonymousState,
     ChallengeParams,
     Challenges,
@@ -82,6 +84,13 @@ def page_of(scope: Scope) -> str:
 def password_allowed(scope: Scope) -> bool:
     """Whether a password may come as it is: nobody on the way can read it."""
     return scope["scheme"] in ("https", "wss") or from_here(address_of(scope))
+
+
+def is_end(event: Event, caller: Caller) -> bool:
+    """Whether an answer without an end is over: the account changed, or nobody may watch without one any more."""
+    if isinstance(event, AccountChanged):
+        return event.name == caller.name
+    return isinstance(event, AnonymousState) and caller.name == ANONYMOUS and not event.viewing
 
 
 def cookie_of(scope: Scope) -> str:
