@@ -71,7 +71,7 @@ def with_whole_paths(words: list[str]) -> list[str]:
     """The words with files from here: the board process may stand elsewhere."""
     if words[0] == "hear" and len(words) > 1 and words[1].endswith(".wav"):
         return [words[0], str(Path(words[1]).absolute()), *words[2:]]
-    if words[0] == "show" and len(words) > 1 and Path(words[1]).is_file():
+    if words[0] == "show" and len(words) > 1 and words[1] != "scene":
         return [words[0], str(Path(words[1]).absolute()), *words[2:]]
     if words[0] == "heard" and "--out" in words[:-1]:
         at = words.index("--out") + 1

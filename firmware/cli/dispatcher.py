@@ -12,11 +12,13 @@ from firmware.cli.parser import Parser, address
 from firmware.core.errors import Invalid
 from hal.clock import SystemClock
 
+LISTEN, HTTP = "127.0.0.1:8481", "127.0.0.1:8480"
+
 HELP = """\
 lintel dispatcher [--folder DIR] [--listen HOST:PORT] [--name HOST] [--certificate FILE] [--http HOST:PORT]
 
   --folder       where its authority, its certificate and the owner's key lie; made at the first start (./dispatcher)
-  --listen       where devices call it, over TLS (127.0.0.1:8443; port 0: any that is free)
+  --listen       where devices call it, over TLS (127.0.0.1:8481; port 0: any that is free)
   --name         the name or address that devices call, as the certificate says it (the host of --listen)
   --certificate  a PEM file with a certificate of your own and its key, instead of one of the folder
   --http         where you see the devices and reach their APIs (127.0.0.1:8480); keep it on the loopback
@@ -33,8 +35,8 @@ def command(words: list[str]) -> int:
         return 0
     parser = Parser(prog="lintel dispatcher")
     parser.add_argument("--folder", type=Path, default=Path("dispatcher"))
-    parser.add_argument("--listen", default="127.0.0.1:8443")
-    parser.add_argument("--http", default="127.0.0.1:8480")
+    parser.add_argument("--listen", default=LISTEN)
+    parser.add_argument("--http", default=HTTP)
     parser.add_argument("--name")
     parser.add_argument("--certificate", type=Path)
     found = parser.parse_all(words)

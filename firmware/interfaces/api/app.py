@@ -42,6 +42,7 @@ from hal.errors import nearest
 ROOT = "/api/v1"
 POLICY = Policy(
     via="api",
+    remote=True,
     uploads=frozenset({("POST", UPLOAD.decode()), ("POST", CLIPS.decode())}),
     public={
         ("POST", "/api/v1/setup"): "makes the first administrator; refused as soon as there is one",

@@ -61,7 +61,7 @@ class Streams:
 
 
 async def pump(subscription: Subscription, caller: Caller, write: Callable[[str, str], Awaitable[None]]) -> None:
-    """Write notices as (id, JSON) until the subscription is closed or the account changes."""
+    """Write notices as (id, JSON) until the subscription is closed or the caller has to log in again."""
     lost = 0
     while True:
         try:
@@ -72,7 +72,7 @@ async def pump(subscription: Subscription, caller: Caller, write: Callable[[str,
             await write("", json.dumps({"topic": LOST, "lost": subscription.lost - lost}))
             lost = subscription.lost
         await write(notice.event.id, json.dumps(notice_body(notice, caller)))
-        if is_end(notice, caller):
+        if is_end(notice.event, caller):
             return
 
 

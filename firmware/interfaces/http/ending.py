@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Awaitable
 
 from firmware.core.actions import Caller
-from firmware.core.events import Notice
-from firmware.core.vocabulary.security import AccountChanged
+from firmware.core.events import Event
+from firmware.core.vocabulary.security import AccountChanged, AnonymousState
+from firmware.interfaces.http.credentials import ANONYMOUS
 
 
-def is_end(notice: Notice, caller: Caller) -> bool:
-    """Whether the caller's account changed, so that it has to log in again."""
-    return isinstance(notice.event, AccountChanged) and notice.event.name == caller.name
+def is_end(event: Event, caller: Caller) -> bool:
+    """Whether an answer without an end is over: the account changed, or nobody may watch without one any more."""
+    if isinstance(event, AccountChanged):
+        return event.name == caller.name
+    return isinstance(event, AnonymousState) and caller.name == ANONYMOUS and not event.viewing
 
 
 async def first_of(*jobs: Awaitable[None]) -> None:

@@ -129,6 +129,8 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             raise ValueError(f"the server sent {scope['type']!r}")
         face = face_of(self.faces, scope["path"])
+        if face is not None and "remote" in scope and not face.policy.remote:
+            face = None
         policy = face.policy if face is not None else Policy(via="http")
         outlet = Outlet(scope, send, hsts=self._hsts())
         try:

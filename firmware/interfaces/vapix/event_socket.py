@@ -22,7 +22,8 @@ from firmware.core.actions import Caller, Level
 from firmware.core.bus import Subscription
 from firmware.core.context import Core
 from firmware.core.errors import Exhausted, Forbidden, Invalid
-from firmware.core.vocabulary.security import AccountChanged
+from firmware.core.vocabulary.security import AccountChanged, AnonymousState
+from firmware.interfaces.http.ending import is_end
 from firmware.interfaces.topics.feed import MOST_FILTERS, Projection, content_filter, topic_filter
 from firmware.interfaces.topics.told import Told
 from firmware.interfaces.vapix.asked import Address, Asked, plain
@@ -89,7 +90,7 @@ class EventSocket:
         if len(self._open) >= MOST_STREAMS:
             raise Exhausted(STREAM, f"{MOST_STREAMS} clients listen already")
         socket = WebSocket(scope, receive, send)
-        with self._projection.subscribe(AccountChanged) as subscription:
+        with self._projection.subscribe(AccountChanged, AnonymousState) as subscription:
             self._open.add(subscription)
             try:
                 await socket.accept()
@@ -181,10 +182,8 @@ class _Listener:
                 notice = await self._subscription.get()
             except StopAsyncIteration:
                 return
-            if isinstance(notice.event, AccountChanged):
-                if notice.event.name == self._caller.name:
-                    return  # it has to log in again
-                continue
+            if is_end(notice.event, self._caller):
+                return  # it has to log in again
             for told in self._projection.told(notice):
                 if any(wanted(told) for wanted in self._wanted):
                     await self._send(notification(told))

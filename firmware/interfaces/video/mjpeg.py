@@ -12,7 +12,7 @@ from firmware.core.actions import Caller
 from firmware.core.context import Core
 from firmware.core.errors import Invalid, Unsupported
 from firmware.core.stream.wire import Cut
-from firmware.core.vocabulary.security import AccountChanged
+from firmware.core.vocabulary.security import AccountChanged, AnonymousState
 from firmware.interfaces.http.credentials import address_of
 from firmware.interfaces.http.ending import first_of, is_end
 from firmware.interfaces.http.protocol import STREAM, Takeover
@@ -91,9 +91,9 @@ class MjpegAnswer(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _until_other_rights(self) -> None:
-        with self._core.bus.subscribe(AccountChanged, retained=False) as changes:
+        with self._core.bus.subscribe(AccountChanged, AnonymousState, retained=False) as changes:
             async for notice in changes:
-                if is_end(notice, self._caller):
+                if is_end(notice.event, self._caller):
                     return
 
     async def _until_gone(self, receive: Receive) -> None:

@@ -72,7 +72,9 @@ class Film:
             with path.open("rb") as file:
                 self.header = read_header(file.read(LONGEST_HEADER))
                 length = os.fstat(file.fileno()).st_size - self.header.starts
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise DeviceError(path.name, f"cannot be shown: {error.strerror}") from error
+        except ValueError as error:
             raise DeviceError(path.name, f"cannot be shown: {error}") from error
         self.frames = length // (len(FRAME) + self.header.frame_bytes)
         if self.frames == 0:

@@ -11,6 +11,7 @@ import pytest
 
 from firmware.interfaces.cloud.asgi import exchange
 from firmware.interfaces.cloud.contract import RESPONSE_BYTES, Request, Response, body_of, text_of
+from firmware.interfaces.vapix.face import Vapix
 
 Play = Callable[..., None]
 ADMIN = ("admin", "choose-one")
@@ -45,6 +46,19 @@ def test_row_44_a_request_from_the_cloud_needs_the_log_in_of_an_account(play: Pl
         assert (answer.status, shown(answer)["serial"]) == (200, "0123456789AB")
         wrong = await logged_in(face, "GET", "/api/v1/device", auth=("admin", "wrong-password"))
         assert wrong.status == 401
+
+    play(main)
+
+
+@pytest.mark.parametrize("target", ["/axis-cgi/param.cgi?action=list", "/axis-cgi/apidiscovery.cgi"])
+def test_row_44_only_the_api_of_the_device_is_reached_from_the_cloud(play: Play, target: str) -> None:
+    async def main(face: Any) -> None:
+        await face.set_up()
+        face.guard.faces = (*face.guard.faces, Vapix(face.core).face())
+        answer = await ask(face, "GET", target)
+        assert (answer.status, shown(answer)["error"]["code"]) == (404, "not_found")
+        async with face.client(ADMIN) as client:
+            assert (await client.get(target)).status_code != 404
 
     play(main)
 

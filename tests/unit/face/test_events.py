@@ -205,6 +205,26 @@ def test_a_stream_ends_with_the_account_and_with_the_server(play: Play) -> None:
     play(main)
 
 
+def test_a_stream_of_somebody_who_has_not_logged_in_ends_when_that_is_not_allowed_any_more(play: Play) -> None:
+    async def main(face: Any) -> None:
+        await face.set_up()
+        async with face.client(ADMIN) as client:
+            await client.patch("/api/v1/params/accounts", json={"anonymous_viewing": True})
+            await settled(face)
+            stranger, socket = Listener(face, None), Listener(face, None, kind="websocket")
+            ours = Listener(face, ADMIN)
+            async with listening(stranger, socket, ours):
+                await client.patch("/api/v1/params/accounts", json={"digest_md5": True})
+                await settled(face)
+                assert (stranger.ended, socket.ended) == (False, False)
+                await client.patch("/api/v1/params/accounts", json={"anonymous_viewing": False})
+                await settled(face)
+                assert (stranger.ended, socket.ended, ours.ended) == (True, True, False)
+                assert stranger.sent[-1]["more_body"] is False
+
+    play(main)
+
+
 def test_row_44_a_websocket_asks_for_a_log_in_before_it_is_accepted(play: Play) -> None:
     async def main(face: Any) -> None:
         await face.set_up()

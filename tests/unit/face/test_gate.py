@@ -119,7 +119,7 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
         await face.account(*LEVELS[Level.VIEWER], "viewer")
         await face.account(*LEVELS[Level.OPERATOR], "operator")
         await face.account("eve", "e-secret", "viewer")
-        logs = LogsService(face.core, INFO)
+        logs = LogsService(face.core, INFO, face.certificates)
         await logs.start()
         face.core.params.declare(HttpSettings)
         face.bus.publish(UpgradeState(stage=UpgradeStage.IDLE, running="A", slots=(), rollback_ok=True))

@@ -84,7 +84,7 @@ def test_a_camera_is_unplugged_by_the_verb_for_all_peers() -> None:
         (["light", "of", "road"], Invalid, "did you mean 'off'"),
         (["light", "road", "on"], Invalid, "unknown state 'road'"),
         (["show", "scene", "road", "now"], Invalid, "write: show scene|FILE"),
-        (["show", "/nowhere/film.y4m"], DeviceError, "film.y4m: cannot be shown"),
+        (["show", "/nowhere/film.y4m"], DeviceError, "film.y4m: cannot be shown: No such file or directory"),
         (["covr", "road"], Invalid, "did you mean 'cover'"),
     ],
 )

@@ -140,3 +140,5 @@ def test_files_are_those_of_whoever_asks_wherever_the_board_process_stands(
     assert with_whole_paths(["heard", "--out", "x.wav", "mic1"]) == ["heard", "--out", str(tmp_path / "x.wav"), "mic1"]
     assert with_whole_paths(["hear", "tone:440"]) == ["hear", "tone:440"]
     assert with_whole_paths(["heard", "--out"]) == ["heard", "--out"]
+    assert with_whole_paths(["show", "film.y4m", "road"]) == ["show", str(tmp_path / "film.y4m"), "road"]
+    assert with_whole_paths(["show", "scene", "road"]) == ["show", "scene", "road"]
