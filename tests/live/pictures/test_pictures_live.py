@@ -184,6 +184,8 @@ def test_row_45_half_of_a_hundred_clients_stall_and_the_others_get_every_picture
             await asyncio.sleep(0.02)
         assert sorted(viewer.status for viewer in refused) == [200] * 16 + [503]
         (busy,) = [viewer for viewer in refused if viewer.status == 503]
+        while not busy.closed and b"}}" not in busy.head:
+            await asyncio.sleep(0.02)
         assert b"16 viewers look already from 127.0.0.9" in busy.head
         for viewer in (*viewers, *refused):
             if viewer.transport is not None:

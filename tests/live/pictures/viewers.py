@@ -42,7 +42,7 @@ class Viewer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
-        if not self.status:
+        if not self.status or self.status >= 400:  # a refusal is kept whole
             self.head += data
             if b"\r\n\r\n" not in self.head:
                 return
