@@ -17,6 +17,8 @@ NETWORK = {
     "ieee8021x_identity": "door-7",
     "cloud": "no",
 }
+# The way to the owner's dispatcher belongs to the cloud connection, which a restore keeps.
+CLOUD = ("url", "owner_key", "ca", "local", "proxy", "proxy_user", "proxy_password")
 CONTROL = ("control",)
 BOTH = ("control", "power")
 
@@ -229,7 +231,7 @@ async def test_a_restore_keeps_the_network_identity_and_nothing_else(bench: SimB
 async def test_what_a_restore_keeps_is_said_of_each_parameter(bench: SimBench) -> None:
     params = (await bench.api("GET", "/params")).json()["params"]
     kept = {f"{each['group']}.{each['name']}" for each in params if each["scope"] == "keep"}
-    assert kept == {f"network.{name}" for name in NETWORK}
+    assert kept == {f"network.{name}" for name in NETWORK} | {f"cloud.{name}" for name in CLOUD}
 
 
 async def test_a_factory_default_takes_everything_and_the_journal_begins_anew(bench: SimBench) -> None:
