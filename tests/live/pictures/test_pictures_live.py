@@ -122,7 +122,10 @@ def test_one_stream_survives_a_camera_that_is_unplugged_and_a_media_role_that_is
         viewer.transport.close()
 
     asyncio.run(main())
+    # Pictures come by their own stream: what media says of the camera may arrive a moment later.
+    until("the signal", lambda: signal(camera) == "running")
     answer = camera.api.get("/video/road/snapshot")
+    assert answer.status_code == 200, answer.text
     assert Image.open(io.BytesIO(answer.content)).size == (1280, 720)
 
 
