@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from firmware.cli import dispatcher, run
+from firmware.cli import dispatcher
 from firmware.cli.parser import address
+from firmware.cli.run import HTTPS, parse
 
 
 def test_a_device_and_a_dispatcher_on_one_machine_do_not_take_each_others_addresses() -> None:
     theirs = [address(dispatcher.LISTEN, "--listen"), address(dispatcher.HTTP, "--http")]
-    options = run.parse([])
-    ours = [options.http, run.HTTPS]
+    options = parse([])
+    ours = [options.http, HTTPS]
     assert len({*theirs, *ours}) == 4

@@ -54,7 +54,7 @@ def test_row_44_a_request_from_the_cloud_needs_the_log_in_of_an_account(play: Pl
 def test_row_44_only_the_api_of_the_device_is_reached_from_the_cloud(play: Play, target: str) -> None:
     async def main(face: Any) -> None:
         await face.set_up()
-        face.guard.faces = (*face.guard.faces, Vapix(face.core).face())
+        face.guard.faces = (*face.guard.faces, Vapix(face.core, face.views).face())
         answer = await ask(face, "GET", target)
         assert (answer.status, shown(answer)["error"]["code"]) == (404, "not_found")
         async with face.client(ADMIN) as client:
