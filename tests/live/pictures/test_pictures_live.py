@@ -115,8 +115,9 @@ def test_one_stream_survives_a_camera_that_is_unplugged_and_a_media_role_that_is
         await shows(viewer, no_signal)
         camera.ask("plug", "camera:road")
         await shows(viewer, live)
-        camera.kill("media")
-        await shows(viewer, no_signal)
+        # It may be back before anybody misses it: the same connection shows the pictures of another process.
+        old = camera.kill("media")
+        await asyncio.to_thread(camera.wait_ready, "media", old)
         await shows(viewer, live)
         assert viewer.transport is not None
         viewer.transport.close()

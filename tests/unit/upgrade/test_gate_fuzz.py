@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from firmware.core.confined.child import PROGRAM_TREE
 from firmware.upgrade import cms, gate, layout
 from firmware.upgrade.gate_child import Request, examine
 from firmware.upgrade.refusals import SENTENCES, Refusal, Why
@@ -108,7 +109,7 @@ def test_row_28_both_judges_come_to_the_same_manifest_or_the_gate_refuses(bench:
 
 
 def test_every_refusal_has_a_sentence_and_a_place_in_the_documentation() -> None:
-    text = (Path(gate.PROGRAM_TREE) / "docs" / "upgrade.md").read_text()
+    text = (PROGRAM_TREE / "docs" / "upgrade.md").read_text()
     assert set(SENTENCES) == set(Why)
     for why in Why:
         assert f"| `{why.value}` | {SENTENCES[why]} |" in text

@@ -365,7 +365,7 @@ def test_row_17_a_deletion_is_answered_when_it_is_kept_and_a_medium_that_refuses
 def test_deletions_that_cannot_be_read_end_a_staged_upgrade_and_refuse_the_next_with_their_code(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firmware.upgrade.service.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
+    monkeypatch.setattr("firmware.upgrade.gate.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
 
     async def idle(station: Station) -> None:
         spool, journal = station.device.root / "spool", station.device.root / "shared" / "revocations"
