@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import subprocess
+import gc
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -124,6 +125,7 @@ def test_d1_a_session_recorded_without_the_key_opens_neither_a_new_panel_nor_a_n
 
 def test_d2_thousands_of_commands_leave_the_interpreter_as_it_was() -> None:
     bus = secure_bus(baud=115200)
+    gc.collect()  # what other tests left behind holds references of its own
     before = sys.getrefcount(None)
     for n in range(1000):
         colour = 1 + n % 2
