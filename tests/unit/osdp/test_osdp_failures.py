@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import subprocess
-import gc
 import sys
 import tracemalloc
 from collections.abc import Callable
