@@ -153,3 +153,26 @@ def test_the_gate_leaves_no_process_and_no_open_file_behind(good: Path, workshop
     before = set(os.listdir("/proc/self/fd")), children()
     gate.approve(good, workshop.context())
     assert (set(os.listdir("/proc/self/fd")), children()) == before
+
+
+LOADS = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from firmware.upgrade import gate_child
+before = set(sys.modules)
+request = gate_child.Request.decode(sys.stdin.buffer.read())
+gate_child.examine(os.open(sys.argv[2], os.O_RDONLY), request)
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_the_check_of_a_good_bundle_loads_nothing_once_the_child_is_locked_in(good: Path, workshop: Workshop) -> None:
+    """Locked in, it is nobody, and the program may lie in a folder that only root may enter."""
+    ended = subprocess.run(
+        [sys.executable, "-I", "-c", LOADS, str(PROGRAM_TREE), str(good)],
+        input=gate._request(workshop.context()).encode(),
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert ended.stdout.decode().strip() == "[]"
