@@ -431,6 +431,7 @@ def network_services(
     *,
     web: bool,
     https: tuple[str, int] | None = None,
+    rtsp: tuple[str, int] | None = None,
     reach: Callable[[str], Connect] | None = None,
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
     """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
@@ -445,6 +446,7 @@ def network_services(
         from firmware.interfaces.cloud.service import CloudService
         from firmware.interfaces.controller import ControllerHttpService
         from firmware.interfaces.logs import LogsService
+        from firmware.interfaces.rtsp.service import RtspService
         from firmware.security import AccountsService
 
         places = () if reach is None else picture_places(parts.board, reach)
@@ -460,6 +462,8 @@ def network_services(
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
             services.append(ControllerHttpService(core))
+        if rtsp is not None:
+            services.append(RtspService(core, *rtsp))
         return (*services, api, CloudService(core, lambda: api.app))
 
     return make

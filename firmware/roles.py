@@ -162,6 +162,7 @@ DUTIES = (
         wants=_no_doors,
     ),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
+    Duty(name="rtsp", role="network", summary="events over RTSP"),
     Duty(name="cloud", role="network", summary="a connection to the owner's dispatcher"),
 )
 

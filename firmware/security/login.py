@@ -121,7 +121,7 @@ class Doorkeeper:
         right = hmac.compare_digest(expected.encode(), answer.response.encode())
         allowed = self.md5 or answer.algorithm is not Algorithm.MD5
         targets = (params.target, params.target.partition("?")[0]) if params.compatible else (params.target,)
-        here = answer.uri in targets and answer.realm == self._book.realm
+        here = answer.uri in (*targets, *params.also) and answer.realm == self._book.realm
         return right and secret is not None and allowed and here
 
     async def open_session(self, params: VerifyBasic) -> SessionOpened:

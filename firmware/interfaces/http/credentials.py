@@ -136,7 +136,7 @@ class Credentials:
 
     async def challenge(self, scope: Scope, policy: Policy, message: str, *, stale: bool = False) -> HttpRefusal:
         """The question for a name and password."""
-        params = ChallengeParams(stale=stale, compatible=policy.compatible)
+        params = ChallengeParams(stale=stale, compatible=policy.compatible, counted=policy.counted)
         challenges = await self.ask("accounts.challenge", params, Challenges)
         offers = [("www-authenticate", offer) for offer in challenges.digest]
         if password_allowed(scope):
@@ -205,6 +205,7 @@ class Credentials:
             via=via_of(scope, policy),
             page=page_of(scope),
             compatible=policy.compatible,
+            also=scope.get("also", ()),
         )
         return await self.ask("accounts.verify_digest", asked, Verdict)
 
