@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash lock clean
+.PHONY: run test lint unit bench fuzz crash lock messages clean
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -59,6 +59,10 @@ lock:
 		pyproject.toml -o requirements/base.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		requirements/fuzz.in -o requirements/fuzz.txt
+
+# Brings the catalogues of the web interface in step with its texts, and says what is to be translated.
+messages: $(READY)
+	$(BIN)/python tools/messages.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -218,9 +218,11 @@ class Child:
     def _network(self) -> Any:
         host, port = self._options.http
         options = self._options
+        bench = self._runtime.bench if options.hal == "sim" else None
         return network_services(
-            self._parts, host, port, web=options.web, https=options.https, rtsp=options.rtsp, reach=self._reach
-        )
+            self._parts, host, port, web=options.web, https=options.https, rtsp=options.rtsp, reach=self._reach,
+            bench=bench,
+        )  # fmt: skip
 
     def _reach(self, source: str) -> Connect:
         return partial(connect_unix, self._runtime.video(source))

@@ -132,9 +132,9 @@ class Doorkeeper:
         token, csrf = self.sessions.open(verdict.name, self._clock.now_ns())
         return SessionOpened(verdict=verdict, token=token, csrf=csrf)
 
-    def session(self, token: str) -> SessionView:
-        """Whose session it is."""
-        session = self.sessions.find(token, self._clock.now_ns())
+    def session(self, token: str, *, peek: bool = False) -> SessionView:
+        """Whose session it is; to peek does not keep it."""
+        session = self.sessions.find(token, self._clock.now_ns(), peek=peek)
         account = self._book.get(session.name) if session is not None else None
         if session is None or account is None:
             return SessionView()
