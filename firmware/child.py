@@ -217,7 +217,15 @@ class Child:
     def _network(self) -> Any:
         host, port = self._options.http
         options = self._options
-        return network_services(self._parts, host, port, web=options.web, https=options.https, reach=self._reach)
+        return network_services(
+            self._parts,
+            host,
+            port,
+            web=options.web,
+            https=options.https,
+            reach=self._reach,
+            discovery=options.found_at,
+        )
 
     def _reach(self, source: str) -> Connect:
         return partial(connect_unix, self._runtime.video(source))

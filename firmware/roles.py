@@ -150,6 +150,7 @@ DUTIES = (
         wants=_no_doors,
     ),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
+    Duty(name="discovery", role="network", summary="answers programs that look for devices"),
     Duty(name="cloud", role="network", summary="a connection to the owner's dispatcher"),
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from firmware.core.context import Core
 from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
+from firmware.interfaces.discovery.face import Description
 from firmware.interfaces.http.guard import Guard
 from firmware.interfaces.vapix.face import Vapix
 from firmware.interfaces.video.views import Views
@@ -33,5 +34,6 @@ def guarded(
     """Everything that is served over HTTP and HTTPS; `web` adds the pages, `local` lets tests reach this device."""
     seen = views or Views(core, ())  # a device without a camera has nothing to look at
     api = Api(core, web=web, spool=spool, clip_spool=clip_spool, views=views)
-    faces = (api.face(), Vapix(core, seen, spool=spool, clip_spool=clip_spool, local=local).face())
+    vapix = Vapix(core, seen, spool=spool, clip_spool=clip_spool, local=local)
+    faces = (api.face(), vapix.face(), Description(core).face())
     return Guard(faces, core, names, hsts)

@@ -17,6 +17,7 @@ from firmware.core.context import Core
 from firmware.core.errors import StationError, Unavailable
 from firmware.core.tls import Tls
 from firmware.core.vocabulary.certificates import CertificateChanged, HttpState
+from firmware.core.vocabulary.discovery import DiscoveryState
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.api.settings import Access, HttpSettings
 from firmware.interfaces.net.settings import TroubleshootingSettings
@@ -117,7 +118,7 @@ class ApiService:
             web=self._web,
             spool=spool,
             clip_spool=clips,
-            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
+            names=lambda: own | found_as(self._core) | frozenset(params.get(HttpSettings).host_names),
             views=views,
             hsts=lambda: params.get(HttpSettings).hsts,
             local=lambda: params.get(TroubleshootingSettings).local,
@@ -224,3 +225,8 @@ class ApiService:
                 warning=self._trouble or settings.warning(),
             )
         )
+
+
+def found_as(core: Core) -> frozenset[str]:
+    """The names under which multicast DNS says that this device is to be found."""
+    return frozenset(f"{state.host}.local" for state in core.bus.states(DiscoveryState) if state.host)
