@@ -268,6 +268,7 @@ def control_services(
         "shocks": lambda: sensing_services("shocks", core, hardware),
         "light": lambda: sensing_services("light", core, hardware),
         "day_night": lambda: sensing_services("day_night", core, hardware),
+        "input_lines": lambda: sensing_services("input_lines", core, hardware),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart, boot_facts(parts.boot)),),
