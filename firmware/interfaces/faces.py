@@ -10,6 +10,7 @@ from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.discovery.face import Description
 from firmware.interfaces.http.guard import Guard
+from firmware.interfaces.net.looking import Looking
 from firmware.interfaces.vapix.face import Vapix
 from firmware.interfaces.video.views import Views
 
@@ -33,7 +34,8 @@ def guarded(
 ) -> Guard:
     """Everything that is served over HTTP and HTTPS; `web` adds the pages, `local` lets tests reach this device."""
     seen = views or Views(core, ())  # a device without a camera has nothing to look at
-    api = Api(core, web=web, spool=spool, clip_spool=clip_spool, views=views)
-    vapix = Vapix(core, seen, spool=spool, clip_spool=clip_spool, local=local)
+    looking = Looking(core, local)  # one test at a time, whoever asks for it
+    api = Api(core, web=web, spool=spool, clip_spool=clip_spool, views=views, looking=looking)
+    vapix = Vapix(core, seen, spool=spool, clip_spool=clip_spool, looking=looking)
     faces = (api.face(), vapix.face(), Description(core).face())
     return Guard(faces, core, names, hsts)

@@ -77,6 +77,7 @@ class ApiService:
         self._context: ssl.SSLContext | None = None
         self._trouble = ""
         self._wanted: dict[str, Address] = {}
+        self._failed: dict[str, str] = {}
 
     @property
     def app(self) -> ASGIApp | None:
@@ -189,9 +190,12 @@ class ApiService:
         try:
             await self._server.listen(door, *address, self._secret if door is Door.HTTPS else None)
         except Unavailable as error:
-            log.error("%s", error)
+            if self._failed.get(door) != error.message:  # settings are followed again and again: it is said once
+                log.error("%s", error)
+            self._failed[door] = error.message
             self._trouble = self._trouble or error.message
             return
+        self._failed.pop(door, None)
         self._wanted[door] = address
 
     def _secret(self) -> ssl.SSLContext:

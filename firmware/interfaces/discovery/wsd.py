@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -102,11 +102,12 @@ class WsDiscovery:
         try:
             for after_s in (self._chance.uniform(0.0, LONGEST_WAIT_S), AGAIN_S):
                 await self._clock.sleep(after_s)
-                self._post.say(self._envelope("Hello", TO_ALL, "", f"<d:Hello>{self._self(self.scopes)}</d:Hello>"))
+                hello = f"<d:Hello>{self._self(self.types, self.scopes)}</d:Hello>"
+                self._post.say(self._envelope("Hello", TO_ALL, hello, types=self.types))
             await asyncio.Event().wait()
         finally:
             bye = f"<d:Bye>{self._endpoint()}</d:Bye>"
-            self._post.say(self._envelope("Bye", TO_ALL, "", bye))
+            self._post.say(self._envelope("Bye", TO_ALL, bye, types={}))
 
     def heard(self, data: bytes, source: Address) -> None:
         """Answer a Probe or Resolve that means us. Raises Invalid."""
@@ -136,31 +137,34 @@ class WsDiscovery:
         return endpoint is not None and endpoint.words("Address") == self._me
 
     def _answer(self, source: Address, message_id: str, kind: str, one: str) -> None:
-        """With all scopes, or where that is more than its sender may get, with the two that say what it is."""
-        make: Callable[[tuple[str, ...]], bytes] = lambda scopes: self._envelope(  # noqa: E731
-            kind, ANONYMOUS, message_id, f"<d:{kind}><d:{one}>{self._self(scopes)}</d:{one}></d:{kind}>"
-        )
-        self._post.answer(source, (make(self.scopes), make(self._brief)), self._chance.uniform(0.0, LONGEST_WAIT_S))
+        """With all that is known, or where that is more than its sender may get, with less: the address at least."""
+        first = dict(tuple(self.types.items())[:1])
+        candidates = [
+            self._envelope(kind, ANONYMOUS, f"<d:{kind}><d:{one}>{self._self(types, scopes)}</d:{one}></d:{kind}>",
+                           types=types, relates=message_id)
+            for types, scopes in ((self.types, self.scopes), (self.types, self._brief), (first, ()))
+        ]  # fmt: skip
+        self._post.answer(source, candidates, self._chance.uniform(0.0, LONGEST_WAIT_S))
 
     def _endpoint(self) -> str:
         return f"<a:EndpointReference><a:Address>{self._me}</a:Address></a:EndpointReference>"
 
-    def _self(self, scopes: tuple[str, ...]) -> str:
+    def _self(self, types: Mapping[QName, str], scopes: tuple[str, ...]) -> str:
+        listed = f"<d:Scopes>{' '.join(scopes)}</d:Scopes>" if scopes else ""
         return (
-            f"{self._endpoint()}<d:Types>{' '.join(self.types.values())}</d:Types>"
-            f"<d:Scopes>{' '.join(scopes)}</d:Scopes>"
+            f"{self._endpoint()}<d:Types>{' '.join(types.values())}</d:Types>{listed}"
             f"<d:XAddrs>{escape(self._address)}</d:XAddrs><d:MetadataVersion>1</d:MetadataVersion>"
         )
 
-    def _envelope(self, kind: str, to: str, relates: str, body: str) -> bytes:
+    def _envelope(self, kind: str, to: str, body: str, *, types: Mapping[QName, str], relates: str = "") -> bytes:
         self._number += 1
         message_id = uuid.UUID(int=self._chance.getrandbits(128), version=4)
         related = f"<a:RelatesTo>{escape(relates)}</a:RelatesTo>" if relates else ""
+        spaces = "".join(f' xmlns:{word.partition(":")[0]}="{space}"' for (space, _), word in types.items())
         return (
-            '<?xml version="1.0" encoding="UTF-8"?>'
-            f'<s:Envelope xmlns:s="{SOAP}" xmlns:a="{ADDRESSING}" xmlns:d="{DISCOVERY}" xmlns:dn="{NETWORK}" '
-            f'xmlns:tds="{DEVICE}"><s:Header><a:MessageID>urn:uuid:{message_id}</a:MessageID>'
-            f"{related}<a:To>{to}</a:To><a:Action>{DISCOVERY}/{kind}</a:Action>"
+            f'<s:Envelope xmlns:s="{SOAP}" xmlns:a="{ADDRESSING}" xmlns:d="{DISCOVERY}"{spaces}><s:Header>'
+            f"<a:MessageID>urn:uuid:{message_id}</a:MessageID>{related}<a:To>{to}</a:To>"
+            f"<a:Action>{DISCOVERY}/{kind}</a:Action>"
             f'<d:AppSequence InstanceId="{self._instance}" MessageNumber="{self._number}"/></s:Header>'
             f"<s:Body>{body}</s:Body></s:Envelope>"
         ).encode()

@@ -132,11 +132,15 @@ def test_resolve_answers_for_this_device_alone() -> None:
 
 
 def test_row_50_a_short_probe_gets_a_short_answer_and_a_shorter_one_none() -> None:
-    long, short = probe(padding=900), probe(padding=160)
-    (full,), (brief,) = answers(long), answers(short)
-    assert len(brief) < len(full)
+    long, shorter, short = probe(padding=900), probe(padding=130), probe(padding=70)
+    (full,), (brief,), (bare,) = answers(long), answers(shorter), answers(short)
+    assert "video_encoder" in full.decode()
     assert "video_encoder" not in brief.decode()
-    for asked, answer in ((long, full), (short, brief)):
+    assert "hardware" in brief.decode()
+    assert "hardware" not in bare.decode()
+    assert answers(probe(padding=0)) == []
+    for asked, answer in ((long, full), (shorter, brief), (short, bare)):
+        assert body_of(answer).children[0].words("XAddrs") == "http://192.168.0.90:8080/onvif/device_service"
         assert len(answer) + OVERHEAD_BYTES <= FACTOR * (len(asked) + OVERHEAD_BYTES)
 
 
