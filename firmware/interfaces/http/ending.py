@@ -38,8 +38,17 @@ async def first_of(*jobs: Awaitable[None]) -> None:
 
             for job in jobs:
                 group.create_task(run(job))
-    except* _Done:
-        pass
+    except BaseExceptionGroup as group:
+        failed = group.subgroup(lambda error: not isinstance(error, _Done | BaseExceptionGroup))
+        if failed is not None:
+            raise _first(failed) from None
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def until_gone(receive: Receive) -> None:

@@ -135,13 +135,21 @@ def owned(found: Mapping[int, str], proc: Path = PROC) -> dict[int, tuple[str, i
     sockets: dict[int, tuple[str, int]] = {}
     for pid, role in found.items():
         try:
-            links = [os.readlink(path) for path in (proc / str(pid) / "fd").iterdir()]
+            files = list((proc / str(pid) / "fd").iterdir())
         except OSError:
             continue  # gone meanwhile, or not ours to look into
-        for link in links:
+        for file in files:
+            link = _link(file)
             if link.startswith("socket:["):
                 sockets[int(link[8:-1])] = (role, pid)
     return sockets
+
+
+def _link(file: Path) -> str:
+    try:
+        return os.readlink(file)
+    except OSError:
+        return ""  # closed meanwhile, such as the one that listed them
 
 
 def clients(doors: HttpState | None) -> tuple[Client, ...]:
