@@ -85,6 +85,12 @@ def password_allowed(scope: Scope) -> bool:
     return scope["scheme"] in ("https", "wss") or from_here(address_of(scope))
 
 
+def session_of(scope: Scope) -> str:
+    """The session in which a request was let in, as facts call it; empty without one."""
+    visitor: Visitor | None = scope.get("visitor")
+    return visitor.session if visitor is not None else ""
+
+
 def cookie_of(scope: Scope) -> str:
     """The session's secret in the request's cookies; empty when there is none."""
     wanted = COOKIES[scope["scheme"]]
@@ -185,7 +191,7 @@ class Credentials:
             if not hmac.compare_digest(sent.encode(), session.csrf.encode()):
                 raise HttpRefusal(403, "forbidden", CSRF_HEADER, "is not the token of this session")
         caller = Caller(session.name, session.level, via_of(scope, policy), session.ptz)
-        return Visitor(caller=caller, scheme="session", address=address_of(scope))
+        return Visitor(caller=caller, scheme="session", address=address_of(scope), session=session.id)
 
     async def _basic(self, scope: Scope, text: str, policy: Policy) -> Verdict:
         found = basic_of(text)
