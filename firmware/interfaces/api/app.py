@@ -27,7 +27,7 @@ from firmware.interfaces.api.logs import Logs
 from firmware.interfaces.api.page import Page
 from firmware.interfaces.api.pictures import Pictures
 from firmware.interfaces.api.reading import Reading
-from firmware.interfaces.api.routes import Routes, Schemas, answer
+from firmware.interfaces.api.routes import Endpoint, Routes, Schemas, Straight, answer
 from firmware.interfaces.api.sessions import WebSessions
 from firmware.interfaces.api.upgrades import Upgrades
 from firmware.interfaces.api.upload import PATH as UPLOAD
@@ -78,6 +78,7 @@ class Api:
         self._spool = spool
         self._clip_spool = clip_spool
         self._views = views
+        self._straight: dict[tuple[str, str], Endpoint] = {}
         self.levels = self._add_api(core) | (self._add_page(core) if web else {})
         self.app.add_middleware(Faults, policy=POLICY)
         self.app.add_exception_handler(StationError, _station_error)
@@ -99,6 +100,7 @@ class Api:
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
         routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")
         self.app.router.routes.append(WebSocketRoute(PATH, self.events.socket))
+        self._straight |= routes.straight
         return routes.levels
 
     def face(self) -> Face:
@@ -107,7 +109,7 @@ class Api:
         return Face(
             name="api",
             prefixes=("/",),
-            app=self.app,
+            app=Straight(self.app, self._straight),
             policy=POLICY,
             levels=self.levels,
             sizes={path: spool.largest for path, spool in spools if spool is not None},
@@ -122,6 +124,7 @@ class Api:
     def _add_page(self, core: Core) -> dict[tuple[str, str], Level]:
         routes = Routes(self.app.router, self._schemas, "", described=False)
         Page(core).add_to(routes)
+        self._straight |= routes.straight
         return routes.levels
 
     async def _openapi(self, _: Request) -> Response:
