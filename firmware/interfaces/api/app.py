@@ -26,7 +26,7 @@ from firmware.interfaces.api.events import PATH, Events
 from firmware.interfaces.api.logs import Logs
 from firmware.interfaces.api.pictures import Pictures
 from firmware.interfaces.api.reading import Reading
-from firmware.interfaces.api.routes import Routes, Schemas, answer
+from firmware.interfaces.api.routes import Endpoint, Routes, Schemas, Straight, answer
 from firmware.interfaces.api.sessions import WebSessions
 from firmware.interfaces.api.troubleshooting import Troubleshooting
 from firmware.interfaces.api.upgrades import Upgrades
@@ -74,6 +74,7 @@ class Api:
         self._clip_spool = clip_spool
         self._views = views
         self._looking = looking or Looking(core, lambda: False)
+        self._straight: dict[tuple[str, str], Endpoint] = {}
         self.levels = self._add_api(core)
         self.app.add_middleware(Faults, policy=POLICY)
         self.app.add_exception_handler(StationError, _station_error)
@@ -96,6 +97,7 @@ class Api:
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
         routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")
         self.app.router.routes.append(WebSocketRoute(PATH, self.events.socket))
+        self._straight |= routes.straight
         return routes.levels
 
     def face(self, *, alone: bool = True) -> Face:
@@ -104,7 +106,7 @@ class Api:
         return Face(
             name="api",
             prefixes=("/",) if alone else ("/api",),
-            app=self.app,
+            app=Straight(self.app, self._straight),
             policy=POLICY,
             levels=self.levels,
             sizes={path: spool.largest for path, spool in spools if spool is not None},
