@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash lock clean
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short bench-kernel soak lock clean
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -34,6 +34,26 @@ fuzz: $(READY)
 crash: $(READY)
 	LINTEL_CRASH=200 $(BIN)/pytest --timeout 0 tests/live/test_crash.py tests/live/test_reset.py \
 		tests/live/test_upgrade_crash.py tests/unit/upgrade/test_model_checker.py $(ARGS)
+
+# The firmware on a kernel's simulated devices (docs/kernel_bench.md); no root, no KVM. The kernel is built once and kept.
+# What touches devices runs in real time, the behaviour tests in the guest's virtual time: no test's clock is pytest's.
+GUEST := $(BIN)/python tools/kernel-bench/run.py
+BEHAVE = $(GUEST) --virtual --timeout 3600 $(BIN)/pytest --timeout 0 --bench=kernel
+
+test-kernel: $(READY)
+	$(GUEST) $(BIN)/pytest --timeout 0 tests/guest
+	$(BEHAVE) $(or $(ARGS),tests/behaviour)
+
+kernel-short: $(READY)
+	$(GUEST) $(BIN)/pytest --timeout 0 tests/guest
+	$(BEHAVE) $(ARGS) tests/behaviour/test_door.py tests/behaviour/test_ports.py
+
+# Figures of one run in the guest, and what a thousand restarts of the firmware do to a relay.
+bench-kernel: $(READY)
+	$(GUEST) --timeout 1800 $(BIN)/python bench/kernel_bench.py $(ARGS)
+
+soak: $(READY)
+	$(GUEST) --virtual --timeout 14400 $(BIN)/python bench/kernel_soak.py $(ARGS)
 
 $(READY): requirements/dev.txt pyproject.toml tools/system-packages.sh
 	sh tools/system-packages.sh
