@@ -93,7 +93,7 @@ class KernelBench(BenchBase[GuestClock]):
         self.starts = 0
         self.was_set_up = False  # before this start
         self.lines: KernelLines
-        self._roles: Roles
+        self.roles: Roles
         self._telling: Telling
         self._listening: asyncio.Task[None] | None = None
 
@@ -141,11 +141,11 @@ class KernelBench(BenchBase[GuestClock]):
                     serial = self.world.uart(name)
                     assert isinstance(serial, KernelSerial)
                     serial.begin(Path(bus.device))
-            self._roles = Roles(self._device, self.clock)
+            self.roles = Roles(self._device, self.clock)
             try:
                 yield
             finally:
-                await self._roles.close()
+                await self.roles.close()
         finally:
             for close in reversed(closers):
                 close()
@@ -156,7 +156,7 @@ class KernelBench(BenchBase[GuestClock]):
         """Start the roles on the world as it is."""
         self._events.clear()
         for role in ROLES:
-            await self._roles.start(role)
+            await self.roles.start(role)
         base = f"http://127.0.0.1:{self._device.port}"
         self._http = httpx.AsyncClient(base_url=f"{base}/api/v1", auth=(USER, PASSWORD), timeout=60)
         made = await self._http.post("/setup", json={"name": USER, "password": PASSWORD})
@@ -168,15 +168,24 @@ class KernelBench(BenchBase[GuestClock]):
 
     async def stop(self) -> None:
         """End the roles in order; the world stays."""
+        await self._hang_up()
+        for role in reversed(ROLES):
+            if role in self.roles.processes:
+                await self.roles.stop(role)
+
+    async def _hang_up(self) -> None:
+        """Hear the rest of what the device tells, and nothing more."""
         if self._listening is not None:
-            await asyncio.sleep(TELL_S)  # noqa: TID251
+            await self.clock.sleep(TELL_S)
             self._listening.cancel()
             await asyncio.wait((self._listening,))
             self._listening = None
             await self._http.aclose()
-        for role in reversed(ROLES):
-            if role in self._roles.processes:
-                await self._roles.stop(role)
+
+    async def leave_control_alone(self) -> None:
+        """End every other role, and with it the API and its events."""
+        await self._hang_up()
+        await self.roles.stop("network")
 
     async def restart(self) -> None:
         """Stop and start the firmware."""
@@ -188,7 +197,7 @@ class KernelBench(BenchBase[GuestClock]):
         """Restart the whole device when the firmware asks for it."""
         while True:
             await self.clock.sleep(0.05)
-            if self._roles.restart_asked():
+            if self.roles.restart_asked():
                 await self.restart()
 
     async def restarted(self, starts: int, within_s: float = 30.0) -> None:
@@ -196,8 +205,8 @@ class KernelBench(BenchBase[GuestClock]):
         await self.until(lambda: self.starts > starts, within_s)
 
     def _check_alive(self) -> None:
-        for role, process in self._roles.processes.items():
-            assert process.returncode is None, f"{role} ended with {process.returncode}:\n{self._roles.log()}"
+        for role, process in self.roles.processes.items():
+            assert process.returncode is None, f"{role} ended with {process.returncode}:\n{self.roles.log()}"
 
     # its own account of itself
 

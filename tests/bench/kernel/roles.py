@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -22,6 +23,13 @@ from hal.clock import Clock
 RUNTIME = Path("/run/lintel")
 ASKED = RUNTIME / "restart-asked"
 PATIENCE_S = 60.0
+UNITS = CHECKOUT / "systemd"
+
+
+def watchdog_s(role: str) -> float:
+    """How long systemd waits for a role's beat: WatchdogSec of its unit; 0 where it does not watch."""
+    found = re.search(r"^WatchdogSec=(\d+)s$", (UNITS / f"lintel-{role}.service").read_text(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class Roles:
         self._clock = clock
         self.processes: dict[str, asyncio.subprocess.Process] = {}
         self.said: dict[str, dict[str, str]] = {}
+        self.fed_ns: dict[str, int] = {}  # when a role fed its watchdog last
         RUNTIME.mkdir(exist_ok=True)
         for left in RUNTIME.iterdir():
             left.unlink()
@@ -57,6 +66,9 @@ class Roles:
 
     def _noticed(self) -> None:
         fields = parse(self._notices.recv(65536))
+        if fields == {"WATCHDOG": "1"}:
+            self.fed_ns["control"] = self._clock.now_ns()  # the only role that is watched
+            return
         self.said.setdefault(fields.get("LINTEL_ROLE", ""), {}).update(fields)
 
     def pid(self, role: str) -> int:
@@ -71,6 +83,7 @@ class Roles:
             "LINTEL_PARENT": str(os.getpid()),
             "NOTIFY_SOCKET": str(RUNTIME / "notify"),
             "PYTHONPATH": str(CHECKOUT),
+            "WATCHDOG_USEC": str(round(watchdog_s(role) * 1e6)),
         }
         with self._device.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
@@ -101,6 +114,10 @@ class Roles:
         if process.returncode is None:
             process.send_signal(number)
         await asyncio.wait_for(process.wait(), PATIENCE_S)
+
+    def starved(self, role: str) -> bool:
+        """Whether systemd would end a role now, because it has not fed its watchdog."""
+        return self._clock.now_ns() - self.fed_ns[role] > watchdog_s(role) * 1e9
 
     def restart_asked(self) -> bool:
         """Whether the firmware has asked for a restart of the machine since the last time."""
