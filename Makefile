@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short bench-kernel soak lock clean
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short bench-kernel soak lock messages clean
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -26,9 +26,17 @@ unit: $(READY)
 bench: $(READY)
 	$(BIN)/python bench/run.py $(ARGS)
 
-# The property tests again, with two hundred times the effort.
-fuzz: $(READY)
-	LINTEL_FUZZ=200 $(BIN)/pytest --timeout 0 tests/unit $(ARGS)
+# Every reader of outside data, SECONDS or INPUTS each; then the property tests with two hundred times the effort.
+SECONDS ?= 600
+INPUTS  ?= 10000000
+fuzz: $(READY) $(VENV)/.atheris
+	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS) --inputs $(INPUTS) $(TARGETS)
+
+# Guides the inputs by coverage. It is not made for every machine; without it inputs are changed at random.
+$(VENV)/.atheris: $(READY) requirements/fuzz.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/fuzz.txt || \
+		echo 'atheris does not install here: inputs are changed at random'
+	touch $@
 
 # Kills and restarts of the whole simulated device, many times.
 crash: $(READY)
@@ -40,10 +48,15 @@ crash: $(READY)
 GUEST := $(BIN)/python tools/kernel-bench/run.py
 VIRTUAL = $(GUEST) --virtual --timeout 3600 $(BIN)/pytest --timeout 0 --bench=kernel
 
+# The guest forgets what it compiles: it is compiled before.
+COMPILED = $(BIN)/python -m compileall -q hal firmware boards tests/bench
+
 test-kernel: $(READY)
+	$(COMPILED)
 	$(VIRTUAL) $(or $(ARGS),tests/guest tests/behaviour)
 
 kernel-short: $(READY)
+	$(COMPILED)
 	$(VIRTUAL) $(ARGS) tests/guest @tests/behaviour/kernel_core.txt
 
 # Figures of one run: in real time what the guest's kernel and we cost, in virtual time what becomes of relays.
@@ -70,6 +83,12 @@ lock:
 		--extra dev --extra lgpio pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		pyproject.toml -o requirements/base.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		requirements/fuzz.in -o requirements/fuzz.txt
+
+# Brings the catalogues of the web interface in step with its texts, and says what is to be translated.
+messages: $(READY)
+	$(BIN)/python tools/messages.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -285,6 +285,7 @@ def control_services(
         "shocks": lambda: sensing_services("shocks", core, hardware),
         "light": lambda: sensing_services("light", core, hardware),
         "day_night": lambda: sensing_services("day_night", core, hardware),
+        "input_lines": lambda: sensing_services("input_lines", core, hardware),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart, boot_facts(parts.boot)),),
@@ -448,11 +449,14 @@ def network_services(
     *,
     web: bool,
     https: tuple[str, int] | None = None,
+    rtsp: tuple[str, int] | None = None,
     reach: Callable[[str], Connect] | None = None,
+    bench: Path | None = None,
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
     """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
 
-    `reach` answers how to get at the pictures of a source; without it there are none.
+    `reach` answers how to get at the pictures of a source; without it there are none. `bench` is the socket of a
+    simulated world, for the device image.
     """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
@@ -462,6 +466,7 @@ def network_services(
         from firmware.interfaces.cloud.service import CloudService
         from firmware.interfaces.controller import ControllerHttpService
         from firmware.interfaces.logs import LogsService
+        from firmware.interfaces.rtsp.service import RtspService
         from firmware.security import AccountsService
 
         places = () if reach is None else picture_places(parts.board, reach)
@@ -470,13 +475,15 @@ def network_services(
         state = parts.state
         api = ApiService(
             core, host, port, web=web, https=https, tls=certificates,
-            spool=state.spool, clip_spool=state.clip_spool, places=places,
+            spool=state.spool, clip_spool=state.clip_spool, places=places, bench=bench,
         )  # fmt: skip
         services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
             services.append(ControllerHttpService(core))
+        if rtsp is not None:
+            services.append(RtspService(core, *rtsp))
         return (*services, api, CloudService(core, lambda: api.app))
 
     return make

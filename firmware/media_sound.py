@@ -26,7 +26,7 @@ def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
     """The cards of the board, then every service that plays or listens, in the order of their start."""
     sound = Sound(*audio_facts(parts.board))
     return {
-        "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires, parts.clock)),),
+        "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires)),),
         "clips": lambda: (ClipsService(core, sound, parts.state.clip_spool),),
         "speaker_test": lambda: (SpeakerTestService(core, sound),),
         "locate": lambda: (LocateService(core, sound),),
@@ -53,6 +53,7 @@ def audio_facts(board: Board) -> tuple[tuple[OutputFacts, ...], tuple[InputFacts
                 gain_range_db=limits,
                 input_types=tuple(map(InputType, node.input_types)),
                 power_types=tuple(map(PowerType, node.power_types)),
+                has_switch=node.disable is not None,
             )
         )
     return tuple(outputs), tuple(inputs)

@@ -13,7 +13,7 @@ ROLES = ("control", "media", "network")
 class RunOptions:
     """Board, hardware, state directory, addresses, and which roles this process is to run.
 
-    `https` is None when HTTPS is off; `https_asked` when the address was named, not just the default.
+    `https` is None when HTTPS is off; `https_asked` when the address was named, not just the default. `rtsp` likewise.
     """
 
     board: str
@@ -24,11 +24,14 @@ class RunOptions:
     role: str | None
     web: bool
     https_asked: bool = False
+    rtsp: tuple[str, int] | None = None
+    rtsp_asked: bool = False
 
     def words(self, role: str) -> list[str]:
         """The command line that starts one role with these options."""
         words = ["run", "--board", self.board, "--hal", self.hal, "--state", str(self.state)]
-        words += ["--http", shown(self.http), "--https", shown(self.https) if self.https else OFF, "--role", role]
+        words += ["--http", shown(self.http), "--https", shown(self.https) if self.https else OFF]
+        words += ["--rtsp", shown(self.rtsp) if self.rtsp else OFF, "--role", role]
         return words if self.web else [*words, "--no-web"]
 
 

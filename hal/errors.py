@@ -18,6 +18,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
+# Nothing valid is longer, and comparing costs more than in proportion to the length.
+LONGEST_WORD = 100
+
 
 class HalError(Exception):
     """Anything the HAL raises; `where` names the node, wire or place in a file."""
@@ -84,7 +87,7 @@ def error_of(data: Mapping[str, object]) -> HalError:
 def nearest(word: str, valid: Iterable[str]) -> str:
     """A suggestion to append to an error about `word`: the nearest valid name, or all when few."""
     names = sorted(valid)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word[:LONGEST_WORD], names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
     if 0 < len(names) <= 12:

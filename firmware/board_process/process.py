@@ -49,7 +49,7 @@ def run_board(options: RunOptions) -> int:
         with locked(state.root):
             pass
     check_free("--http", options.http)
-    options = with_https(options)
+    options = with_free(options)
     state.prepare()
     with locked(state.root), runtime_of(state) as runtime:
         if options.hal == "sim":
@@ -66,20 +66,28 @@ def run_board(options: RunOptions) -> int:
             raise first_of(known) from None
 
 
-def with_https(options: RunOptions) -> RunOptions:
-    """The options as they can be had: a default address of HTTPS that somebody else uses is no reason not to start.
+def with_free(options: RunOptions) -> RunOptions:
+    """The options as they can be had: a default address of HTTPS or RTSP that somebody else uses is no reason not to
+    start.
 
     Raises Invalid, Busy for one that was asked for.
     """
-    if options.https is None:
-        return options
+    https = free_or_none("--https", options.https, asked=options.https_asked)
+    rtsp = free_or_none("--rtsp", options.rtsp, asked=options.rtsp_asked)
+    return replace(options, https=https, rtsp=rtsp)
+
+
+def free_or_none(option: str, address: tuple[str, int] | None, *, asked: bool) -> tuple[str, int] | None:
+    """The address where nobody listens there, None where somebody does. Raises Invalid, Busy for one asked for."""
+    if address is None:
+        return None
     try:
-        check_free("--https", options.https)
+        check_free(option, address)
     except Busy:
-        if options.https_asked:
+        if asked:
             raise
-        return replace(options, https=None)
-    return options
+        return None
+    return address
 
 
 def check_free(option: str, address: tuple[str, int]) -> None:
@@ -251,6 +259,10 @@ def greeting(options: RunOptions, board: Board, said: Mapping[str, str]) -> str:
         lines.append(f"  HTTPS    https://{said['HTTPS']}  (certificate SHA-256 {said['FINGERPRINT'][:16]}...)")
     elif options.https is None and not options.https_asked:
         lines.append("  HTTPS    off: its address is in use by another program; another with --https HOST:PORT")
+    if said.get("RTSP"):
+        lines.append(f"  events   rtsp://{said['RTSP']}/axis-media/media.amp?event=on")
+    elif options.rtsp is None and not options.rtsp_asked:
+        lines.append("  RTSP     off: its address is in use by another program; another with --rtsp HOST:PORT")
     if said.get("SETUP") == "needed":
         lines += set_up_lines(said)
     if options.hal == "sim":

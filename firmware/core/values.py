@@ -70,9 +70,9 @@ def explain(error: ValidationError, cls: type[Any], where: str) -> Invalid:
     """
     complaints = error.errors()
     first = next((each for each in complaints if each["type"] in UNKNOWN), complaints[0])
-    place = ".".join([where, *(str(part) for part in first["loc"])])
+    place = ".".join([where, *(short(str(part)) for part in first["loc"])])
     if first["type"] in UNKNOWN:
-        name = str(first["loc"][-1])
+        name = short(str(first["loc"][-1]))
         siblings = names_of(cls) if len(first["loc"]) == 1 else ()
         return Invalid(place, f"unknown name {name!r}{nearest(name, siblings)}")
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
@@ -98,5 +98,9 @@ def hidden_in(cls: type[Any]) -> frozenset[str]:
 
 def shown(value: object) -> str:
     """A value as an error repeats it."""
-    text = repr(value)
+    return short(repr(value))
+
+
+def short(text: str) -> str:
+    """Outside text as an error repeats it."""
     return text if len(text) <= 60 else text[:57] + "..."

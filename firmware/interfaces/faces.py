@@ -11,6 +11,7 @@ from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.http.guard import Guard
 from firmware.interfaces.vapix.face import Vapix
 from firmware.interfaces.video.views import Views
+from firmware.interfaces.web.web import Web
 
 
 def host_names() -> frozenset[str]:
@@ -22,7 +23,7 @@ def host_names() -> frozenset[str]:
 def guarded(
     core: Core,
     *,
-    web: bool,
+    web: Web | None,
     spool: Spool | None = None,
     clip_spool: Spool | None = None,
     views: Views | None = None,
@@ -30,8 +31,13 @@ def guarded(
     hsts: Callable[[], bool] = lambda: False,
     local: Callable[[], bool] = lambda: False,
 ) -> Guard:
-    """Everything that is served over HTTP and HTTPS; `web` adds the pages, `local` lets tests reach this device."""
+    """Everything that is served over HTTP and HTTPS; `web` are the pages, `local` lets tests reach this device."""
     seen = views or Views(core, ())  # a device without a camera has nothing to look at
-    api = Api(core, web=web, spool=spool, clip_spool=clip_spool, views=views)
-    faces = (api.face(), Vapix(core, seen, spool=spool, clip_spool=clip_spool, local=local).face())
+    api = Api(core, spool=spool, clip_spool=clip_spool, views=views)
+    pages = () if web is None else (web.face(),)
+    faces = (
+        api.face(alone=web is None),
+        *pages,
+        Vapix(core, seen, spool=spool, clip_spool=clip_spool, local=local).face(),
+    )
     return Guard(faces, core, names, hsts)

@@ -121,7 +121,7 @@ class Doorkeeper:
         right = hmac.compare_digest(expected.encode(), answer.response.encode())
         allowed = self.md5 or answer.algorithm is not Algorithm.MD5
         targets = (params.target, params.target.partition("?")[0]) if params.compatible else (params.target,)
-        here = answer.uri in targets and answer.realm == self._book.realm
+        here = answer.uri in (*targets, *params.also) and answer.realm == self._book.realm
         return right and secret is not None and allowed and here
 
     async def open_session(self, params: VerifyBasic) -> SessionOpened:
@@ -132,9 +132,9 @@ class Doorkeeper:
         token, csrf = self.sessions.open(verdict.name, self._clock.now_ns())
         return SessionOpened(verdict=verdict, token=token, csrf=csrf)
 
-    def session(self, token: str) -> SessionView:
-        """Whose session it is."""
-        session = self.sessions.find(token, self._clock.now_ns())
+    def session(self, token: str, *, peek: bool = False) -> SessionView:
+        """Whose session it is; to peek does not keep it."""
+        session = self.sessions.find(token, self._clock.now_ns(), peek=peek)
         account = self._book.get(session.name) if session is not None else None
         if session is None or account is None:
             return SessionView()

@@ -46,8 +46,8 @@ class Sessions:
             self._open.popitem(last=False)
         return token, csrf
 
-    def find(self, token: str, now_ns: int) -> Session | None:
-        """The session of a secret, used now; None when there is none or its time is over."""
+    def find(self, token: str, now_ns: int, *, peek: bool = False) -> Session | None:
+        """The session of a secret, used now unless only peeked at; None when there is none or its time is over."""
         tag = _tag(token)
         session = self._open.get(tag)
         if session is None:
@@ -55,6 +55,8 @@ class Sessions:
         if now_ns - session.seen_ns > IDLE_S * 1e9 or now_ns - session.born_ns > LONGEST_S * 1e9:
             del self._open[tag]
             return None
+        if peek:
+            return session
         session.seen_ns = now_ns
         self._open.move_to_end(tag)
         return session

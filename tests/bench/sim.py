@@ -27,6 +27,7 @@ from firmware.core.link.channel import Connect
 from firmware.core.service import Service
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
+from firmware.interfaces.web.web import Web
 from firmware.paths import RuntimeDir, StateDir
 from firmware.upgrade.boot_sim import sim_boot
 from hal.board import load_board
@@ -178,7 +179,7 @@ class SimBench(BenchBase[VirtualClock]):
         views = Views(self._network.core, picture_places(self._board, self.media.reach))
         watching = self._group.create_task(views.run(), name="views")
         self._stack.callback(watching.cancel)
-        app = guarded(self._network.core, web=True, views=views)
+        app = guarded(self._network.core, web=Web(self._network.core), views=views)
         self._transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40000))
         self._http = await self._stack.enter_async_context(
             httpx.AsyncClient(

@@ -13,15 +13,14 @@ import resource
 import struct
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from firmware.sound_files.child import CPU_PER_S, LOOKING_S, MEMORY, examine
 from firmware.sound_files.decode import MOST_BYTES
 from hal.clock import SystemClock
+from tests.fuzz.mutate import BYTE_CHANGES, changed
 
 CORPUS = Path(__file__).parent / "corpus" / "clips"
-_INTERESTING = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _LONGEST = 64 * 1024
 
 
@@ -33,54 +32,11 @@ def corpus() -> list[bytes]:
 def one(seed: int, number: int, good: list[bytes]) -> bytes:
     """The input of that number: always the same."""
     draw = random.Random(f"{seed}/{number}")
-    data = bytearray(draw.choice(good))
-    # Most changes go where the headers are.
-    for _ in range(draw.choice((1, 1, 2, 3, 5, 9))):
-        if not data:
-            break
-        reach = len(data) if draw.random() < 0.4 else min(len(data), 80)
-        _CHANGES[draw.randrange(len(_CHANGES))](draw, data, draw.randrange(reach), good)
+    data = changed(draw, good, BYTE_CHANGES)
     if data[:4] == b"OggS" and draw.random() < 0.8:
         _checksums(data)
     return bytes(data[:_LONGEST])
 
-
-Change = Callable[[random.Random, bytearray, int, list[bytes]], None]
-
-
-def _flip(draw: random.Random, data: bytearray, at: int, _: list[bytes]) -> None:
-    data[at] ^= 1 << draw.randrange(8)
-
-
-def _byte(draw: random.Random, data: bytearray, at: int, _: list[bytes]) -> None:
-    data[at] = draw.randrange(256)
-
-
-def _number(draw: random.Random, data: bytearray, at: int, _: list[bytes]) -> None:
-    value, size = draw.choice(_INTERESTING), draw.choice((1, 2, 4))
-    form = {1: "B", 2: "H", 4: "I"}[size]
-    data[at : at + size] = struct.pack(draw.choice("<>") + form, value & (1 << 8 * size) - 1)
-
-
-def _cut(draw: random.Random, data: bytearray, at: int, _: list[bytes]) -> None:
-    del data[at : at + draw.choice((1, 2, 4, 16, 100, 5000))]
-
-
-def _more(draw: random.Random, data: bytearray, at: int, _: list[bytes]) -> None:
-    data[at:at] = draw.randbytes(draw.choice((1, 2, 4, 16, 300)))
-
-
-def _again(draw: random.Random, data: bytearray, at: int, _: list[bytes]) -> None:
-    data[at:at] = data[at : at + draw.choice((4, 64, 2000))] * draw.choice((1, 2, 8))
-
-
-def _other(draw: random.Random, data: bytearray, at: int, good: list[bytes]) -> None:
-    other = draw.choice(good)
-    start = draw.randrange(len(other))
-    data[at:] = other[start:]
-
-
-_CHANGES: tuple[Change, ...] = (_flip, _byte, _byte, _number, _number, _cut, _more, _again, _other)
 
 _TABLE = []
 for _index in range(256):

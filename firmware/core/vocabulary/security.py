@@ -194,8 +194,8 @@ class VerifyBasic:
 class VerifyDigest:
     """The fields of a Digest header as received, with the request they came on (RFC 7616).
 
-    `target` is the request target as sent: path and query, still encoded; `page` the path. `compatible` takes what
-    older clients send: no `qop`, a `uri` without the query.
+    `target` is the request target as sent: path and query, still encoded; `page` the path; `also` what else a client
+    may call the same thing. `compatible` takes what older clients send: no `qop`, a `uri` without the query.
     """
 
     method: str
@@ -205,6 +205,7 @@ class VerifyDigest:
     via: str
     page: str = ""
     compatible: bool = False
+    also: tuple[str, ...] = ()
 
 
 class Login(StrEnum):
@@ -229,10 +230,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChallengeParams:
-    """What a Digest challenge says besides its nonce; `compatible`: MD5 alone, because older clients know no other."""
+    """What a Digest challenge says besides its nonce; `compatible`: MD5 alone, because older clients know no other.
+
+    Without `counted` it asks for no count (no `qop`), in the words of RFC 2069: clients of RTSP know nothing else.
+    """
 
     stale: bool = False
     compatible: bool = False
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,9 +250,10 @@ class Challenges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionToken:
-    """The secret of a session, as its cookie carries it."""
+    """The secret of a session, as its cookie carries it; to `peek` at it is no use of it, which would keep it."""
 
     token: str = field(repr=False)
+    peek: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

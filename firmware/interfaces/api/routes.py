@@ -21,6 +21,7 @@ from firmware.core.actions import Caller, Level
 from firmware.core.errors import Forbidden, Invalid
 from firmware.core.values import decode, encode
 from firmware.interfaces.api.shapes import ErrorBody
+from firmware.interfaces.http.body import read_json
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -40,16 +41,12 @@ async def json_of(request: Request) -> object:
     """The body as JSON. Raises Invalid with the place."""
     body = await request.body()
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        return read_json(body)
     except json.JSONDecodeError as error:
         what = "is empty" if not body.strip() else f"is not JSON: {error.msg.lower()}"
         raise Invalid("body", f"{what} (line {error.lineno}, column {error.colno})") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Invalid("body", f"is not usable JSON: {error}") from None
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is no number")
 
 
 async def object_of(request: Request) -> dict[str, Any]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from firmware.interfaces.http.server import Door, Server
     from firmware.interfaces.video.place import Place
     from firmware.interfaces.video.views import Views
+    from firmware.interfaces.web.web import Web
 
 Address = tuple[str, int]
 
@@ -35,7 +36,7 @@ log = logging.getLogger("lintel.http")
 
 
 class ApiService:
-    """Listens on `host`:`port` (0: any free one) and, with `tls`, for HTTPS on `https`; `web` adds the status page."""
+    """Listens on `host`:`port` (0: any free one) and, with `tls`, for HTTPS on `https`; `web` adds the pages."""
 
     name: ClassVar[str] = "api"
     vital: ClassVar[bool] = False
@@ -55,16 +56,19 @@ class ApiService:
         spool: Path | None = None,
         clip_spool: Path | None = None,
         places: Sequence[Place] = (),
+        bench: Path | None = None,
     ) -> None:
         """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken.
 
-        `places` are the picture sources.
+        `places` are the picture sources; `bench` is the socket of the simulated world, on a simulated device.
         """
         self._core = core
         self._http = (host, port)
         self._https = https if tls is not None else None
         self._tls = tls
-        self._web = web
+        self._with_web = web
+        self._bench = bench
+        self._web: Web | None = None
         self._deadlines = deadlines
         self._limits = limits
         self._spool = spool
@@ -112,6 +116,7 @@ class ApiService:
             if each is not None:
                 await each.clear()
         views = self._views = Views(self._core, self._places) if self._places else None
+        self._web = self._pages() if self._with_web else None
         guard = guarded(
             self._core,
             web=self._web,
@@ -145,6 +150,8 @@ class ApiService:
         async with asyncio.TaskGroup() as group:
             if self._views is not None:
                 group.create_task(self._views.run(), name="views")
+            if self._web is not None:
+                group.create_task(self._web.run(), name="web")
             group.create_task(self._server.serve(), name="http")
             with self._core.bus.subscribe(ParamsChanged, CertificateChanged) as changes:
                 await self._obey()  # what changed before somebody listened
@@ -159,6 +166,12 @@ class ApiService:
             await self._server.close()
             self._server = None
         self._core.bus.forget(HttpState)
+
+    def _pages(self) -> Web:
+        from firmware.interfaces.web.bench import Bench
+        from firmware.interfaces.web.web import Web
+
+        return Web(self._core, bench=None if self._bench is None else Bench(self._bench, self._core.clock))
 
     async def _obey(self) -> None:
         """Open, move and shut doors as the settings say; what cannot be had is said, and the former stays."""

@@ -12,7 +12,6 @@ import math
 from base64 import b64decode
 from binascii import Error as NotBase64
 from functools import lru_cache
-from http.cookies import CookieError, SimpleCookie
 from typing import TypeVar
 
 from starlette.datastructures import Headers
@@ -88,14 +87,14 @@ def password_allowed(scope: Scope) -> bool:
 
 def cookie_of(scope: Scope) -> str:
     """The session's secret in the request's cookies; empty when there is none."""
-    jar: SimpleCookie = SimpleCookie()
-    for value in Headers(scope=scope).getlist("cookie"):
-        try:
-            jar.load(value)
-        except CookieError:
-            return ""
-    found = jar.get(COOKIES[scope["scheme"]])
-    return found.value if found is not None else ""
+    wanted = COOKIES[scope["scheme"]]
+    # Not by http.cookies: unquoting a long value takes it seconds (CVE-2024-7592), and ours is never quoted.
+    for header in Headers(scope=scope).getlist("cookie"):
+        for pair in header.split(";"):
+            name, _, value = pair.partition("=")
+            if name.strip() == wanted:
+                return value.strip()
+    return ""
 
 
 def basic_of(text: str) -> tuple[str, str] | None:
@@ -137,7 +136,7 @@ class Credentials:
 
     async def challenge(self, scope: Scope, policy: Policy, message: str, *, stale: bool = False) -> HttpRefusal:
         """The question for a name and password."""
-        params = ChallengeParams(stale=stale, compatible=policy.compatible)
+        params = ChallengeParams(stale=stale, compatible=policy.compatible, counted=policy.counted)
         challenges = await self.ask("accounts.challenge", params, Challenges)
         offers = [("www-authenticate", offer) for offer in challenges.digest]
         if password_allowed(scope):
@@ -206,6 +205,7 @@ class Credentials:
             via=via_of(scope, policy),
             page=page_of(scope),
             compatible=policy.compatible,
+            also=scope.get("also", ()),
         )
         return await self.ask("accounts.verify_digest", asked, Verdict)
 

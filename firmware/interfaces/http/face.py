@@ -25,10 +25,11 @@ class Policy:
     """How one face lets people in.
 
     `via` is the interface as logs name it. `compatible`: what older clients need of Digest (MD5 alone, no `qop`, `uri`
-    without query). `json_only`: what changes something is JSON, so that no form of another site can send it; `uploads`
-    are the routes that take a form with a file nevertheless. `cookies`: the web's sessions are taken. `links`: another
-    site may lead a browser to a GET of this face, because no GET changes anything. `remote`: whoever comes through the
-    dispatcher may ask this face (hardening row 44); others do not exist for them.
+    without query). `counted`: Digest asks for a count, which clients of RTSP do not know. `json_only`: what changes
+    something is JSON, so that no form of another site can send it; `uploads` are the routes that take a form with a
+    file nevertheless. `cookies`: the web's sessions are taken. `links`: another site may lead a browser to a GET of
+    this face, because no GET changes anything. `remote`: whoever comes through the dispatcher may ask this face
+    (hardening row 44); others do not exist for them.
 
     Open routes, each with its reason: `public` always, `until_setup` while there is nobody to log in, `optional` where
     the answer depends on who asks: credentials are checked when they come, and asked for when the route says 403.
@@ -36,6 +37,7 @@ class Policy:
 
     via: str
     compatible: bool = False
+    counted: bool = True
     json_only: bool = True
     cookies: bool = True
     links: bool = True

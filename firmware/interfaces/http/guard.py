@@ -83,8 +83,16 @@ def check_origin(scope: Scope, headers: Headers, policy: Policy) -> None:
     if site not in ("same-origin", "none") and not navigates:
         raise HttpRefusal(403, "forbidden", "sec-fetch-site", "requests of other sites are not taken")
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if origin is not None and site_of(origin) != headers.get("host", "").lower():
         raise HttpRefusal(403, "forbidden", "origin", "requests of other sites are not taken")
+
+
+def site_of(origin: str) -> str:
+    """Host and port of an Origin header in lower case; empty when it is not one."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def check_content(scope: Scope, headers: Headers, policy: Policy) -> None:

@@ -22,6 +22,7 @@ from firmware.core.vocabulary import (
     io,
     logs,
     osdp,
+    rtsp,
     rules,
     security,
     station,
@@ -66,6 +67,7 @@ RULES: Mapping[type[Event], Rule] = {
     device.DeviceInfo: Rule(SYSTEM, Severity.INFO, "{product} {model} {serial}, version {version} in slot {slot}"),
     device.DevicePhase: Rule(SYSTEM, Severity.INFO, "phase {phase} {detail}"),
     device.NetworkState: Rule(SYSTEM, Severity.INFO, "network up: {up} {detail}"),
+    rtsp.RtspState: Rule(SYSTEM, Severity.INFO, "RTSP at {rtsp} {warning}"),
     certificates.HttpState: Rule(SYSTEM, Severity.INFO, "HTTP at {http}, HTTPS at {https} {warning}"),
     station.ServiceFailed: Rule(SYSTEM, Severity.ERROR, "service {service} of {role} failed: {reason}"),
     station.ServiceState: Rule(

@@ -9,7 +9,6 @@ challenge for somebody unknown. `context` comes back when it was sent, `data` is
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from firmware.core.actions import Caller, Level
 from firmware.core.errors import Forbidden, Invalid, NotFound, StationError
+from firmware.interfaces.http.body import read_json
 from firmware.interfaces.vapix.asked import Address, Asked
 from hal.errors import nearest
 
@@ -104,7 +104,7 @@ class Call:
         value = self._get(name, default)
         try:
             number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
-        except ValueError:
+        except (ValueError, OverflowError):  # a whole number may have more digits than any other kind
             number = None
         if number is None or not least <= number <= most:
             raise Refusal(self.codes.invalid, f"{name}: {value!r:.60} is not a number from {least:g} to {most:g}")
@@ -196,8 +196,8 @@ class JsonApi:
         if asked.request.method != "POST":
             raise Refusal(self.codes.post, "HTTP request type not supported. Only POST is supported.")
         try:
-            request = json.loads(await asked.request.body())
-        except (ValueError, RecursionError):
+            request = read_json(await asked.request.body())
+        except ValueError:
             raise Refusal(self.codes.json, "Invalid JSON") from None
         if not isinstance(request, dict) or too_deep(request):
             raise Refusal(self.codes.json, "Invalid JSON")
@@ -216,8 +216,8 @@ class JsonApi:
         self._check_version(request.get("apiVersion"))
         method = self.methods.get(name)
         if method is None:
-            hint = nearest(name, self.methods)
-            raise Refusal(self.codes.method, f"Unknown method in request: {name}{hint}")
+            hint = nearest(name[:64], self.methods)
+            raise Refusal(self.codes.method, f"Unknown method in request: {name[:64]}{hint}")
         asked.needs(method.level)
         call = Call(method=name, params=request.get("params"), asked=asked, codes=self.codes)
         try:

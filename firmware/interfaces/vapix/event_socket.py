@@ -23,6 +23,7 @@ from firmware.core.bus import Subscription
 from firmware.core.context import Core
 from firmware.core.errors import Exhausted, Forbidden, Invalid
 from firmware.core.vocabulary.security import AccountChanged, AnonymousState
+from firmware.interfaces.http.body import read_json
 from firmware.interfaces.http.ending import is_end
 from firmware.interfaces.topics.feed import MOST_FILTERS, Projection, content_filter, topic_filter
 from firmware.interfaces.topics.told import Told
@@ -152,8 +153,8 @@ class _Listener:
         """Take a request; its answer."""
         head: dict[str, Any] = {"apiVersion": NEWEST}
         try:
-            request = json.loads(text)
-        except (ValueError, RecursionError):
+            request = read_json(text)
+        except ValueError:
             return {**head, "error": {"code": NEWER.json, "message": "Invalid JSON"}}
         if not isinstance(request, dict) or too_deep(request):
             return {**head, "error": {"code": NEWER.json, "message": "Invalid JSON"}}

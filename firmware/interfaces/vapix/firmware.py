@@ -6,7 +6,6 @@ parts of an upload are told apart by their content type, because clients name th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from firmware.core.context import Core
 from firmware.core.errors import Busy, Invalid, StationError, Unsupported
 from firmware.core.vocabulary.upgrade import UpgradeStage, UpgradeState
 from firmware.interfaces.api.upload import Spool
+from firmware.interfaces.http.body import read_json
 from firmware.interfaces.http.errors import HttpRefusal
 from firmware.interfaces.vapix.asked import Address, Asked, plain
 from firmware.interfaces.vapix.envelope import FIRMWARE, Call, JsonApi, Method, Refusal
@@ -219,8 +219,8 @@ def check_small(request: Request) -> None:
 def document_of(text: str) -> Mapping[str, Any]:
     """The JSON part of an upload. Raises Refusal."""
     try:
-        found = json.loads(text or "{}")
-    except (ValueError, RecursionError):
+        found = read_json(text or "{}")
+    except ValueError:
         raise Refusal(FIRMWARE.json, "Invalid JSON") from None
     if not isinstance(found, dict) or found.get("method", "upgrade") != "upgrade":
         raise Refusal(FIRMWARE.method, "Unknown method in request; a file comes with the method upgrade")
@@ -254,7 +254,7 @@ def rollback_of(value: object) -> int | None:
     if value in ("default", "never"):
         return None
     text = str(value)
-    if not (isinstance(value, (int, str)) and text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 1440):
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 1440):
         raise Refusal(FIRMWARE.invalid, f"autoRollback: {value!r:.40} is never, default, or 1 to 1440 minutes")
     return int(text)
 

@@ -6,7 +6,6 @@ piece of a name. Within a group the parameters come first, then its groups, each
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +15,8 @@ from firmware.core.actions import Caller, Level
 from hal.errors import nearest
 
 ROOT = "root."
-MOST_GROUPS = 256
+MOST_GROUPS = 64
+LONGEST_GROUP = 512
 SCHEMA = "http://www.axis.com/ParameterDefinitionsSchema"
 # Digits of securityLevel: who may read or write; nobody creates or deletes leaves (7).
 DIGITS = {Level.ANONYMOUS: "0", Level.VIEWER: "1", Level.OPERATOR: "4", Level.ADMIN: "6", Level.SYSTEM: "7"}
@@ -71,10 +71,34 @@ def short(name: str) -> str:
     return name[len(ROOT) :] if name.lower().startswith(ROOT) else name
 
 
-def pattern_of(group: str) -> re.Pattern[str]:
-    """What a group of a request matches: a parameter of that name, or everything below."""
-    pieces = ["[^.]*".join(map(re.escape, piece.split("*"))) for piece in short(group).split(".")]
-    return re.compile(r"\.".join(pieces) + r"(\..*)?", re.IGNORECASE | re.DOTALL)
+def fits(wanted: Sequence[Sequence[str]], path: Sequence[str]) -> bool:
+    """Whether a group of a request, by its pieces, stands for a parameter: for it alone, or for everything below."""
+    return len(wanted) <= len(path) and all(map(piece_fits, wanted, path))
+
+
+def piece_fits(parts: Sequence[str], piece: str) -> bool:
+    """Whether a piece of a name has these parts, with anything where the stars between them were.
+
+    Not by a regular expression: with many stars it would take for ever.
+    """
+    first, *others = parts
+    if not others:
+        return first == piece
+    *middle, last = others
+    at, end = len(first), len(piece) - len(last)
+    if at > end or not piece.startswith(first) or not piece.endswith(last):
+        return False
+    for part in middle:
+        found = piece.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
+
+
+def pieces(name: str) -> list[str]:
+    """The pieces of a name that is matched whatever its case."""
+    return short(name).lower().split(".")
 
 
 def select(leaves: Sequence[Leaf], groups: str) -> tuple[list[Leaf], list[str]]:
@@ -84,9 +108,11 @@ def select(leaves: Sequence[Leaf], groups: str) -> tuple[list[Leaf], list[str]]:
         return in_order(leaves), []
     found: dict[str, Leaf] = {}
     unknown: list[str] = []
+    paths = [(leaf, pieces(leaf.name)) for leaf in leaves]
     for group in wanted[:MOST_GROUPS]:
-        fits = pattern_of(group).fullmatch
-        fitting = in_order(leaf for leaf in leaves if fits(leaf.name))
+        parts = [piece.split("*") for piece in pieces(group)]
+        some = len(group) <= LONGEST_GROUP
+        fitting = in_order(leaf for leaf, path in paths if some and fits(parts, path))
         found |= {leaf.name: leaf for leaf in fitting if leaf.name not in found}
         if not fitting:
             unknown.append(group)

@@ -21,6 +21,7 @@ log = logging.getLogger("lintel.vapix")
 RESERVED = frozenset({"action", "group", "responseformat", "responsecharset", "usergroup", "force", "listformat"})
 MASK = "*****"
 LONGEST_VALUE = 2048
+MOST_TOLD = 20  # wrong names of one request: a hint costs a look at the whole tree
 
 
 class ParamCgi:
@@ -78,7 +79,7 @@ class ParamCgi:
         leaves = self._visible(caller)
         wrong = [name for name in wishes if (leaf := leaf_named(leaves, name)) is None or leaf.write is None]
         if wrong:
-            return plain("".join(self._cannot(name, wishes[name], leaves) for name in wrong))
+            return plain("".join(self._cannot(name, wishes[name], leaves) for name in wrong[:MOST_TOLD]))
         failures = [
             failure for name, value in wishes.items() if (failure := await self._set(caller, leaves, name, value))
         ]

@@ -9,6 +9,7 @@ from xml.parsers import expat
 from firmware.core.errors import Invalid
 
 LARGEST = 256 * 1024
+LONGEST_NAMESPACE = 256
 DEEPEST = 64
 MOST_ELEMENTS = 5000
 MOST_ATTRIBUTES = 64
@@ -43,6 +44,7 @@ def parse(data: bytes, where: str = "body") -> Element:
     parser = expat.ParserCreate(namespace_separator=SEPARATOR)
     parser.buffer_text = True  # or a text of many lines would be put together line by line
     parser.buffer_size = 64 * 1024
+    parser.StartNamespaceDeclHandler = builder.namespace
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.characters
@@ -64,6 +66,11 @@ class _Builder:
         self._open: list[Element] = []
         self._count = 0
         self.top: Element | None = None
+
+    def namespace(self, _: str | None, uri: str | None) -> None:
+        # Every element and attribute bears its namespace: a long one would be kept thousands of times.
+        if uri is not None and len(uri) > LONGEST_NAMESPACE:
+            raise Invalid(self._where, f"has a namespace longer than {LONGEST_NAMESPACE} signs")
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._count += 1

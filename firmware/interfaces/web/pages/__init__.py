@@ -1,0 +1,50 @@
+"""The pages: one file each, with one function `build(view)`; this table is the navigation.
+
+To add a page: write `pages/NAME.py` with `async def build(view: View) -> None`, add its line here, its texts to the
+catalogues (`make messages`) and a line to docs/web.md. Whoever is below `level` neither sees it nor gets it; a page
+whose `needs` the board has not is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from firmware.core.actions import Level
+from firmware.interfaces.web.words import N_
+
+if TYPE_CHECKING:
+    from firmware.interfaces.web.view import View
+
+Build = Callable[["View"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page: where it is, what it is called, its symbol (Material), who gets it, what it takes of the board.
+
+    `needs`: any one of these capabilities; empty: none. `listed`: in the navigation.
+    """
+
+    name: str
+    path: str
+    title: str
+    icon: str
+    level: Level = Level.VIEWER
+    needs: frozenset[str] = frozenset()
+    listed: bool = True
+
+    def fits(self, capabilities: Collection[str]) -> bool:
+        """Whether the board has what the page is about."""
+        return not self.needs or not self.needs.isdisjoint(capabilities)
+
+    def builder(self) -> Build:
+        """The function that builds it; its module is loaded now."""
+        return cast(Build, import_module(f"{__name__}.{self.name}").build)
+
+
+PAGES = (
+    Page(name="status", path="/", title=N_("Status"), icon="home"),
+)  # fmt: skip
