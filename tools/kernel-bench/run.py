@@ -141,6 +141,11 @@ def run(modules: Path, guest: Guest, command: Sequence[str]) -> int:
         return NO_STATUS
 
 
+def told_to_end(*_: object) -> None:
+    """SIGTERM ends a run as Ctrl-C does: with its guest."""
+    raise KeyboardInterrupt
+
+
 def wait(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
     """Wait for the guest; whatever happens, nothing of it is left. Returns whether it took too long."""
     try:
@@ -166,6 +171,7 @@ def main() -> int:
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     asked = parser.parse_args()
     command = asked.command[1:] if asked.command[:1] == ["--"] else asked.command
+    signal.signal(signal.SIGTERM, told_to_end)
     modules = kernel()
     if asked.build:
         print(modules)

@@ -12,6 +12,7 @@ import re
 import signal
 import socket
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Device:
     def words(self, role: str) -> list[str]:
         """The command that starts a role."""
         words = ["-P", "-m", "firmware", "run", "--role", role, "--hal", "real", "--board", self.board]
-        words += ["--state", str(self.state), "--http", f"127.0.0.1:{self.port}", "--https", "off"]
+        words += ["--state", str(self.state), "--http", f"127.0.0.1:{self.port}", "--https", "off", "--rtsp", "off"]
         return [sys.executable, *words]
 
 
@@ -55,6 +56,7 @@ class Roles:
         self._device = device
         self._clock = clock
         self.processes: dict[str, asyncio.subprocess.Process] = {}
+        self.starts: Counter[str] = Counter()
         self.said: dict[str, dict[str, str]] = {}
         self.fed_ns: dict[str, int] = {}  # when a role fed its watchdog last
         RUNTIME.mkdir(exist_ok=True)
@@ -95,6 +97,7 @@ class Roles:
                 start_new_session=True,
             )
         self.processes[role] = process
+        self.starts[role] += 1
         end_ns = self._clock.now_ns() + round(PATIENCE_S * 1e9)
         while self.said.get(role, {}).get("READY") != "1":
             assert process.returncode is None, f"{role} ended with {process.returncode}:\n{self.log()}"
