@@ -32,6 +32,8 @@ from firmware.core.store_disk import Disk
 from firmware.core.values import decode
 from firmware.core.vocabulary.device import BootState, DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
+from firmware.heart import HeartService
+from firmware.notify import watchdog_s
 from firmware.options import OFF
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
@@ -215,9 +217,25 @@ async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None
 
             # Who joins over the hub finds the device's identity there: `device` starts before it.
             chain: tuple[Service, ...] = (device, hub, journal, HardwareService(assembled), *services)
+            chain += heart(parts, services)
             yield Role(core=core, services=chain, ready=ready)
         finally:
             await assembled.close()
+
+
+def heart(parts: Parts, services: tuple[Service, ...]) -> tuple[Service, ...]:
+    """What feeds the supervisor's watchdog, where there is one: the readers' work, or at least the loop's."""
+    every_s = watchdog_s()
+    if every_s is None:
+        return ()
+    from firmware.access import ReadersService
+
+    readers = next((service for service in services if isinstance(service, ReadersService)), None)
+
+    async def loop_turns() -> None:
+        await parts.clock.sleep(0)
+
+    return (HeartService(parts.clock, every_s, loop_turns if readers is None else readers.beat),)
 
 
 async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
