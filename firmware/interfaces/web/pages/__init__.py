@@ -47,4 +47,5 @@ class Page:
 
 PAGES = (
     Page(name="status", path="/", title=N_("Status"), icon="home"),
+    Page(name="wizard", path="/wizard", title=N_("First steps"), icon="flag", level=Level.ADMIN, listed=False),
 )  # fmt: skip
