@@ -47,4 +47,5 @@ class Page:
 
 PAGES = (
     Page(name="status", path="/", title=N_("Status"), icon="home"),
+    Page(name="config", path="/config", title=N_("Plain config"), icon="tune", level=Level.ADMIN),
 )  # fmt: skip
