@@ -186,4 +186,4 @@ class View:
         """The visitor is no longer who it was: the page is loaded anew, and takes no more events."""
         if not self.dead:
             self.dead = True
-            self.client.run_javascript("location.reload()")
+            self.client.run_javascript("lintel.unsaved.clear(); location.reload()")
