@@ -470,6 +470,7 @@ def network_services(
         from firmware.interfaces.discovery import DiscoveryService
         from firmware.interfaces.logs import LogsService
         from firmware.interfaces.rtsp.service import RtspService
+        from firmware.plan import plan_of
         from firmware.security import AccountsService
 
         places = () if reach is None else picture_places(parts.board, reach)
@@ -479,6 +480,7 @@ def network_services(
         api = ApiService(
             core, host, port, web=web, https=https, tls=certificates,
             spool=state.spool, clip_spool=state.clip_spool, places=places, bench=bench,
+            plan=plan_of(parts.board) if web else None,
         )  # fmt: skip
         services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is

@@ -57,6 +57,7 @@ class SimBench(BenchBase[VirtualClock]):
         self.disk = FaultyDisk()
         self.media = Media(self)
         self.was_set_up = False  # before this start
+        self.web: Web
         self._control: Role
         self._network: Role
         self._transport: httpx.ASGITransport
@@ -179,7 +180,8 @@ class SimBench(BenchBase[VirtualClock]):
         views = Views(self._network.core, picture_places(self._board, self.media.reach))
         watching = self._group.create_task(views.run(), name="views")
         self._stack.callback(watching.cancel)
-        app = guarded(self._network.core, web=Web(self._network.core), views=views)
+        self.web = Web(self._network.core)
+        app = guarded(self._network.core, web=self.web, views=views)
         self._transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40000))
         self._http = await self._stack.enter_async_context(
             httpx.AsyncClient(

@@ -47,4 +47,6 @@ class Page:
 
 PAGES = (
     Page(name="status", path="/", title=N_("Status"), icon="home"),
+    Page(name="wizard", path="/wizard", title=N_("First steps"), icon="flag", level=Level.ADMIN, listed=False),
+    Page(name="config", path="/config", title=N_("Plain config"), icon="tune", level=Level.ADMIN),
 )  # fmt: skip
