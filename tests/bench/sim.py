@@ -24,9 +24,11 @@ from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services, picture_places
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
+from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.events import Event
 from firmware.core.link.channel import Connect
+from firmware.core.params import Group
 from firmware.core.service import Service
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
@@ -414,6 +416,15 @@ class SimBench:
     async def http(self, method: str, path: str, **how: Any) -> httpx.Response:
         """Any request to the device, as the administrator unless `auth` says otherwise."""
         return await self._http.request(method, f"http://127.0.0.1{path}", **how)
+
+    @property
+    def control_bus(self) -> Bus:
+        """The bus of control, for facts that would take long to come about."""
+        return self._control.core.bus
+
+    def declare(self, group: type[Group]) -> None:
+        """Declare parameters of the network role whose service needs sockets and is not here."""
+        self._network.core.params.declare(group)
 
     def stranger(self) -> httpx.AsyncClient:
         """A client that has not logged in."""

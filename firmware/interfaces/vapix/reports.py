@@ -11,13 +11,11 @@ from firmware.core.actions import Level
 from firmware.core.context import Core
 from firmware.core.errors import Invalid, StationError, Unsupported
 from firmware.core.vocabulary.logs import LogKind
-from firmware.core.worker import Worker
 from firmware.interfaces.http.ending import first_of
 from firmware.interfaces.net.adapters import adapters
 from firmware.interfaces.net.capture import LONGEST_S, capture
-from firmware.interfaces.report.gather import gather
 from firmware.interfaces.report.logs import read
-from firmware.interfaces.report.pack import as_tar, as_text, as_zip
+from firmware.interfaces.report.pack import files_of, packed
 from firmware.interfaces.vapix.asked import Address, Asked, Endpoint, Turn, plain
 from firmware.interfaces.vapix.device import identity
 from firmware.interfaces.vapix.images import ImageCgis, number_of
@@ -108,21 +106,10 @@ class ReportCgis:
         return attached(b"".join(kept), f"{identity(self._core).serial}_{name}.pcap", PCAP)
 
     async def _files(self, asked: Asked, *, logs: bool, image: bool) -> dict[str, bytes]:
-        sections = {each.title: each.text for each in await gather(self._core, asked.caller)}
-        files = {"server_report.txt": as_text(sections).encode()}
-        if logs:
-            for log in LogKind:
-                text = await self._read_log(asked, log)
-                files[f"{log.value}.log"] = text.encode()
+        files = await files_of(self._core, asked.caller, logs=logs)
         if image:
             files |= await self._picture()
         return files
-
-    async def _read_log(self, asked: Asked, log: LogKind) -> str:
-        try:
-            return await read(self._core, asked.caller, log)
-        except StationError as error:
-            return f"cannot be had now: {error.message}\n"
 
     async def _picture(self) -> dict[str, bytes]:
         try:
@@ -132,17 +119,9 @@ class ReportCgis:
         return {} if data is None else {"image.jpg": data}
 
     async def _packed(self, files: Mapping[str, bytes], *, tar: bool) -> Response:
-        """In a file; the loop goes on while it is packed."""
-        at = self._core.clock.utc()
-        pack, suffix, kind = (as_tar, "tgz", "application/gzip") if tar else (as_zip, "zip", "application/zip")
-        worker = Worker(self._core.clock, "report")
-        worker.start()
-        try:
-            data = await worker.run(lambda: pack(files, at))
-        finally:
-            worker.close()
-        serial = identity(self._core).serial
-        return attached(data, f"server_report_{serial}_{at:%Y%m%d_%H%M%S}.{suffix}", kind)
+        """In a file."""
+        data, name = await packed(self._core, files, identity(self._core).serial, tar=tar)
+        return attached(data, name, "application/gzip" if tar else "application/zip")
 
 
 async def until_gone(request: Request) -> None:
