@@ -1,4 +1,4 @@
-"""The logs and the server report over the native API."""
+"""The logs over the native API."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ from starlette.responses import Response
 
 from firmware.core.actions import Level
 from firmware.core.context import Core
-from firmware.core.errors import Busy, Unavailable
-from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.logs import LogPage, SyslogTest
 from firmware.interfaces.api.routes import Routes, answer, caller_of, query_of
-from firmware.interfaces.report.pack import files_of, packed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +25,10 @@ class Which:
 
 
 class Logs:
-    """The endpoints of logs, and of the report; one report is made at a time."""
+    """The endpoints of logs."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._reporting = False
 
     def add_to(self, routes: Routes) -> None:
         """Add the routes."""
@@ -40,8 +36,6 @@ class Logs:
                    summary="The newest lines of the log access, audit or system, the oldest first")  # fmt: skip
         routes.add("POST", "/logs/test", self.test, level=Level.ADMIN, gives=SyslogTest,
                    summary="Send a test message to every remote system log")  # fmt: skip
-        routes.add("GET", "/report", self.report, level=Level.ADMIN, gives=bytes, kind="application/zip",
-                   summary="The server report with the three logs, as a zip")  # fmt: skip
 
     async def read(self, request: Request) -> Response:
         """Lines of one log."""
@@ -57,19 +51,3 @@ class Logs:
     async def test(self, request: Request) -> Response:
         """Whether the servers can be reached."""
         return answer(await self._core.link.command("logs.test", {}, caller_of(request)))
-
-    async def report(self, request: Request) -> Response:
-        """The report. Raises Busy while another is made, Unavailable while the device is starting."""
-        info = self._core.bus.state(DeviceInfo)
-        if info is None:
-            raise Unavailable("report", "the device is starting; try again in a moment")
-        if self._reporting:
-            raise Busy("report", "another report is under way; try again")
-        self._reporting = True
-        try:
-            files = await files_of(self._core, caller_of(request), logs=True)
-            data, name = await packed(self._core, files, info.serial, tar=False)
-        finally:
-            self._reporting = False
-        headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-        return Response(data, media_type="application/zip", headers=headers)

@@ -1,4 +1,4 @@
-"""A report as files, and those in one: a zip, or a tar with gzip."""
+"""Files of a report in one: a zip, or a tar with gzip."""
 
 from __future__ import annotations
 
@@ -7,14 +7,6 @@ import tarfile
 import zipfile
 from collections.abc import Mapping
 from datetime import datetime
-
-from firmware.core.actions import Caller
-from firmware.core.context import Core
-from firmware.core.errors import StationError
-from firmware.core.vocabulary.logs import LogKind
-from firmware.core.worker import Worker
-from firmware.interfaces.report.gather import gather
-from firmware.interfaces.report.logs import read
 
 START = "----- Server Report Start -----"
 END = "----- Server Report End -----"
@@ -46,30 +38,3 @@ def as_tar(files: Mapping[str, bytes], at: datetime) -> bytes:
             info.size, info.mtime = len(data), at.timestamp()
             archive.addfile(info, io.BytesIO(data))
     return made.getvalue()
-
-
-async def files_of(core: Core, caller: Caller, *, logs: bool) -> dict[str, bytes]:
-    """The report, and with `logs` the three logs, by file name; what cannot be had now is told in its place."""
-    sections = {each.title: each.text for each in await gather(core, caller)}
-    files = {"server_report.txt": as_text(sections).encode()}
-    if logs:
-        for log in LogKind:
-            try:
-                text = await read(core, caller, log)
-            except StationError as error:
-                text = f"cannot be had now: {error.message}\n"
-            files[f"{log.value}.log"] = text.encode()
-    return files
-
-
-async def packed(core: Core, files: Mapping[str, bytes], serial: str, *, tar: bool) -> tuple[bytes, str]:
-    """The files in one, and what it is called; the loop goes on while they are packed."""
-    at = core.clock.utc()
-    pack, suffix = (as_tar, "tgz") if tar else (as_zip, "zip")
-    worker = Worker(core.clock, "report")
-    worker.start()
-    try:
-        data = await worker.run(lambda: pack(files, at))
-    finally:
-        worker.close()
-    return data, f"server_report_{serial}_{at:%Y%m%d_%H%M%S}.{suffix}"

@@ -108,10 +108,17 @@ async def build(view: View) -> None:
     _ = view.say
     with grid():
         lines = Lines(view)
-        with card(_(N_("Server report"))):
+        with card(_(N_("Reports"))):
             ui.label(_(N_("What a person who helps from afar needs to know: settings without secrets, states, logs.")))
-            with ui.element("a").props('href="/api/v1/report" download').classes("link"):
-                ui.label(_(N_("Download the report")))
+            for href, text in (
+                ("/api/v1/report?format=zip", _(N_("Download the report with logs and a picture"))),
+                ("/api/v1/report/crash", _(N_("Download the crash report"))),
+                ("/api/v1/trace?duration_s=30", _(N_("Download a network trace of 30 seconds"))),
+            ):
+                with ui.element("a").classes("link") as link:
+                    link.props["href"] = href
+                    link.props["download"] = True
+                    ui.label(text)
         with card(_(N_("Remote system logs")), wide=True):
             _remote(view)
             await GroupForm.of(view, "syslog", labels={"servers": _(N_("Servers"))})
