@@ -101,7 +101,7 @@ def cookie_of(scope: Scope) -> str:
         for pair in header.decode("latin-1").split(";"):
             name, _, value = pair.partition("=")
             if name.strip() == wanted:
-                return value.strip()
+                return str(value.strip())
     return ""
 
 
