@@ -22,8 +22,10 @@ from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services, picture_places
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
+from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.link.channel import Connect
+from firmware.core.params import Group
 from firmware.core.service import Service
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
@@ -57,9 +59,9 @@ class SimBench(BenchBase[VirtualClock]):
         self.disk = FaultyDisk()
         self.media = Media(self)
         self.was_set_up = False  # before this start
-        self.web: Web
         self._control: Role
         self._network: Role
+        self.web: Web
         self._transport: httpx.ASGITransport
 
     def play(self, test: Callable[..., Coroutine[Any, Any, None]], arguments: dict[str, Any]) -> None:
@@ -252,6 +254,15 @@ class SimBench(BenchBase[VirtualClock]):
             await service.stop()
 
     # its own account of itself
+
+    @property
+    def control_bus(self) -> Bus:
+        """The bus of control, for facts that would take long to come about."""
+        return self._control.core.bus
+
+    def declare(self, group: type[Group]) -> None:
+        """Declare parameters of the network role whose service needs sockets and is not here."""
+        self._network.core.params.declare(group)
 
     def stranger(self) -> httpx.AsyncClient:
         """A client that has not logged in."""
