@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Collection
 
 from firmware.core.context import Core
+from firmware.core.link.channel import Connect
 from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.http.guard import Guard
@@ -27,6 +28,7 @@ def guarded(
     spool: Spool | None = None,
     clip_spool: Spool | None = None,
     views: Views | None = None,
+    voices: Connect | None = None,
     names: Callable[[], Collection[str]] = host_names,
     hsts: Callable[[], bool] = lambda: False,
     local: Callable[[], bool] = lambda: False,
@@ -38,6 +40,6 @@ def guarded(
     faces = (
         api.face(alone=web is None),
         *pages,
-        Vapix(core, seen, spool=spool, clip_spool=clip_spool, local=local).face(),
+        Vapix(core, seen, spool=spool, clip_spool=clip_spool, voices=voices, local=local).face(),
     )
     return Guard(faces, core, names, hsts)
