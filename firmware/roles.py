@@ -169,6 +169,7 @@ DUTIES = (
     ),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
     Duty(name="rtsp", role="network", summary="events over RTSP"),
+    Duty(name="discovery", role="network", summary="answers programs that look for devices"),
     Duty(name="cloud", role="network", summary="a connection to the owner's dispatcher"),
 )
 

@@ -18,6 +18,8 @@ from firmware.core.vocabulary.security import (
     AccountLevel,
     Login,
     LoginSeen,
+    SessionEnd,
+    SessionEnded,
     SessionOpened,
     SessionView,
     Verdict,
@@ -29,7 +31,7 @@ from firmware.security.book import AccountBook
 from firmware.security.digest import Algorithm, Answer, Nonces, ha1, read_answer
 from firmware.security.passwords import Remembered, Worker
 from firmware.security.records import Account
-from firmware.security.sessions import Sessions
+from firmware.security.sessions import Session, Sessions
 from firmware.security.throttle import Throttle
 from firmware.security.told import Teller
 from hal.clock import Clock
@@ -70,7 +72,7 @@ class Doorkeeper:
 
     def __init__(self, book: AccountBook, worker: Worker, bus: Bus, clock: Clock, throttle: Throttle) -> None:
         self.nonces = Nonces()
-        self.sessions = Sessions()
+        self.sessions = Sessions(self._session_over)
         self.md5 = True
         self._book = book
         self._worker = worker
@@ -138,7 +140,13 @@ class Doorkeeper:
         account = self._book.get(session.name) if session is not None else None
         if session is None or account is None:
             return SessionView()
-        return SessionView(name=account.name, level=LEVELS[account.level], ptz=account.ptz, csrf=session.csrf)
+        return SessionView(
+            name=account.name, level=LEVELS[account.level], ptz=account.ptz, csrf=session.csrf,
+            id=session.id,
+        )  # fmt: skip
+
+    def _session_over(self, session: Session, why: SessionEnd) -> None:
+        self._bus.publish(SessionEnded(name=session.name, session=session.id, why=why))
 
     def throttled(self, name: str, address: str, page: str = "") -> Verdict | None:
         """The verdict when this name or address has failed too often lately."""
@@ -189,4 +197,4 @@ class Doorkeeper:
     def forget_all(self) -> None:
         """Verified passwords and sessions do not outlive the service."""
         self._remembered = Remembered()
-        self.sessions = Sessions()
+        self.sessions.end_all()

@@ -18,6 +18,7 @@ from firmware.core.errors import StationError, Unavailable
 from firmware.core.link.channel import Connect
 from firmware.core.tls import Tls
 from firmware.core.vocabulary.certificates import CertificateChanged, HttpState
+from firmware.core.vocabulary.discovery import DiscoveryState
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.api.settings import Access, HttpSettings
 from firmware.interfaces.net.settings import TroubleshootingSettings
@@ -84,6 +85,7 @@ class ApiService:
         self._context: ssl.SSLContext | None = None
         self._trouble = ""
         self._wanted: dict[str, Address] = {}
+        self._failed: dict[str, str] = {}
 
     @property
     def app(self) -> ASGIApp | None:
@@ -126,7 +128,7 @@ class ApiService:
             web=self._web,
             spool=spool,
             clip_spool=clips,
-            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
+            names=lambda: own | found_as(self._core) | frozenset(params.get(HttpSettings).host_names),
             views=views,
             voices=self._voices,
             hsts=lambda: params.get(HttpSettings).hsts,
@@ -206,9 +208,12 @@ class ApiService:
         try:
             await self._server.listen(door, *address, self._secret if door is Door.HTTPS else None)
         except Unavailable as error:
-            log.error("%s", error)
+            if self._failed.get(door) != error.message:  # settings are followed again and again: it is said once
+                log.error("%s", error)
+            self._failed[door] = error.message
             self._trouble = self._trouble or error.message
             return
+        self._failed.pop(door, None)
         self._wanted[door] = address
 
     def _secret(self) -> ssl.SSLContext:
@@ -242,3 +247,8 @@ class ApiService:
                 warning=self._trouble or settings.warning(),
             )
         )
+
+
+def found_as(core: Core) -> frozenset[str]:
+    """The names under which multicast DNS says that this device is to be found."""
+    return frozenset(f"{state.host}.local" for state in core.bus.states(DiscoveryState) if state.host)

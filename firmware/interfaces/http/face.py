@@ -69,7 +69,7 @@ class Face:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
     """Who asks, and how it was found out: `scheme` is basic, digest, session, anonymous,
-    public (the route asks nobody) or none.
+    public (the route asks nobody) or none. `session` is what facts call the session, empty without one.
 
     In the ASGI scope of every request as `visitor`; its caller also as `caller`.
     """
@@ -77,6 +77,7 @@ class Visitor:
     caller: Caller
     scheme: str
     address: str
+    session: str = ""
 
     @property
     def unknown(self) -> bool:

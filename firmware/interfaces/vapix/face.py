@@ -5,7 +5,7 @@ Every address is listed here once, with the least level it asks for; apidiscover
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +18,7 @@ from firmware.core.link.channel import Connect
 from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.http.errors import HttpRefusal, status_of
 from firmware.interfaces.http.face import Face, Policy, Route
+from firmware.interfaces.net.looking import Looking
 from firmware.interfaces.vapix.asked import GET_AND_POST, Asked, plain
 from firmware.interfaces.vapix.audio import AudioCgis
 from firmware.interfaces.vapix.clips import ClipCgis
@@ -94,12 +95,13 @@ class Vapix:
         spool: Spool | None = None,
         clip_spool: Spool | None = None,
         voices: Connect | None = None,
-        local: Callable[[], bool] = lambda: False,
+        looking: Looking | None = None,
     ) -> None:
-        """`views` are the cameras, `voices` leads to sound; `local` whether ping and port check may reach this device.
+        """`views` are the cameras, `voices` leads to sound, `looking` are the tests of the network.
 
         Uploads lie in the spools on their way; without one nothing of its kind is taken.
         """
+        looking = looking or Looking(core, lambda: False)
         device, speaker = DeviceApis(core), SpeakerTestApi(core)
         images = ImageCgis(core, views)
         bundles = FirmwareCgis(core, spool)
@@ -130,8 +132,8 @@ class Vapix:
             *clips.addresses(),
             *self._audio.addresses(),
             *speaker.addresses(),
-            *ProbeCgis(core, local).addresses(),
-            *ReportCgis(core, images).addresses(),
+            *ProbeCgis(looking).addresses(),
+            *ReportCgis(core, images, looking).addresses(),
             *ParamCgi(tree.leaves, tree.product).addresses(),
             *UserCgis(core).addresses(),
             *PowerCgis(core).addresses(),
