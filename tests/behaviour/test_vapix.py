@@ -304,6 +304,15 @@ async def test_the_network_lists_adapters_with_addresses_and_no_loopback(bench: 
     assert names == {name for _, name in socket.if_nameindex()} - {"lo"}
 
 
+async def test_the_network_is_told_and_not_set_and_the_refusal_says_why(bench: SimBench) -> None:
+    before = (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"]
+    wish = {"deviceName": "eth0", "configurationMode": "static"}
+    for method in ("setIPv4AddressConfiguration", "setHostnameConfiguration"):
+        answer = await call(bench, "network_settings.cgi", method, wish)
+        assert "set up by its system" in answer["error"]["message"]
+    assert (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"] == before
+
+
 async def test_a_device_that_is_looked_for_shows_itself_for_as_long_as_asked(bench: SimBench) -> None:
     await call(bench, "findmydevice.cgi", "find", {"duration": 5})
     assert bench.states("device/identify")[0].active

@@ -100,7 +100,8 @@ def test_the_port_moves_and_rtsp_can_be_switched_off_and_on(shared_device: Devic
         client.play()
         with pytest.raises(ConnectionRefusedError):
             RtspClient(first)
-        assert shared_device.api.patch("/params/rtsp", json={"enabled": False}).status_code == 200
+        off = f"http://127.0.0.1:{shared_device.port}/axis-cgi/param.cgi?action=update&Network.RTSP.Enabled=no"
+        assert httpx.get(off, auth=httpx.DigestAuth(USER, PASSWORD), timeout=PATIENCE_S).text == "OK\n"
         until("no port", lambda: rtsp_of(shared_device) == 0)
         assert client.closed()
     with pytest.raises(ConnectionRefusedError):
