@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import subprocess
 from pathlib import Path
 
@@ -90,6 +92,19 @@ def test_row_30_guesses_over_rtsp_hold_up_those_over_http_and_the_owner_still_ge
     until("HTTP held up", held_up)
     with RtspClient(port) as client:
         assert client.ask("DESCRIBE").status == 200
+
+
+def test_row_32_many_who_connect_and_say_nothing_keep_nobody_out(shared_device: Device) -> None:
+    port = rtsp_of(shared_device)
+    begun = (b"", b"OPTIONS * RTSP/1.0\r\nCSeq:", b"$")
+    with contextlib.ExitStack() as silent:
+        for number in range(100):
+            source = (f"127.7.{number // 10}.1", 0)
+            each = silent.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE_S, source))
+            each.sendall(begun[number % 3])
+        with RtspClient(port) as client:
+            client.play("&eventtopic=tns1:Door/State/DoorPhysicalState")
+            assert client.next_event().change == "Initialized"
 
 
 def test_the_port_moves_and_rtsp_can_be_switched_off_and_on(shared_device: Device) -> None:
