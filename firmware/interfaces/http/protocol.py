@@ -377,6 +377,13 @@ class StrictWebSocket(WSProtocol):
         self._shared = server_state
         self._writing = Alarm(server_state.clock, self._stalled)
 
+    def data_received(self, data: bytes) -> None:
+        try:
+            super().data_received(data)
+        except UnicodeError:  # a Host that is no name: wsproto decodes it without a care
+            self.transport.write(refusal(400, "invalid", "host", "is no name of a host"))
+            self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._writing.clear()
         self._shared.transports.pop(self.transport, None)
