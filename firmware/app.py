@@ -458,8 +458,8 @@ def network_services(
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
-            services.append(ControllerHttpService(core))
-        return (*services, api, CloudService(core, lambda: api.app))
+            services.append(ControllerHttpService(core, certificates.client))
+        return (*services, api, CloudService(core, lambda: api.app, certificates.client))
 
     return make
 

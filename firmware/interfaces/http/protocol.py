@@ -199,6 +199,8 @@ class StrictHttp(HttpToolsProtocol):
             self._refuse(431, "too_large", "headers", f"more than {self._limits.header_bytes} bytes")
 
     def handle_websocket_upgrade(self) -> None:
+        if self._refused:
+            return  # what was turned away as a request becomes nothing else
         self._reading.clear()
         self._writing.clear()
         self.server_state.gauge.works(self)
