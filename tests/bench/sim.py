@@ -29,6 +29,7 @@ from firmware.core.params import Group
 from firmware.core.service import Service
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
+from firmware.interfaces.web.web import Web
 from firmware.paths import RuntimeDir, StateDir
 from firmware.upgrade.boot_sim import sim_boot
 from hal.board import load_board
