@@ -47,6 +47,8 @@ class Page:
 
 PAGES = (
     Page(name="status", path="/", title=N_("Status"), icon="home"),
+    Page(name="video", path="/video", title=N_("Video"), icon="videocam", needs=frozenset({"camera"})),
+    Page(name="audio", path="/audio", title=N_("Audio"), icon="volume_up", needs=frozenset({"speaker", "microphone"})),
     Page(name="check", path="/check", title=N_("Configuration check"), icon="fact_check", level=Level.OPERATOR),
     Page(name="accounts", path="/accounts", title=N_("Accounts"), icon="group", level=Level.ADMIN),
     Page(name="certificates", path="/certificates", title=N_("Certificates"), icon="badge", level=Level.ADMIN),
