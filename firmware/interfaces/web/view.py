@@ -44,10 +44,12 @@ class View:
         token: str = "",
         bench: Bench | None = None,
         plan: Plan = NOTHING_DRAWN,
+        visitors: Callable[[], list[tuple[str, str]]] = list,
     ) -> None:
         """`token` is the secret of the visitor's session, if it has one.
 
-        `bench` reaches the simulated world of a simulated device, `plan` is what the device image shows.
+        `bench` reaches the simulated world of a simulated device, `plan` is what the device image shows,
+        and `visitors` answers the names and addresses behind all open pages.
         """
         self.core = core
         self.client = client
@@ -56,6 +58,7 @@ class View:
         self.token = token
         self.bench = bench
         self.plan = plan
+        self.visitors = visitors
         self._watching: list[Changed] = []
         self._used = False
         self._feed = feed

@@ -29,6 +29,7 @@ from firmware.interfaces.web.feed import Feed
 from firmware.interfaces.web.pages import PAGES, Page
 from firmware.interfaces.web.plan import Plan
 from firmware.interfaces.web.policy import POLICY, nonce, page_csp
+from firmware.interfaces.web.settings import PlaceSettings
 from firmware.interfaces.web.toolkit import FILES, SOCKET, Toolkit, with_nonce
 from firmware.interfaces.web.visitor import THEMES, taste_of
 from firmware.interfaces.web.words import QUASAR
@@ -79,6 +80,13 @@ class Web:
             ("WS", f"{SOCKET}/socket.io/"): Level.VIEWER,
         }
         return Face(name="web", prefixes=("/",), app=self._route, policy=POLICY, levels=levels)
+
+    async def start(self) -> None:
+        """Read the settings that belong to the pages. Raises Unavailable."""
+        params = self._core.params
+        if PlaceSettings.group not in params:
+            params.declare(PlaceSettings)
+        await params.load(PlaceSettings)
 
     async def run(self) -> None:
         """Bring facts to the pages and end those whose visitor is gone, until cancelled."""
@@ -139,6 +147,7 @@ class Web:
                 token=token,
                 bench=self._bench,
                 plan=self._plan,
+                visitors=self._visitors,
             )
             self._views[client.id] = view
             client.on_delete(lambda: self._views.pop(client.id, None))
@@ -169,6 +178,9 @@ class Web:
         return refusal(error.status_code, "invalid", path, str(error.detail))
 
     # visitors
+
+    def _visitors(self) -> list[tuple[str, str]]:
+        return [(view.caller.name, view.client.ip) for view in self._views.values() if not view.dead]
 
     def _view(self, client_id: str) -> View | None:
         return self._views.get(client_id)

@@ -45,8 +45,13 @@ class Page:
         return cast(Build, import_module(f"{__name__}.{self.name}").build)
 
 
+READER = frozenset({"reader"})
+TERMINALS = frozenset({"relay", "port"})
+
 PAGES = (
     Page(name="status", path="/", title=N_("Status"), icon="home"),
     Page(name="wizard", path="/wizard", title=N_("First steps"), icon="flag", level=Level.ADMIN, listed=False),
+    Page(name="reader", path="/reader", title=N_("Reader"), icon="contactless", level=Level.OPERATOR, needs=READER),
+    Page(name="doors", path="/doors", title=N_("Door and I/O ports"), icon="door_front", needs=TERMINALS),
     Page(name="config", path="/config", title=N_("Plain config"), icon="tune", level=Level.ADMIN),
 )  # fmt: skip
