@@ -32,6 +32,9 @@ from firmware.core.store_disk import Disk
 from firmware.core.values import decode
 from firmware.core.vocabulary.device import BootState, DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
+from firmware.heart import HeartService
+from firmware.notify import watchdog_s
+from firmware.options import OFF
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
 from firmware.rooms import (
@@ -214,9 +217,25 @@ async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None
 
             # Who joins over the hub finds the device's identity there: `device` starts before it.
             chain: tuple[Service, ...] = (device, hub, journal, HardwareService(assembled), *services)
+            chain += heart(parts, services)
             yield Role(core=core, services=chain, ready=ready)
         finally:
             await assembled.close()
+
+
+def heart(parts: Parts, services: tuple[Service, ...]) -> tuple[Service, ...]:
+    """What feeds the supervisor's watchdog, where there is one: the readers' work, or at least the loop's."""
+    every_s = watchdog_s()
+    if every_s is None:
+        return ()
+    from firmware.access import ReadersService
+
+    readers = next((service for service in services if isinstance(service, ReadersService)), None)
+
+    async def loop_turns() -> None:
+        await parts.clock.sleep(0)
+
+    return (HeartService(parts.clock, every_s, loop_turns if readers is None else readers.beat),)
 
 
 async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
@@ -433,13 +452,17 @@ def network_services(
     https: tuple[str, int] | None = None,
     rtsp: tuple[str, int] | None = None,
     reach: Callable[[str], Connect] | None = None,
+    voices: Connect | None = None,
     bench: Path | None = None,
     memory: Path | None = None,
+    discovery: str = OFF,
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
     """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
 
-    `reach` answers how to get at the pictures of a source; without it there are none. `bench` is the socket of a
-    simulated world, for the device image; `memory` the folder of what outlives the process and no power cut.
+    `reach` answers how to get at the pictures of a source; without it there are none; `voices` leads to those
+    who listen to sound or talk. `bench` is the socket of a simulated world, for the device image, `memory`
+    the folder of what outlives the process and no power cut. `discovery` names the adapters at which the device can
+    be found.
     """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
@@ -448,6 +471,7 @@ def network_services(
         from firmware.interfaces.carrier import CarrierService
         from firmware.interfaces.cloud.service import CloudService
         from firmware.interfaces.controller import ControllerHttpService
+        from firmware.interfaces.discovery import DiscoveryService
         from firmware.interfaces.logs import LogsService
         from firmware.interfaces.rtsp.service import RtspService
         from firmware.plan import plan_of
@@ -460,7 +484,7 @@ def network_services(
         state = parts.state
         api = ApiService(
             core, host, port, web=web, https=https, tls=certificates,
-            spool=state.spool, clip_spool=state.clip_spool, places=places, bench=bench,
+            spool=state.spool, clip_spool=state.clip_spool, places=places, voices=voices, bench=bench,
             plan=plan_of(parts.board) if web else None,
         )  # fmt: skip
         services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
@@ -470,7 +494,7 @@ def network_services(
             services.append(ControllerHttpService(core))
         if rtsp is not None:
             services.append(RtspService(core, *rtsp))
-        return (*services, api, CloudService(core, lambda: api.app))
+        return (*services, api, DiscoveryService(core, info, discovery), CloudService(core, lambda: api.app))
 
     return make
 

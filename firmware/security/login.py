@@ -19,6 +19,8 @@ from firmware.core.vocabulary.security import (
     AccountLevel,
     Login,
     LoginSeen,
+    SessionEnd,
+    SessionEnded,
     SessionOpened,
     SessionView,
     Verdict,
@@ -30,7 +32,7 @@ from firmware.security.book import AccountBook
 from firmware.security.digest import Algorithm, Answer, Nonces, ha1, read_answer
 from firmware.security.passwords import Remembered, Worker
 from firmware.security.records import Account
-from firmware.security.sessions import Sessions
+from firmware.security.sessions import Session, Sessions
 from firmware.security.throttle import Throttle
 from firmware.security.told import Teller
 from hal.clock import Clock
@@ -77,7 +79,7 @@ class Doorkeeper:
     def __init__(self, book: AccountBook, worker: Worker, bus: Bus, clock: Clock, throttle: Throttle) -> None:
         self.nonces = Nonces()
         self.to_write = asyncio.Event()
-        self.sessions = Sessions(self.to_write.set)
+        self.sessions = Sessions(self._session_over, self.to_write.set)
         self.md5 = True
         self._book = book
         self._worker = worker
@@ -142,13 +144,19 @@ class Doorkeeper:
         token, csrf = self.sessions.open(verdict.name, mark_of(account), self._clock.now_ns())
         return SessionOpened(verdict=verdict, token=token, csrf=csrf)
 
-    def session(self, token: str, *, peek: bool = False) -> SessionView:
-        """Whose session it is; to peek does not keep it."""
-        session = self.sessions.find(token, self._clock.now_ns(), peek=peek)
+    def session(self, token: str) -> SessionView:
+        """Whose session it is."""
+        session = self.sessions.find(token, self._clock.now_ns())
         account = self._book.get(session.name) if session is not None else None
         if session is None or account is None or session.mark != mark_of(account):
             return SessionView()
-        return SessionView(name=account.name, level=LEVELS[account.level], ptz=account.ptz, csrf=session.csrf)
+        return SessionView(
+            name=account.name, level=LEVELS[account.level], ptz=account.ptz, csrf=session.csrf,
+            id=session.id,
+        )  # fmt: skip
+
+    def _session_over(self, session: Session, why: SessionEnd) -> None:
+        self._bus.publish(SessionEnded(name=session.name, session=session.id, why=why))
 
     def throttled(self, name: str, address: str, page: str = "") -> Verdict | None:
         """The verdict when this name or address has failed too often lately."""
@@ -199,4 +207,4 @@ class Doorkeeper:
     def forget_all(self) -> None:
         """Verified passwords and sessions do not outlive the service."""
         self._remembered = Remembered()
-        self.sessions = Sessions(self.to_write.set)
+        self.sessions.end_all()

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, ClassVar
 from firmware.core.clip_limits import LARGEST_BYTES
 from firmware.core.context import Core
 from firmware.core.errors import StationError, Unavailable
+from firmware.core.link.channel import Connect
 from firmware.core.tls import Tls
 from firmware.core.vocabulary.certificates import CertificateChanged, HttpState
+from firmware.core.vocabulary.discovery import DiscoveryState
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.api.settings import Access, HttpSettings
 from firmware.interfaces.net.settings import TroubleshootingSettings
@@ -57,13 +59,14 @@ class ApiService:
         spool: Path | None = None,
         clip_spool: Path | None = None,
         places: Sequence[Place] = (),
+        voices: Connect | None = None,
         bench: Path | None = None,
         plan: Plan | None = None,
     ) -> None:
         """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken.
 
-        `places` are the picture sources; `bench` is the socket of the simulated world, on a simulated device, and
-        `plan` what the device image shows.
+        `places` are the picture sources, `voices` leads to sound; `bench` is the socket of the simulated world, on a
+        simulated device, and `plan` what the device image shows.
         """
         self._core = core
         self._http = (host, port)
@@ -78,12 +81,14 @@ class ApiService:
         self._spool = spool
         self._clip_spool = clip_spool
         self._places = places
+        self._voices = voices
         self._views: Views | None = None
         self._server: Server | None = None
         self._app: ASGIApp | None = None
         self._context: ssl.SSLContext | None = None
         self._trouble = ""
         self._wanted: dict[str, Address] = {}
+        self._failed: dict[str, str] = {}
 
     @property
     def app(self) -> ASGIApp | None:
@@ -126,8 +131,9 @@ class ApiService:
             web=self._web,
             spool=spool,
             clip_spool=clips,
-            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
+            names=lambda: own | found_as(self._core) | frozenset(params.get(HttpSettings).host_names),
             views=views,
+            voices=self._voices,
             hsts=lambda: params.get(HttpSettings).hsts,
             local=lambda: params.get(TroubleshootingSettings).local,
         )
@@ -207,9 +213,12 @@ class ApiService:
         try:
             await self._server.listen(door, *address, self._secret if door is Door.HTTPS else None)
         except Unavailable as error:
-            log.error("%s", error)
+            if self._failed.get(door) != error.message:  # settings are followed again and again: it is said once
+                log.error("%s", error)
+            self._failed[door] = error.message
             self._trouble = self._trouble or error.message
             return
+        self._failed.pop(door, None)
         self._wanted[door] = address
 
     def _secret(self) -> ssl.SSLContext:
@@ -243,3 +252,8 @@ class ApiService:
                 warning=self._trouble or settings.warning(),
             )
         )
+
+
+def found_as(core: Core) -> frozenset[str]:
+    """The names under which multicast DNS says that this device is to be found."""
+    return frozenset(f"{state.host}.local" for state in core.bus.states(DiscoveryState) if state.host)

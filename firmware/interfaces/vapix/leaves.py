@@ -60,7 +60,7 @@ class Tree:
         system = {"Architecture": known["Architecture"], "HardwareID": info.board, "SerialNumber": info.serial}
         yield from fixed("Properties.System", {**system, "Soc": known["Soc"]})
         has = frozenset(info.capabilities)
-        audio = {"Audio": yes(bool(has & {"audio-in", "audio-out"}))}
+        audio = {"Audio": yes(bool(has & {"microphone", "speaker"}))}
         yield from fixed("Properties.Audio", audio)
         yield from fixed("Properties.PTZ", {"PTZ": "no"})
         yield from fixed("Properties.IO", {"ManualTriggerNbr": str(MANUAL_TRIGGER)})

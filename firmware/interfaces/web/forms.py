@@ -100,6 +100,7 @@ class Form:
         self.view = view
         self.name = name
         self.fields: dict[str, Field] = {}
+        self.alias: dict[str, str] = {}  # fields that errors call otherwise, by that name
         self._guarded = guarded
         self._shown: dict[str, Any] = {}
         self._marked = False
@@ -196,9 +197,9 @@ class Form:
 
     def refuse(self, error: StationError) -> None:
         """Say what went wrong beside the field that it is about, or under all."""
-        place = error.where.removeprefix(f"{self.name}.")
-        best = max((name for name in self.fields if place == name or place.startswith(f"{name}.")), key=len, default="")
-        if best:
+        names = {name: name for name in self.fields} | self.alias
+        best = names.get(max((name for name in names if _in(name, error.where)), key=len, default=""))
+        if best is not None:
             self.fields[best].complain(error.message)
             return
         self._fault.set_text(explained(self.view, error))
@@ -214,7 +215,12 @@ class Form:
             button.set_enabled(dirty)
         if self._guarded and dirty is not self._marked:
             self._marked = dirty
-            self.view.client.run_javascript(f"lintel.mark({json.dumps(self.name)}, {json.dumps(dirty)})")
+            self.view.client.run_javascript(f"lintel.mark({self.box.id}, {json.dumps(dirty)})")
+
+
+def _in(name: str, place: str) -> bool:
+    """Whether a place in an error is within this field."""
+    return f".{name}." in f".{place}."
 
 
 def help_of(view: View, info: ParamInfo, name: str, shape: Shape) -> str:

@@ -97,6 +97,7 @@ def _account(view: View) -> None:
     with _menu("account_circle", _(N_("Account"))):
         level = LEVELS.get(view.caller.level)
         ui.menu_item(f"{view.caller.name} ({_(level) if level else view.caller.level.name})").props("disable")
+        ui.menu_item(_(N_("Own password"))).on("click", js_handler="() => location.assign('/password')")
         ui.menu_item(_(N_("Log out"))).on("click", js_handler="() => lintel.logout()")
 
 

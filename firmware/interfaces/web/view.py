@@ -42,11 +42,12 @@ class View:
         taste: Taste,
         *,
         token: str = "",
+        session: str = "",
         bench: Bench | None = None,
         plan: Plan = NOTHING_DRAWN,
         visitors: Callable[[], list[tuple[str, str]]] = list,
     ) -> None:
-        """`token` is the secret of the visitor's session, if it has one.
+        """`token` is the secret of the visitor's session, if it has one, and `session` what facts call it.
 
         `bench` reaches the simulated world of a simulated device, `plan` is what the device image shows,
         and `visitors` answers the names and addresses behind all open pages.
@@ -56,6 +57,7 @@ class View:
         self.caller = caller
         self.taste = taste
         self.token = token
+        self.session = session
         self.bench = bench
         self.plan = plan
         self.visitors = visitors

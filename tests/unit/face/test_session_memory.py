@@ -39,16 +39,6 @@ def test_rest_goes_on_while_no_process_runs_and_a_closed_session_stays_closed() 
     assert reread(sessions, 6 * S).find(other, 6 * S) is None
 
 
-def test_to_peek_keeps_no_session_and_a_use_does() -> None:
-    sessions = Sessions()
-    token, _ = sessions.open("ada", "mark", 0)
-    half, whole = round(IDLE_S * S / 2), round(IDLE_S * S) + 1
-    assert sessions.find(token, half, peek=True) is not None
-    assert reread(sessions, whole).find(token, whole) is None
-    assert sessions.find(token, half) is not None
-    assert sessions.find(token, whole) is not None
-
-
 def test_what_was_written_before_another_start_of_the_machine_is_forgotten() -> None:
     sessions = Sessions()
     token, _ = sessions.open("ada", "mark", 500 * S)

@@ -242,6 +242,31 @@ def test_too_many_viewers_addresses_or_cuts_are_refused_by_name_and_what_has_gon
     play(test, ViewLimits(viewers=5, per_address=2, cuts=2))
 
 
+def test_row_32_one_address_does_not_take_all_snapshots_from_the_others() -> None:
+    async def test(scene: Scene) -> None:
+        scene.on = False
+        await scene.clock.sleep(1)
+        async with asyncio.TaskGroup() as group:
+
+            async def ask(address: str) -> str:
+                try:
+                    await scene.views.snapshot(scene.place, Cut(), address)
+                except Unavailable as error:
+                    return error.message
+                return ""
+
+            asked = [group.create_task(ask(f"192.0.2.{number}")) for number in (1, 1, 1, 2, 3, 4)]
+        told = [task.result() for task in asked]
+        assert [message.partition(" from ")[0] for message in told if "already" in message] == [
+            "2 snapshots are being taken already", "4 snapshots are being taken already",
+        ]  # fmt: skip
+        scene.on = True
+        await scene.clock.sleep(1)
+        assert (await scene.views.snapshot(scene.place, Cut(), "192.0.2.1")).number == scene.number
+
+    play(test, ViewLimits(snapshots=4, snapshots_per_address=2))
+
+
 def test_a_snapshot_is_what_a_view_shows_or_fetched_for_it() -> None:
     async def test(scene: Scene) -> None:
         cut = Cut(width=640, height=360)

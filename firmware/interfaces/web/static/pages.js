@@ -50,6 +50,7 @@ window.lintel = {
     const body = {};
     for (const [name, value] of fields) {
       if (!(value instanceof File)) body[name] = value;
+      else if (value.size && form.elements[name].dataset.as === "text") body[name] = await value.text();
       else if (value.size) body[name] = base64(new Uint8Array(await value.arrayBuffer()));
     }
     request.send(JSON.stringify(body));
