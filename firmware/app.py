@@ -459,8 +459,8 @@ def network_services(
     """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
 
     `reach` answers how to get at the pictures of a source; without it there are none; `voices` leads to those
-    who listen to sound or talk. `bench` is the socket of a simulated world, for the device image. `discovery` names the
-    adapters at which the device can be found.
+    who listen to sound or talk. `bench` is the socket of a simulated world, for the device image. `discovery` names
+    the adapters at which the device can be found.
     """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
@@ -472,6 +472,7 @@ def network_services(
         from firmware.interfaces.discovery import DiscoveryService
         from firmware.interfaces.logs import LogsService
         from firmware.interfaces.rtsp.service import RtspService
+        from firmware.plan import plan_of
         from firmware.security import AccountsService
 
         places = () if reach is None else picture_places(parts.board, reach)
@@ -481,6 +482,7 @@ def network_services(
         api = ApiService(
             core, host, port, web=web, https=https, tls=certificates,
             spool=state.spool, clip_spool=state.clip_spool, places=places, voices=voices, bench=bench,
+            plan=plan_of(parts.board) if web else None,
         )  # fmt: skip
         services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is

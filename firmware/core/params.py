@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -42,6 +43,7 @@ class Group(BaseModel):
 
 
 G = TypeVar("G", bound=Group)
+EXTRAS = ("level", "scope", "secret")
 
 
 def param(
@@ -79,7 +81,10 @@ def part_over(model: type[BaseModel], name: str, current: Callable[[str], BaseMo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParamInfo:
-    """One declared parameter, for lists and forms; `default` is JSON-ready, and masked when secret."""
+    """One declared parameter, for lists and forms; `default` is JSON-ready, and masked when secret.
+
+    `schema` is the JSON schema of its values, as text: kind, limits, choices.
+    """
 
     group: str
     name: str
@@ -88,6 +93,34 @@ class ParamInfo:
     scope: Scope
     secret: bool
     default: object
+    schema: str
+
+
+@lru_cache(maxsize=128)
+def _schemas(model: type[Group]) -> Mapping[str, str]:
+    """The schema of each parameter of a group, complete in itself; what `ParamInfo` says already is left out."""
+    whole = model.model_json_schema()
+    shared = whole.get("$defs", {})
+    found = {}
+    for name, shape in whole["properties"].items():
+        own = {key: value for key, value in shape.items() if key not in (*EXTRAS, "default", "description", "title")}
+        text = json.dumps(own, separators=(",", ":"))
+        needed = _named(text, shared)
+        found[name] = json.dumps(own | {"$defs": needed}, separators=(",", ":")) if needed else text
+    return found
+
+
+def _named(text: str, shared: Mapping[str, object]) -> dict[str, object]:
+    """The shared definitions that a schema refers to, and those that they refer to."""
+    needed: dict[str, object] = {}
+    waiting = [text]
+    while waiting:
+        text = waiting.pop()
+        for name, shape in shared.items():
+            if name not in needed and f'"#/$defs/{name}"' in text:
+                needed[name] = shape
+                waiting.append(json.dumps(shape))
+    return needed
 
 
 class Keeper(Protocol):
@@ -202,6 +235,7 @@ class Params:
     def infos(self, group: str) -> tuple[ParamInfo, ...]:
         """The declarations of a group. Raises NotFound."""
         model = type(self.find(group))
+        schemas = _schemas(model)
         defaults = self._defaults[group].model_dump(mode="json")
         found = []
         for name, field in model.model_fields.items():
@@ -217,6 +251,7 @@ class Params:
                     scope=Scope(meta.get("scope", Scope.RESET)),
                     secret=secret,
                     default=MASK if secret and defaults[name] else defaults[name],
+                    schema=schemas[name],
                 )
             )
         return tuple(found)

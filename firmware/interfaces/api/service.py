@@ -22,6 +22,7 @@ from firmware.core.vocabulary.discovery import DiscoveryState
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.api.settings import Access, HttpSettings
 from firmware.interfaces.net.settings import TroubleshootingSettings
+from firmware.interfaces.web.settings import PlaceSettings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from firmware.interfaces.http.server import Door, Server
     from firmware.interfaces.video.place import Place
     from firmware.interfaces.video.views import Views
+    from firmware.interfaces.web.plan import Plan
     from firmware.interfaces.web.web import Web
 
 Address = tuple[str, int]
@@ -60,11 +62,12 @@ class ApiService:
         places: Sequence[Place] = (),
         voices: Connect | None = None,
         bench: Path | None = None,
+        plan: Plan | None = None,
     ) -> None:
         """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken.
 
         `places` are the picture sources, `voices` leads to sound; `bench` is the socket of the simulated world, on a
-        simulated device.
+        simulated device, and `plan` what the device image shows.
         """
         self._core = core
         self._http = (host, port)
@@ -72,6 +75,7 @@ class ApiService:
         self._tls = tls
         self._with_web = web
         self._bench = bench
+        self._plan = plan
         self._web: Web | None = None
         self._deadlines = deadlines
         self._limits = limits
@@ -107,12 +111,10 @@ class ApiService:
         from firmware.interfaces.video.views import Views
 
         params = self._core.params
-        if HttpSettings.group not in params:
-            params.declare(HttpSettings)
-        if TroubleshootingSettings.group not in params:
-            params.declare(TroubleshootingSettings)
-        await params.load(HttpSettings)
-        await params.load(TroubleshootingSettings)
+        for group in (HttpSettings, TroubleshootingSettings, *((PlaceSettings,) if self._with_web else ())):
+            if group.group not in params:
+                params.declare(group)
+            await params.load(group)
         own = host_names()
         spool = None if self._spool is None else Spool(self._spool, self._core)
         clips = None
@@ -176,9 +178,11 @@ class ApiService:
 
     def _pages(self) -> Web:
         from firmware.interfaces.web.bench import Bench
+        from firmware.interfaces.web.plan import Plan
         from firmware.interfaces.web.web import Web
 
-        return Web(self._core, bench=None if self._bench is None else Bench(self._bench, self._core.clock))
+        bench = None if self._bench is None else Bench(self._bench, self._core.clock)
+        return Web(self._core, bench=bench, plan=self._plan or Plan())
 
     async def _obey(self) -> None:
         """Open, move and shut doors as the settings say; what cannot be had is said, and the former stays."""

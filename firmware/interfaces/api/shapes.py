@@ -78,7 +78,7 @@ class DoorsBody:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParamShape:
-    """One declared parameter."""
+    """One declared parameter, with the JSON schema of its values."""
 
     group: str
     name: str
@@ -87,6 +87,7 @@ class ParamShape:
     scope: str
     secret: bool
     default: Any
+    schema: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

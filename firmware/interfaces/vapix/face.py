@@ -27,7 +27,7 @@ from firmware.interfaces.vapix.device import DeviceApis, DiscoveryApi
 from firmware.interfaces.vapix.envelope import JsonApi
 from firmware.interfaces.vapix.event_socket import STREAM, EventSocket
 from firmware.interfaces.vapix.firmware import FirmwareCgis
-from firmware.interfaces.vapix.images import ImageCgis
+from firmware.interfaces.vapix.images import IMAGE, VIDEO, ImageCgis
 from firmware.interfaces.vapix.io import IoApis
 from firmware.interfaces.vapix.leaves import Tree
 from firmware.interfaces.vapix.light import LightApi
@@ -76,6 +76,7 @@ POLICY = Policy(
     json_only=False,  # forms come as text/plain, JSON under any name
     cookies=False,  # a browser's session never reaches these addresses: they change things by GET
     links=False,
+    shown=frozenset({IMAGE, VIDEO}),
     optional={
         **{(method, path): why for path, why in OPEN.items() for method in GET_AND_POST},
         ("WS", STREAM): "takes a token that somebody who has logged in asked for",

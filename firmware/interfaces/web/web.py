@@ -27,6 +27,7 @@ from firmware.interfaces.web.bench import Bench
 from firmware.interfaces.web.entrance import KINDS, Entrance
 from firmware.interfaces.web.feed import Feed
 from firmware.interfaces.web.pages import PAGES, Page
+from firmware.interfaces.web.plan import Plan
 from firmware.interfaces.web.policy import POLICY, nonce, page_csp
 from firmware.interfaces.web.toolkit import FILES, SOCKET, Toolkit, with_nonce
 from firmware.interfaces.web.visitor import THEMES, taste_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 # How often it is looked whether the sessions of open pages still live, in seconds.
 WATCH_S = 20.0
+NOTHING_DRAWN = Plan()
 STATIC = ("pages.css", "pages.js")
 
 log = logging.getLogger("lintel.web")
@@ -46,10 +48,11 @@ log = logging.getLogger("lintel.web")
 class Web:
     """What was built: the application, the least level of each route, and the pages that are open."""
 
-    def __init__(self, core: Core, *, bench: Bench | None = None) -> None:
-        """`bench` reaches the simulated world of a simulated device."""
+    def __init__(self, core: Core, *, bench: Bench | None = None, plan: Plan = NOTHING_DRAWN) -> None:
+        """`bench` reaches the simulated world of a simulated device; `plan` is what the device image shows."""
         self._core = core
         self._bench = bench
+        self._plan = plan
         self._feed = Feed(core.bus)
         self._toolkit = Toolkit(core, self._view)
         self._views: dict[str, View] = {}
@@ -127,7 +130,16 @@ class Web:
         with Client(shape, request=request) as client:
             visitor: Visitor = request.scope["visitor"]
             token = cookie_of(request.scope) if visitor.scheme == "session" else ""
-            view = View(self._core, self._feed, client, caller_of(request), taste, token=token, bench=self._bench)
+            view = View(
+                self._core,
+                self._feed,
+                client,
+                caller_of(request),
+                taste,
+                token=token,
+                bench=self._bench,
+                plan=self._plan,
+            )
             self._views[client.id] = view
             client.on_delete(lambda: self._views.pop(client.id, None))
             try:

@@ -43,6 +43,7 @@ class Person:
         self.asked: list[str] = []
         self.context: BrowserContext = browser.new_context(base_url=f"http://127.0.0.1:{device.port}", **how)
         self.context.set_default_timeout(PATIENCE_S * MS)
+        expect.set_options(timeout=PATIENCE_S * MS)
         self.page: Page = self.context.new_page()
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -73,6 +74,10 @@ class Person:
     def sees(self, text: str) -> None:
         """Until a text is on the page."""
         expect(self.page.get_by_text(text).first).to_be_visible(timeout=PATIENCE_S * MS)
+
+    def bench_swipes(self, card: str, reader: str = "front") -> None:
+        """A hand holds a card to the reader itself."""
+        self.device.ask("swipe", reader, card)
 
     def fits(self) -> bool:
         """Whether nothing is wider than the window."""

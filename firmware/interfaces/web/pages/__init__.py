@@ -47,4 +47,12 @@ class Page:
 
 PAGES = (
     Page(name="status", path="/", title=N_("Status"), icon="home"),
+    Page(name="wizard", path="/wizard", title=N_("First steps"), icon="flag", level=Level.ADMIN, listed=False),
+    Page(name="check", path="/check", title=N_("Configuration check"), icon="fact_check", level=Level.OPERATOR),
+    Page(name="accounts", path="/accounts", title=N_("Accounts"), icon="group", level=Level.ADMIN),
+    Page(name="certificates", path="/certificates", title=N_("Certificates"), icon="badge", level=Level.ADMIN),
+    Page(name="maintenance", path="/maintenance", title=N_("Maintenance"), icon="build", level=Level.ADMIN),
+    Page(name="logs", path="/logs", title=N_("Logs and reports"), icon="receipt_long", level=Level.ADMIN),
+    Page(name="config", path="/config", title=N_("Plain config"), icon="tune", level=Level.ADMIN),
+    Page(name="password", path="/password", title=N_("Own password"), icon="key", listed=False),
 )  # fmt: skip

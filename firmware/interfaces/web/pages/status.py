@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from nicegui import ui
+
+from firmware.core.actions import Level
 from firmware.core.events import Notice
 from firmware.core.vocabulary.device import DevicePhase, Phase
+from firmware.interfaces.web.image.device import DeviceImage
 from firmware.interfaces.web.parts import Facts, card, grid
+from firmware.interfaces.web.settings import PlaceSettings
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.words import N_
 
@@ -19,7 +24,12 @@ PHASES = {
 
 async def build(view: View) -> None:
     """The page."""
+    if view.may(Level.ADMIN) and (await view.read(PlaceSettings.group))["first_steps"]:
+        with ui.element("a").props('href="/wizard"').classes("notice"):
+            ui.label(view.say(N_("This device is new. Take the first steps.")))
     with grid():
+        with card(view.say(N_("Image"))):
+            DeviceImage(view, view.plan)
         _device(view)
 
 
