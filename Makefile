@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash lock clean
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short bench-kernel soak lock messages clean
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -43,6 +43,32 @@ crash: $(READY)
 	LINTEL_CRASH=200 $(BIN)/pytest --timeout 0 tests/live/test_crash.py tests/live/test_reset.py \
 		tests/live/test_upgrade_crash.py tests/unit/upgrade/test_model_checker.py $(ARGS)
 
+# The firmware on a kernel's simulated devices (docs/kernel_bench.md); no root, no KVM. The kernel is built once and kept.
+# The guest's time is virtual: no test waits, and none is late because the machine has other work.
+GUEST := $(BIN)/python tools/kernel-bench/run.py
+VIRTUAL = $(GUEST) --virtual --timeout 3600 $(BIN)/pytest --timeout 0 --bench=kernel
+
+# The guest forgets what it compiles: it is compiled before.
+COMPILED = $(BIN)/python -m compileall -q hal firmware boards tests/bench
+
+test-kernel: $(READY)
+	$(COMPILED)
+	$(VIRTUAL) $(or $(ARGS),tests/guest tests/behaviour)
+
+kernel-short: $(READY)
+	$(COMPILED)
+	$(VIRTUAL) $(ARGS) tests/guest @tests/behaviour/kernel_core.txt
+
+# Figures of one run: in real time what the guest's kernel and we cost, in virtual time what becomes of relays.
+bench-kernel: $(READY)
+	PYTHONPATH=. $(GUEST) --timeout 3600 $(BIN)/python bench/kernel_bench.py $(ARGS)
+	LINTEL_RESTARTS=100 $(VIRTUAL) -v tests/guest/test_guest_endings.py
+
+# A thousand restarts, then a week of idling with a card an hour and two changes of the clocks.
+soak: $(READY)
+	LINTEL_RESTARTS=1000 $(GUEST) --virtual --timeout 14400 $(BIN)/pytest --timeout 0 -v tests/guest/test_guest_endings.py -k restarts
+	PYTHONPATH=. $(GUEST) --virtual --timeout 14400 $(BIN)/python bench/kernel_soak.py $(ARGS)
+
 $(READY): requirements/dev.txt pyproject.toml tools/system-packages.sh
 	sh tools/system-packages.sh
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lintel needs Python 3.11 or newer")'
@@ -59,6 +85,10 @@ lock:
 		pyproject.toml -o requirements/base.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		requirements/fuzz.in -o requirements/fuzz.txt
+
+# Brings the catalogues of the web interface in step with its texts, and says what is to be translated.
+messages: $(READY)
+	$(BIN)/python tools/messages.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

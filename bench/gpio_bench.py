@@ -1,4 +1,4 @@
-"""GPIO of our pin factory against gpiozero over lgpio, on a gpio-sim chip: edge to handler, write, idle cost.
+"""GPIO of our pin factory against gpiozero over lgpio, and gpiod alone, on a gpio-sim chip: edges, writes, idling.
 
 Edges and idling run in a process for each side (lgpio's threads would disturb ours), in blocks A-B-A-B. Writes of
 all kinds take turns within one process, in short chunks. A figure is the median of its blocks, a ratio the median of
@@ -32,6 +32,8 @@ PAUSE_S = 0.002
 ROWS = [
     ("edge to handler, group, p50", "us", 0, "edge_group_p50", "peer_edge_pin_p50"),
     ("edge to handler, group, p99", "us", 0, "edge_group_p99", "peer_edge_pin_p99"),
+    ("edge to handler, group, against gpiod alone, p50", "us", 0, "edge_group_p50", "edge_gpiod_p50"),
+    ("edge to handler, group, against gpiod alone, p99", "us", 0, "edge_group_p99", "edge_gpiod_p99"),
     ("edge to handler, gpiozero pin, p50", "us", 0, "edge_pin_p50", "peer_edge_pin_p50"),
     ("edge to handler, gpiozero pin, p99", "us", 0, "edge_pin_p99", "peer_edge_pin_p99"),
     ("edge to when_pressed, gpiozero Button, p50", "us", 0, "button_p50", "peer_button_p50"),
@@ -191,6 +193,28 @@ async def measure_group(chip: str, finger: Finger, args: argparse.Namespace) -> 
     return found
 
 
+def measure_gpiod(chip: str, finger: Finger, args: argparse.Namespace) -> dict[str, float]:
+    """The figures of gpiod alone: a thread that waits for edges and reads them, and nothing else."""
+    import gpiod
+    from gpiod.line import Direction
+    from gpiod.line import Edge as GpiodEdge
+
+    finger.push(False)
+    settings = gpiod.LineSettings(direction=Direction.INPUT, edge_detection=GpiodEdge.BOTH)
+    with gpiod.request_lines(chip, {INPUT: settings}) as request:
+
+        def arm(handler: Callable[..., None]) -> None:
+            def read() -> None:
+                for _ in range(args.edges):
+                    request.wait_edge_events(None)
+                    for event in request.read_edge_events():
+                        handler(event)
+
+            threading.Thread(target=read, daemon=True).start()
+
+        return quantiles("edge_gpiod", watch_thread(finger, args.edges, arm))
+
+
 def write_rounds(chip: str, rounds: int) -> list[dict[str, float]]:
     """Every kind of write in turn, a chunk each, `rounds` times: what is compared was taken within milliseconds."""
     import gpiod
@@ -266,6 +290,8 @@ def measure_side(side: str, args: argparse.Namespace) -> Any:
         figures = asyncio.run(measure_group(chip, finger, args))
         with GpiodFactory(chip) as factory:
             figures |= measure_gpiozero(factory, finger, args)
+    elif side == "gpiod":
+        figures = measure_gpiod(chip, finger, args)
     else:
         with stock_lgpio()(chip=int(chip.removeprefix("/dev/gpiochip"))) as factory:
             figures = measure_gpiozero(factory, finger, args)
@@ -288,9 +314,9 @@ def run_side(side: str, args: argparse.Namespace) -> Any:
     return json.loads(done.stdout)
 
 
-def comparable(lintel: dict[str, float], lgpio: dict[str, float]) -> bool:
-    """Whether both blocks ran on an equally fast machine, from start to end."""
-    costs = [side[name] for side in (lintel, lgpio) for name in ("syscall", "syscall_least")]
+def comparable(*sides: dict[str, float]) -> bool:
+    """Whether all blocks ran on an equally fast machine, from start to end."""
+    costs = [side[name] for side in sides for name in ("syscall", "syscall_least")]
     return max(costs) <= SAME_MACHINE * min(costs)
 
 
@@ -301,8 +327,9 @@ def measure_pairs(args: argparse.Namespace) -> tuple[list[dict[str, float]], int
     while len(pairs) < args.pairs:
         lintel = run_side("lintel", args)
         lgpio = run_side("lgpio", args)
-        if comparable(lintel, lgpio):
-            pairs.append(lintel | {f"peer_{name}": value for name, value in lgpio.items()})
+        gpiod = run_side("gpiod", args)
+        if comparable(lintel, lgpio, gpiod):
+            pairs.append(gpiod | lintel | {f"peer_{name}": value for name, value in lgpio.items()})
             continue
         thrown += 1
         if thrown > 2 * args.pairs:
@@ -344,12 +371,12 @@ def contradictions(rounds: list[dict[str, float]]) -> list[str]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    lines = [f"{'GPIO':<44} {'value':>8} {'peer':>8} {'ratio':>7} {'least':>7} {'most':>7}  pairs, unit, peer"]
+    lines = [f"{'GPIO':<50} {'value':>8} {'peer':>8} {'ratio':>7} {'least':>7} {'most':>7}  pairs, unit, peer"]
     for row in rows:
         ratios = [row["ratio"], row["ratio_least"], row["ratio_most"]]
         shown = " ".join(f"{'-' if ratio is None else f'{ratio:.3f}':>7}" for ratio in ratios)
         lines.append(
-            f"{row['quantity']:<44} {row['value']:>8} {row['peer']:>8} {shown}  "
+            f"{row['quantity']:<50} {row['value']:>8} {row['peer']:>8} {shown}  "
             f"{row['pairs']}, {row['unit']}, {row['peer_is']}"
         )
     return "\n".join(lines)
@@ -362,7 +389,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=70, help="rounds of 100 writes of each kind (70)")
     parser.add_argument("--idle-s", type=float, default=3.0, help="seconds of idling in a block (3)")
     parser.add_argument("--json", type=Path, help="write the rows to this file as well")
-    parser.add_argument("--side", choices=["lintel", "lgpio", "writes"], help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=["lintel", "lgpio", "gpiod", "writes"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if sim_chip() is None:
         print("gpio_bench: this kernel has no gpio-sim chip; run it in a guest kernel that has one", file=sys.stderr)

@@ -83,7 +83,7 @@ async def device(folder: Path) -> AsyncIterator[Any]:
     bus.publish(INFO)
     accounts = AccountsService(core, REALM)
     await accounts.start()
-    guard = guarded(core, web=False)
+    guard = guarded(core, web=None)
     yield guard
     guard.close()
     await accounts.stop()

@@ -45,7 +45,6 @@ CLIENTS = (1, 10, 30, 100)
 FPS = 30
 WINDOW_S = 6.0
 FRAMES = 90
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 # JPEG
@@ -109,9 +108,8 @@ def jpeg_rows(folder: Path) -> list[Row]:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds a process has used, with all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """CPU seconds that the threads of a process have used; by the scheduler, ticks are too coarse for one client."""
+    return sum(int(place.read_text().split()[0]) for place in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def drain(program: Path, port: int, clients: int, request: Path, pids: list[int]) -> tuple[list[float], float]:
@@ -139,7 +137,7 @@ def record(device: Device, place: Path) -> int:
     ) as answer:
         for piece in answer.iter_raw():
             data += piece
-            while (head := re.search(rb"content-length: (\d+)\r\nx-frame: \d+\r\n\r\n", data)) is not None:
+            while (head := re.search(rb"(?i)content-length: (\d+)\r\nx-frame: \d+\r\n\r\n", data)) is not None:
                 end = head.end() + int(head[1])
                 if len(data) < end:
                     break
@@ -202,6 +200,10 @@ def fan_out_rows(folder: Path) -> list[Row]:
             network, media = device.pid("network"), device.pid("media")
             assert network is not None
             assert media is not None
+            before, began = cpu_s(network), time.monotonic()
+            time.sleep(WINDOW_S)
+            idle = 100 * (cpu_s(network) - before) / (time.monotonic() - began)
+            rows.append(Row("network role, nobody looks", idle, "%", None, ""))
             for clients in CLIENTS:
                 (used, media_used), share = drain(client, device.port, clients, ours, [network, media])
                 (against,), peer_share = drain(client, port, clients, theirs, [peer])

@@ -32,6 +32,9 @@ from firmware.core.store_disk import Disk
 from firmware.core.values import decode
 from firmware.core.vocabulary.device import BootState, DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
+from firmware.heart import HeartService
+from firmware.notify import watchdog_s
+from firmware.options import OFF
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
 from firmware.rooms import (
@@ -214,9 +217,25 @@ async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None
 
             # Who joins over the hub finds the device's identity there: `device` starts before it.
             chain: tuple[Service, ...] = (device, hub, journal, HardwareService(assembled), *services)
+            chain += heart(parts, services)
             yield Role(core=core, services=chain, ready=ready)
         finally:
             await assembled.close()
+
+
+def heart(parts: Parts, services: tuple[Service, ...]) -> tuple[Service, ...]:
+    """What feeds the supervisor's watchdog, where there is one: the readers' work, or at least the loop's."""
+    every_s = watchdog_s()
+    if every_s is None:
+        return ()
+    from firmware.access import ReadersService
+
+    readers = next((service for service in services if isinstance(service, ReadersService)), None)
+
+    async def loop_turns() -> None:
+        await parts.clock.sleep(0)
+
+    return (HeartService(parts.clock, every_s, loop_turns if readers is None else readers.beat),)
 
 
 async def device_info(parts: Parts, wires: Wires) -> DeviceInfo:
@@ -267,6 +286,7 @@ def control_services(
         "shocks": lambda: sensing_services("shocks", core, hardware),
         "light": lambda: sensing_services("light", core, hardware),
         "day_night": lambda: sensing_services("day_night", core, hardware),
+        "input_lines": lambda: sensing_services("input_lines", core, hardware),
         "rules": lambda: (RulesService(core),),
         "upgrade": lambda: upgrade_services(parts, core),
         "maintenance": lambda: (MaintenanceService(core, parts.restart, boot_facts(parts.boot)),),
@@ -430,11 +450,17 @@ def network_services(
     *,
     web: bool,
     https: tuple[str, int] | None = None,
+    rtsp: tuple[str, int] | None = None,
     reach: Callable[[str], Connect] | None = None,
+    voices: Connect | None = None,
+    bench: Path | None = None,
+    discovery: str = OFF,
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
     """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
 
-    `reach` answers how to get at the pictures of a source; without it there are none.
+    `reach` answers how to get at the pictures of a source; without it there are none; `voices` leads to those
+    who listen to sound or talk. `bench` is the socket of a simulated world, for the device image. `discovery` names
+    the adapters at which the device can be found.
     """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
@@ -443,7 +469,10 @@ def network_services(
         from firmware.interfaces.carrier import CarrierService
         from firmware.interfaces.cloud.service import CloudService
         from firmware.interfaces.controller import ControllerHttpService
+        from firmware.interfaces.discovery import DiscoveryService
         from firmware.interfaces.logs import LogsService
+        from firmware.interfaces.rtsp.service import RtspService
+        from firmware.plan import plan_of
         from firmware.security import AccountsService
 
         places = () if reach is None else picture_places(parts.board, reach)
@@ -452,14 +481,18 @@ def network_services(
         state = parts.state
         api = ApiService(
             core, host, port, web=web, https=https, tls=certificates,
-            spool=state.spool, clip_spool=state.clip_spool, places=places,
+            spool=state.spool, clip_spool=state.clip_spool, places=places, voices=voices, bench=bench,
+            plan=plan_of(parts.board) if web else None,
         )  # fmt: skip
         services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
             services.append(ControllerHttpService(core, certificates.client))
-        return (*services, api, CloudService(core, lambda: api.app, certificates.client))
+        if rtsp is not None:
+            services.append(RtspService(core, *rtsp))
+        cloud = CloudService(core, lambda: api.app, certificates.client)
+        return (*services, api, DiscoveryService(core, info, discovery), cloud)
 
     return make
 

@@ -21,6 +21,7 @@ from firmware.core.link.channel import Connect, connect_unix
 from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.certificates import HttpState
 from firmware.core.vocabulary.device import NetworkState
+from firmware.core.vocabulary.rtsp import RtspState
 from firmware.core.vocabulary.security import SetupState
 from firmware.core.vocabulary.station import ServicePhase, ServiceState
 from firmware.notify import RESTART, notify
@@ -217,7 +218,11 @@ class Child:
     def _network(self) -> Any:
         host, port = self._options.http
         options = self._options
-        return network_services(self._parts, host, port, web=options.web, https=options.https, reach=self._reach)
+        bench = self._runtime.bench if options.hal == "sim" else None
+        return network_services(
+            self._parts, host, port, web=options.web, https=options.https, rtsp=options.rtsp, reach=self._reach,
+            voices=partial(connect_unix, self._runtime.voices), bench=bench, discovery=options.found_at,
+        )  # fmt: skip
 
     def _reach(self, source: str) -> Connect:
         return partial(connect_unix, self._runtime.video(source))
@@ -288,6 +293,8 @@ class Child:
                     raise Invalid("--http", state.reason)
                 at = role.core.bus.state(HttpState) or HttpState(http="", https="")
                 said |= {"HTTP": at.http, "HTTPS": at.https, "FINGERPRINT": at.fingerprint}
+                events = role.core.bus.state(RtspState)
+                said |= {"RTSP": events.rtsp} if events is not None else {}
                 if self._parts.simulated:
                     role.core.bus.publish(NetworkState(up=True, detail=at.http or at.https))
             elif isinstance(service, AccountsService):

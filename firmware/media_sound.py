@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from firmware.app import Parts
 from firmware.audio import InputFacts, OutputFacts, Sound, SoundService
@@ -11,6 +12,7 @@ from firmware.audio.detection import SoundDetectorService
 from firmware.audio.locate import LocateService
 from firmware.audio.speaker_test import SpeakerTestService
 from firmware.audio.speech_service import SpeechService, speeches
+from firmware.audio.streams import SoundStreamsService
 from firmware.core.context import Core
 from firmware.core.service import Service
 from hal.assemble_sound import assemble_sound
@@ -22,15 +24,19 @@ from hal.wires import SoundWires
 Makers = dict[str, Callable[[], tuple[Service, ...]]]
 
 
-def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
-    """The cards of the board, then every service that plays or listens, in the order of their start."""
+def sound_makers(parts: Parts, core: Core, wires: SoundWires, voices: Path | None) -> Makers:
+    """The cards of the board, then every service that plays or listens, in the order of their start.
+
+    Those who listen and talk over the network come in at `voices`.
+    """
     sound = Sound(*audio_facts(parts.board))
     return {
-        "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires, parts.clock)),),
+        "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires)),),
         "clips": lambda: (ClipsService(core, sound, parts.state.clip_spool),),
         "speaker_test": lambda: (SpeakerTestService(core, sound),),
         "locate": lambda: (LocateService(core, sound),),
         "sound_detector": lambda: (SoundDetectorService(core, sound),),
+        "sound_streams": lambda: (SoundStreamsService(sound, voices),),
         "speech": lambda: (SpeechService(core, speeches(core, sound, SpeexVoice)),),
     }
 
@@ -53,6 +59,7 @@ def audio_facts(board: Board) -> tuple[tuple[OutputFacts, ...], tuple[InputFacts
                 gain_range_db=limits,
                 input_types=tuple(map(InputType, node.input_types)),
                 power_types=tuple(map(PowerType, node.power_types)),
+                has_switch=node.disable is not None,
             )
         )
     return tuple(outputs), tuple(inputs)

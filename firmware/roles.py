@@ -47,6 +47,11 @@ def _no_osdp(board: Board) -> str | None:
     return None if _on_osdp(board, "reader", "panel") else "the board has no OSDP port"
 
 
+def _no_input_lines(board: Board) -> str | None:
+    lines = any(node.has_lines for node in board.nodes.values() if isinstance(node, AudioInNode))
+    return None if lines else "no microphone of the board has lines around it"
+
+
 def has_sound(board: Board) -> bool:
     """Whether the board has a speaker or a microphone."""
     return bool({"speaker", "microphone"} & board.capabilities)
@@ -98,6 +103,13 @@ DUTIES = (
     Duty(name="shocks", role="control", summary="hits of the device", needs=frozenset({"accelerometer"})),
     Duty(name="light", role="control", summary="the light around the device", needs=frozenset({"light_sensor"})),
     Duty(name="day_night", role="control", summary="IR-cut filter and illumination", wants=_no_night),
+    Duty(
+        name="input_lines",
+        role="control",
+        summary="the lines around microphones, and the switch that disables them",
+        needs=frozenset({"microphone"}),
+        wants=_no_input_lines,
+    ),
     Duty(name="rules", role="control", summary="what follows from what"),
     Duty(name="sound", role="media", summary="speakers and microphones: mixer, gain, levels", wants=_no_sound),
     Duty(name="clips", role="media", summary="audio clips, kept and played", needs=frozenset({"speaker"})),
@@ -113,6 +125,12 @@ DUTIES = (
         role="media",
         summary="says when it becomes loud",
         needs=frozenset({"microphone"}),
+    ),
+    Duty(
+        name="sound_streams",
+        role="media",
+        summary="sound to those who listen and from those who talk over the network",
+        wants=_no_sound,
     ),
     Duty(
         name="speech",
@@ -150,6 +168,8 @@ DUTIES = (
         wants=_no_doors,
     ),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
+    Duty(name="rtsp", role="network", summary="events over RTSP"),
+    Duty(name="discovery", role="network", summary="answers programs that look for devices"),
     Duty(name="cloud", role="network", summary="a connection to the owner's dispatcher"),
 )
 

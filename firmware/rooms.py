@@ -67,8 +67,8 @@ def controller_services(core: Core, hardware: Hardware, ports: tuple[str, ...]) 
 
 def sensing_services(name: str, core: Core, hardware: Hardware) -> tuple[Service, ...]:
     """One of the services of the device's own sensors; a board without them does not load their room."""
-    from firmware.sensing import DayNightService, LightService, ShocksService
+    from firmware.sensing import DayNightService, InputLinesService, LightService, ShocksService
 
-    services: tuple[type[DayNightService | LightService | ShocksService], ...]
-    services = (ShocksService, LightService, DayNightService)
+    services: tuple[type[DayNightService | InputLinesService | LightService | ShocksService], ...]
+    services = (ShocksService, LightService, DayNightService, InputLinesService)
     return tuple(service(core, hardware) for service in services if service.name == name)

@@ -1,8 +1,8 @@
 """Board and wires in, named ports out: opens the driver of every node, and closes all of them safely.
 
-Only what the board needs is opened; sound is not: `hal.assemble_sound` opens it in another process. Chips come first,
-then whatever drives something, then whatever listens; closing makes every output safe before anything else is given
-back.
+Only what the board needs is opened; cards and cameras are not: another process opens them (`hal.assemble_sound`,
+`hal.assemble_cameras`), and of a microphone only the lines around it are here. Chips come first, then whatever drives
+something, then whatever listens; closing makes every output safe before anything else is given back.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hal.assemble_sensing import SensingAssembly
 from hal.board import (
     Ads1115Node,
+    AudioInNode,
+    AudioOutNode,
     BicolourLedNode,
     Board,
     ButtonNode,
@@ -79,10 +81,9 @@ ORDER = (
     "ir_cut",
     "accelerometer",
     "light_sensor",
+    "microphone",
+    "speaker",
 )
-
-# What another process opens: see hal/assemble_sound.py.
-MEDIA = frozenset({"speaker", "microphone"})
 
 # Full scale of a converter, in volts: the smaller one is finer, the larger one is for loops on a 5 V supply.
 FINE_V, WIDE_V = 4.096, 6.144
@@ -162,14 +163,13 @@ async def _flush(name: str, expander: Mcp23017) -> None:
 
 
 async def assemble(board: Board, wires: Wires, clock: Clock) -> Assembled:
-    """Open every node of the board but those of sound.
+    """Open every node of the board but cards and cameras.
 
     Raises BoardError, BusError, DeviceError with the name of the node; then nothing stays open.
     """
     assembly = _Assembly(board, wires, clock)
     try:
-        ours = [(name, node) for name, node in board.nodes.items() if node.kind not in MEDIA]
-        for name, node in sorted(ours, key=lambda item: ORDER.index(item[1].kind)):
+        for name, node in sorted(board.nodes.items(), key=lambda item: ORDER.index(item[1].kind)):
             with named(name):
                 await assembly.open(name, node)
     except BaseException:
@@ -233,6 +233,7 @@ class _Assembly:
             light_sensors=self._sensing.light_sensors,
             cut_filters=self._sensing.cut_filters,
             illuminations=self._sensing.illuminations,
+            microphone_lines=self._sensing.microphone_lines,
         )
 
     async def open(self, name: str, node: Node) -> None:
@@ -266,10 +267,10 @@ class _Assembly:
                 await self._loop(name, node)
             case ButtonNode():
                 await self._button(name, node)
-            case Lis3dhNode() | Opt3001Node() | IrCutNode() | IlluminationNode():
+            case Lis3dhNode() | Opt3001Node() | IrCutNode() | IlluminationNode() | AudioInNode():
                 await self._sensing.open(name, node)
-            case CameraNode():
-                return  # the media role's: hal.assemble_cameras
+            case CameraNode() | AudioOutNode():
+                return  # the media role's: hal.assemble_cameras, hal.assemble_sound
 
     async def _expander(self, name: str, node: Mcp23017Node) -> None:
         interrupt = await self._line(node.interrupt)

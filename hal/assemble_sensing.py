@@ -1,20 +1,27 @@
-"""The part of `hal.assemble` that opens what a board feels and sees: shocks, light, the filter before the lens."""
+"""The part of `hal.assemble` that opens what a board feels, sees and hears by: shocks, light, the filter before the
+lens, the lines around a microphone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
 from hal.board.sensing import IlluminationNode, IrCutNode, Lis3dhNode, Opt3001Node
+from hal.board.sound import AudioInNode
 from hal.clock import Clock
+from hal.drivers.button import PushButton
 from hal.drivers.digital import DigitalOutput
+from hal.drivers.input_lines import AudioInputLines, Choice
 from hal.drivers.ir_cut import HeldFilter, PulsedFilter
 from hal.drivers.lis3dh import Lis3dh
 from hal.drivers.opt3001 import Opt3001
+from hal.sounds import InputType, PowerType
 from hal.types import LineRef
-from hal.wires import Gpio, I2c
+from hal.wires import Gpio, I2c, OutputLines
 
-SensingNode = Lis3dhNode | Opt3001Node | IrCutNode | IlluminationNode
+SensingNode = Lis3dhNode | Opt3001Node | IrCutNode | IlluminationNode | AudioInNode
 
 
 class Closable(Protocol):
@@ -54,6 +61,7 @@ class SensingAssembly:
         self.light_sensors: dict[str, Opt3001] = {}
         self.cut_filters: dict[str, HeldFilter | PulsedFilter] = {}
         self.illuminations: dict[str, DigitalOutput] = {}
+        self.microphone_lines: dict[str, AudioInputLines] = {}
 
     async def open(self, name: str, node: SensingNode) -> None:
         """Open the driver of one node. Raises HalError."""
@@ -69,6 +77,8 @@ class SensingAssembly:
                 await self._cut_filter(name, node)
             case IlluminationNode():
                 self.illuminations[name] = await self._switch(name, node.line, active_high=node.active == "high")
+            case AudioInNode():
+                await self._microphone(name, node)
 
     async def _accelerometer(self, name: str, node: Lis3dhNode) -> None:
         interrupt = None if node.interrupt is None else await self._place(node.interrupt)
@@ -99,6 +109,32 @@ class SensingAssembly:
         )
         self._opened.driving(name, cut_filter)
         self.cut_filters[name] = cut_filter
+
+    async def _microphone(self, name: str, node: AudioInNode) -> None:
+        """The lines around it, where there are any; its card is opened in another process."""
+        if not node.has_lines:
+            return
+        async with AsyncExitStack() as undo:
+            types, powers = tuple(map(InputType, node.input_types)), tuple(map(PowerType, node.power_types))
+            inputs = Choice(name, "input type", types, await self._line(name, node.select))
+            undo.callback(inputs.close)
+            powered = Choice(name, "power type", powers, await self._line(name, node.power))
+            undo.callback(powered.close)
+            switch = None
+            if node.disable is not None:
+                gpio, offset = await self._place(node.disable)
+                high, pull = node.disable_active == "high", node.disable_pull
+                switch = await PushButton.open(name, gpio, offset, self._clock, active_high=high, pull=pull)
+            undo.pop_all()
+        lines = AudioInputLines(name, inputs, powered, switch)
+        self._opened.driving(name, lines)
+        self.microphone_lines[name] = lines
+
+    async def _line(self, name: str, line: LineRef | None) -> OutputLines | None:
+        if line is None:
+            return None
+        gpio, offset = await self._place(line)
+        return await gpio.outputs(name, [offset], initial=[False])
 
     async def _switch(self, name: str, line: LineRef, *, active_high: bool) -> DigitalOutput:
         gpio, offset = await self._place(line)

@@ -1,6 +1,7 @@
 """The sound of a board: opens what plays and records, in the process that wants it and nowhere else.
 
-Control never comes here: a sound card that hangs must not be able to hold a door.
+Control never comes here: a sound card that hangs must not be able to hold a door. Nor is a line opened here: those
+around a microphone are control's, like all the others.
 """
 
 from __future__ import annotations
@@ -10,16 +11,12 @@ from contextlib import AsyncExitStack, ExitStack
 
 from hal.assemble import named
 from hal.board import AudioInNode, AudioOutNode, Board
-from hal.clock import Clock
-from hal.drivers.audio_in import AudioIn, Choice
+from hal.drivers.audio_in import AudioIn
 from hal.drivers.audio_out import AudioOut
-from hal.drivers.button import PushButton
 from hal.drivers.sound import Gain
 from hal.errors import BusError, HalError
 from hal.ports import SoundHardware
-from hal.sounds import InputType, PowerType
-from hal.types import LineRef
-from hal.wires import OutputLines, SoundWires
+from hal.wires import SoundWires
 
 log = logging.getLogger("hal.assemble")
 
@@ -38,7 +35,7 @@ class AssembledSound:
                 all_of_them.push_async_callback(_close, *self._opened.popitem())
 
 
-async def assemble_sound(board: Board, wires: SoundWires, clock: Clock) -> AssembledSound:
+async def assemble_sound(board: Board, wires: SoundWires) -> AssembledSound:
     """Open every speaker and microphone of the board.
 
     Raises BusError with the name of the node; then nothing stays open.
@@ -54,7 +51,7 @@ async def assemble_sound(board: Board, wires: SoundWires, clock: Clock) -> Assem
                 if isinstance(node, AudioOutNode):
                     opened[name] = speakers[name] = await _speaker(name, node, wires)
                 elif isinstance(node, AudioInNode):
-                    opened[name] = microphones[name] = await _microphone(name, node, wires, clock)
+                    opened[name] = microphones[name] = await _microphone(name, node, wires)
     except BaseException:
         await assembled.close()
         raise
@@ -96,46 +93,11 @@ async def _speaker(name: str, node: AudioOutNode, wires: SoundWires) -> AudioOut
     return AudioOut(name, wire, rate_hz=node.rate_hz, channels=node.channels, gain=gain)
 
 
-async def _microphone(name: str, node: AudioInNode, wires: SoundWires, clock: Clock) -> AudioIn:
-    async with AsyncExitStack() as undo:
-        inputs = Choice(
-            name, "input type", tuple(map(InputType, node.input_types)), await _line(name, node.select, wires)
-        )
-        undo.callback(inputs.close)
-        powers = Choice(
-            name, "power type", tuple(map(PowerType, node.power_types)), await _line(name, node.power, wires)
-        )
-        undo.callback(powers.close)
-        switch = await _switch(name, node, wires, clock)
-        if switch is not None:
-            undo.callback(switch.close)
-        gain = await _gain(name, node, wires)
-        undo.callback(gain.close)
+async def _microphone(name: str, node: AudioInNode, wires: SoundWires) -> AudioIn:
+    gain = await _gain(name, node, wires)
+    try:
         wire = await wires.pcm_in(name, node.device, rate_hz=node.rate_hz, channels=node.channels)
-        undo.pop_all()
-    return AudioIn(
-        name,
-        wire,
-        rate_hz=node.rate_hz,
-        channels=node.channels,
-        gain=gain,
-        inputs=inputs,
-        powers=powers,
-        switch=switch,
-    )
-
-
-async def _line(name: str, line: LineRef | None, wires: SoundWires) -> OutputLines | None:
-    if line is None:
-        return None
-    return await (await wires.gpio(line.bus)).outputs(name, [line.offset], initial=[False])
-
-
-async def _switch(name: str, node: AudioInNode, wires: SoundWires, clock: Clock) -> PushButton | None:
-    if node.disable is None:
-        return None
-    gpio = await wires.gpio(node.disable.bus)
-    active_high = node.disable_active == "high"
-    return await PushButton.open(
-        name, gpio, node.disable.offset, clock, active_high=active_high, pull=node.disable_pull
-    )
+    except BaseException:
+        gain.close()
+        raise
+    return AudioIn(name, wire, rate_hz=node.rate_hz, channels=node.channels, gain=gain)

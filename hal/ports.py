@@ -350,6 +350,23 @@ class Microphone(Sound, Protocol):
     """An audio input; its blocks of 10 ms are the clock of whoever processes sound."""
 
     @property
+    def silenced(self) -> bool:
+        """Whether it hands over silence, whatever mute and gain say."""
+
+    def silence(self, silenced: bool) -> None:
+        """Hand over silence from now on, or sound again; at once, without a ramp."""
+
+    def listen(self, handler: Callable[[SoundBlock], None] | None) -> None:
+        """Call `handler` for every block from now on; None ends it."""
+
+    def on_lost(self, handler: Callable[[BusError], None] | None) -> None:
+        """Tell `handler` once when the card is gone."""
+
+
+class MicrophoneLines(Port, Protocol):
+    """The lines around an audio input: what is connected, how it is fed, and the microphone-disable switch."""
+
+    @property
     def input_types(self) -> tuple[InputType, ...]:
         """What may be connected; the first is what it starts with."""
 
@@ -372,17 +389,11 @@ class Microphone(Sound, Protocol):
         """Switch the feed over. Raises OutOfRange for one the board lacks, BusError."""
 
     @property
-    def disabled(self) -> bool:
-        """Whether the microphone-disable switch is thrown: then it hears nothing (manual 002)."""
+    def switched_off(self) -> bool:
+        """Whether the microphone-disable switch is thrown: then nobody may hear anything (manual 002)."""
 
-    def on_disabled(self, handler: Callable[[InputChange], None] | None) -> None:
-        """Report the switch: active is disabled."""
-
-    def listen(self, handler: Callable[[SoundBlock], None] | None) -> None:
-        """Call `handler` for every block from now on; None ends it."""
-
-    def on_lost(self, handler: Callable[[BusError], None] | None) -> None:
-        """Tell `handler` once when the card is gone."""
+    def watch(self, handler: Callable[[InputChange], None] | None) -> None:
+        """Report the switch: active is switched off. None ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -444,6 +455,7 @@ class Hardware:
     light_sensors: Mapping[str, LightSensor] = field(default_factory=dict)
     cut_filters: Mapping[str, CutFilter] = field(default_factory=dict)
     illuminations: Mapping[str, Output] = field(default_factory=dict)
+    microphone_lines: Mapping[str, MicrophoneLines] = field(default_factory=dict)
 
     def alias(self, node: str) -> str:
         """The name people use for a node: its alias, else the node's own name."""

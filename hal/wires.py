@@ -216,9 +216,6 @@ class PcmMixer(Protocol):
 class SoundWires(Protocol):
     """The wires of a board's sound, real or simulated: what `assemble_sound` is handed."""
 
-    async def gpio(self, bus: str) -> Gpio:
-        """The GPIO chip of that bus name. Raises BoardError for an unknown name."""
-
     async def pcm_out(self, owner: str, device: str, *, rate_hz: int, channels: int) -> PcmOut:
         """Open the ALSA device of that name for playing. Raises LineInUse, BusError."""
 

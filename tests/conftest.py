@@ -20,6 +20,11 @@ settings.register_profile(
 settings.load_profile("lintel")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """On what the behaviour tests run: in this process, or on the devices of a guest's kernel."""
+    parser.addoption("--bench", choices=("sim", "kernel"), default="sim", help="where behaviour tests run")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run `async def test_...(bench)` on the bench's own loop."""

@@ -3,7 +3,7 @@
 # a compiler (pyalsaaudio is built from source), the module that makes virtual environments, the tools that make and
 # unpack firmware bundles (openssl also judges them on the device), what the tests compare our boot images with
 # (mtools, dosfstools), what they watch file operations and talk to RAUC with (strace, dbus-daemon), who else looks at our
-# pictures (ffprobe, a browser without a window), and what cleans the sound of a microphone (libspeexdsp).
+# pictures (ffprobe, a browser without a window), what judges our units (systemd-analyze), and what cleans the sound of a microphone (libspeexdsp).
 set -eu
 missing=
 need() { # package, then a command that succeeds when the package's part is there
@@ -26,6 +26,7 @@ need strace command -v strace
 need rsyslog env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v rsyslogd'
 need rsyslog-openssl sh -c 'ls /usr/lib/*/rsyslog/lmnsd_ossl.so'
 need dbus command -v dbus-daemon
+need systemd command -v systemd-analyze
 need mtools command -v mcopy
 need ffmpeg command -v ffprobe
 need chromium-headless-shell sh -c 'command -v chromium-headless-shell || command -v chromium'

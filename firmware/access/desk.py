@@ -23,7 +23,7 @@ from firmware.access.oddity import Whereabouts
 from firmware.access.patience import Patience
 from firmware.access.settings import AccessParams, ReaderMode
 from firmware.access.throttle import Throttles
-from firmware.access.visit import PIN, Presented, Visit, forwarded, verdict
+from firmware.access.visit import PIN, Beat, Presented, Visit, forwarded, verdict
 from firmware.core.cards.credential import Unreadable, read
 from firmware.core.context import Core
 from firmware.core.events import Event
@@ -72,7 +72,7 @@ class Desk:
         self._alias = alias
         self._has_keypad = keypad
         self._keys = Keypad()
-        self._facts: asyncio.Queue[CardBits | CardChip | Key | Presented] = asyncio.Queue(QUEUE)
+        self._facts: asyncio.Queue[CardBits | CardChip | Key | Presented | Beat] = asyncio.Queue(QUEUE)
         self._noise = Noise(shared.core, reader.name, self._publish)
         self._guard = Guard(shared.core, shared.throttles, shared.whereabouts, reader=reader.name, door=door)
         self._waiting = Patience(shared.core.clock, self._no_pin_came)
@@ -123,6 +123,8 @@ class Desk:
                 await self._chip(fact)
             elif isinstance(fact, Key):
                 await self._key(fact)
+            elif isinstance(fact, Beat):
+                fact.served.set_result(None)
             else:
                 await self._presented(fact)
 
@@ -133,7 +135,7 @@ class Desk:
             log.warning("reader %s is faster than its decisions; something was not served", self._reader.name)
             self._noise.lost()
 
-    def put(self, fact: CardBits | CardChip | Key | Presented) -> bool:
+    def put(self, fact: CardBits | CardChip | Key | Presented | Beat) -> bool:
         """Let something be served in its turn; False when too much waits."""
         try:
             self._facts.put_nowait(fact)

@@ -27,6 +27,13 @@ class Presented:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """Nothing at all, served in its turn: whoever asked learns that this desk still serves."""
+
+    served: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """What is presented: the attempt, how it is shown, the event it began with, and what it would be a guess of.
 

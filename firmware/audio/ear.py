@@ -98,7 +98,8 @@ def _later(block: EarBlock, lost: int) -> EarBlock:
 class Ear:
     """The listeners of one microphone. There all the time; its microphone comes with `open`, and may go."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, switched: bool = False) -> None:
+        """With a microphone-disable switch (`switched`) it hears nothing before `switch_off` says that it may."""
         self.name = name
         self.listeners: set[Listening] = set()
         self.meter = Meter()
@@ -106,6 +107,7 @@ class Ear:
         self._channels = 1
         self._enabled, self._gain_db, self._muted = True, 0.0, False
         self._override_db: float | None = None
+        self.switched_off = switched
 
     @property
     def present(self) -> bool:
@@ -116,7 +118,7 @@ class Ear:
     def hears(self) -> bool:
         """Whether sound can come now: there, enabled, not muted, and not disabled by the switch of the device."""
         microphone = self._microphone
-        return microphone is not None and not microphone.disabled and not microphone.muted
+        return microphone is not None and not self.switched_off and not microphone.muted
 
     def listen(self, *, depth: int = DEPTH) -> Listening:
         """Hear every block from now on. A listener that is more than `depth` blocks behind loses the oldest."""
@@ -160,9 +162,16 @@ class Ear:
         if self._microphone is not None and self._override_db is None:
             self._apply()
 
+    def switch_off(self, switched_off: bool) -> None:
+        """The microphone-disable switch of the device, for now and for every microphone that comes."""
+        self.switched_off = switched_off
+        if self._microphone is not None:
+            self._microphone.silence(switched_off)
+
     def open(self, microphone: Microphone) -> None:
         """Hear this microphone from now on. Raises OutOfRange for a gain that it cannot have, BusError."""
         self._microphone, self._channels = microphone, microphone.channels
+        microphone.silence(self.switched_off)
         self._apply()
         microphone.listen(self._heard)
         self._tell()

@@ -18,8 +18,10 @@ from firmware.audio.settings import AudioGroup, audio_group
 from firmware.audio.sound import Sound
 from firmware.core.actions import NOTHING, Caller, Invocation, Level, Nothing
 from firmware.core.context import Core
+from firmware.core.events import Notice, Operation
 from firmware.core.vocabulary.audio import (
     METER_FLOOR_DBFS,
+    InputLinesState,
     InputParams,
     InputState,
     LevelState,
@@ -28,7 +30,7 @@ from firmware.core.vocabulary.audio import (
 )
 from firmware.core.vocabulary.station import ParamsChanged
 from hal.errors import BusError
-from hal.ports import InputChange, Microphone, SoundHardware
+from hal.ports import SoundHardware
 
 METER_S = 0.25
 
@@ -67,11 +69,10 @@ class SoundService:
         await self._core.params.load(self._group)
         self._lost = asyncio.Queue()
         self._apply()
+        self._look_at_switches()
         self._publish()
         self._opened = await self._open_cards()
         for node, microphone in self._opened.hardware.microphones.items():
-            self._set_types(node, microphone)
-            microphone.on_disabled(self._switched)
             microphone.on_lost(self._lost.put_nowait)
             self._sound.ears[node].open(microphone)
         self._publish()
@@ -86,12 +87,11 @@ class SoundService:
                     tasks.create_task(self._sound.mixers[node].run(speaker), name=f"mixer {node}")
                 tasks.create_task(self._watch_cards(), name="lost cards")
                 tasks.create_task(self._measure(), name="level meters")
-                with self._core.bus.subscribe(ParamsChanged, retained=False) as changes:
+                with self._core.bus.subscribe(ParamsChanged, InputLinesState, retained=False) as changes:
+                    self._look_at_switches()
                     self._publish()
                     async for notice in changes:
-                        if isinstance(notice.event, ParamsChanged) and notice.event.group == AudioGroup.group:
-                            self._apply()
-                            self._publish(notice.event.id)
+                        self._follow(notice)
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
 
@@ -108,6 +108,20 @@ class SoundService:
                 self._core.bus.forget(LevelState, node)
             if self._loaded:
                 self._publish()
+
+    def _follow(self, notice: Notice) -> None:
+        match notice.event:
+            case ParamsChanged(group=AudioGroup.group):
+                self._apply()
+            case InputLinesState() as lines:
+                self._switched(lines.input, None if notice.operation is Operation.DELETED else lines)
+            case _:
+                return
+        self._publish(notice.event.id)
+
+    def _look_at_switches(self) -> None:
+        for node in self._sound.inputs:
+            self._switched(node, self._core.bus.state(InputLinesState, node))
 
     @property
     def _loaded(self) -> bool:
@@ -131,18 +145,12 @@ class SoundService:
         for node, ear in self._sound.ears.items():
             inp = group.input(node)
             ear.set(inp.enabled, inp.gain_db, inp.muted)
-            if self._opened is not None:
-                self._set_types(node, self._opened.hardware.microphones[node])
 
-    def _set_types(self, node: str, microphone: Microphone) -> None:
-        wanted = self._core.params.get(self._group).input(node)
-        if microphone.input_type is not wanted.input_type:
-            microphone.set_input_type(wanted.input_type)
-        if microphone.power_type is not wanted.power_type:
-            microphone.set_power_type(wanted.power_type)
-
-    def _switched(self, change: InputChange) -> None:
-        self._publish()
+    def _switched(self, node: str, lines: InputLinesState | None) -> None:
+        """As the switch stands; while nobody says how, it is taken to be thrown."""
+        facts = self._sound.inputs.get(node)
+        if facts is not None and facts.has_switch:
+            self._sound.ears[node].switch_off(lines is None or lines.switched_off)
 
     # what it says
 
@@ -164,13 +172,12 @@ class SoundService:
 
     def _input(self, node: str) -> InputState:
         ear, inp = self._sound.ears[node], self._core.params.get(self._group).input(node)
-        microphone = None if self._opened is None else self._opened.hardware.microphones[node]
         return InputState(
             input=node,
             name=self._sound.inputs[node].alias,
             present=ear.present,
             enabled=inp.enabled,
-            switched_off=microphone is not None and microphone.disabled,
+            switched_off=ear.switched_off,
             muted=inp.muted,
             hears=ear.hears,
             gain_db=inp.gain_db,

@@ -79,6 +79,7 @@ class InputFacts:
     gain_range_db: tuple[float, float]
     input_types: tuple[InputType, ...]
     power_types: tuple[PowerType, ...]
+    has_switch: bool = False  # a microphone-disable switch
 
     def default(self) -> InputSettings:
         """As near to 0 dB as the board allows."""

@@ -24,7 +24,9 @@ class Sound:
         self.outputs = {facts.node: facts for facts in outputs}
         self.inputs = {facts.node: facts for facts in inputs}
         self.mixers: Mapping[str, Mixer] = {node: Mixer(node) for node in self.outputs}
-        self.ears: Mapping[str, Ear] = {node: Ear(node) for node in self.inputs}
+        self.ears: Mapping[str, Ear] = {
+            node: Ear(node, switched=facts.has_switch) for node, facts in self.inputs.items()
+        }
 
     def mixer(self, name: str | None = None, *, where: str = "output") -> Mixer:
         """The mixer of an output, by node name or alias; without a name the first. Raises NotFound."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware.board_process.rom import Installed, Rom
-from firmware.board_process.supervisor import Child, Loader, RoleRefused, Supervisor
+from firmware.board_process.supervisor import HUB, Child, Loader, RoleRefused, Supervisor
 from firmware.core.errors import Busy, Invalid, StationError
 from firmware.options import ROLES, RunOptions
 from firmware.paths import RuntimeDir, StateDir
@@ -49,7 +49,7 @@ def run_board(options: RunOptions) -> int:
         with locked(state.root):
             pass
     check_free("--http", options.http)
-    options = with_https(options)
+    options = with_free(options)
     state.prepare()
     with locked(state.root), runtime_of(state) as runtime:
         if options.hal == "sim":
@@ -66,20 +66,28 @@ def run_board(options: RunOptions) -> int:
             raise first_of(known) from None
 
 
-def with_https(options: RunOptions) -> RunOptions:
-    """The options as they can be had: a default address of HTTPS that somebody else uses is no reason not to start.
+def with_free(options: RunOptions) -> RunOptions:
+    """The options as they can be had: a default address of HTTPS or RTSP that somebody else uses is no reason not to
+    start.
 
     Raises Invalid, Busy for one that was asked for.
     """
-    if options.https is None:
-        return options
+    https = free_or_none("--https", options.https, asked=options.https_asked)
+    rtsp = free_or_none("--rtsp", options.rtsp, asked=options.rtsp_asked)
+    return replace(options, https=https, rtsp=rtsp)
+
+
+def free_or_none(option: str, address: tuple[str, int] | None, *, asked: bool) -> tuple[str, int] | None:
+    """The address where nobody listens there, None where somebody does. Raises Invalid, Busy for one asked for."""
+    if address is None:
+        return None
     try:
-        check_free("--https", options.https)
+        check_free(option, address)
     except Busy:
-        if options.https_asked:
+        if asked:
             raise
-        return replace(options, https=None)
-    return options
+        return None
+    return address
 
 
 def check_free(option: str, address: tuple[str, int]) -> None:
@@ -158,6 +166,8 @@ class BoardProcess:
         self._clock = SystemClock()
         self._code = ""  # the set-up code that was shown last
         self._greeted = False
+        self._works = False  # control is ready
+        self._face: Mapping[str, str] = {}  # what the network role said of itself
 
     async def run(self) -> int:
         """Serve until SIGINT, SIGTERM or the end of the terminal; returns 0."""
@@ -215,16 +225,22 @@ class BoardProcess:
                 rig.close()
 
     def _said(self, child: Child) -> None:
-        if child.said.get("READY") != "1" or "HTTPS" not in child.said:
+        if child.said.get("READY") != "1":
             return
-        code = child.said.get("CODE", "")
+        if child.role in HUB:
+            self._works = True
+        if "HTTPS" in child.said:
+            self._face = child.said
+        if not self._works or not self._face:
+            return  # whoever reads the greeting may use all that it says
+        code = self._face.get("CODE", "")
         if not self._greeted:
             gc.freeze()
             gc.enable()
-            print(greeting(self._options, self._board, child.said), flush=True)
+            print(greeting(self._options, self._board, self._face), flush=True)
         elif code and code != self._code:
             # A reset has made it a new device.
-            print("\n".join(["", *set_up_lines(child.said)]), flush=True)
+            print("\n".join(["", *set_up_lines(self._face)]), flush=True)
         self._greeted, self._code = True, code
 
 
@@ -251,6 +267,10 @@ def greeting(options: RunOptions, board: Board, said: Mapping[str, str]) -> str:
         lines.append(f"  HTTPS    https://{said['HTTPS']}  (certificate SHA-256 {said['FINGERPRINT'][:16]}...)")
     elif options.https is None and not options.https_asked:
         lines.append("  HTTPS    off: its address is in use by another program; another with --https HOST:PORT")
+    if said.get("RTSP"):
+        lines.append(f"  events   rtsp://{said['RTSP']}/axis-media/media.amp?event=on")
+    elif options.rtsp is None and not options.rtsp_asked:
+        lines.append("  RTSP     off: its address is in use by another program; another with --rtsp HOST:PORT")
     if said.get("SETUP") == "needed":
         lines += set_up_lines(said)
     if options.hal == "sim":

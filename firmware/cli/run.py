@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 from pathlib import Path
 
 from firmware.cli.parser import Parser, address
-from firmware.core.errors import Unsupported
-from firmware.options import OFF, RunOptions
+from firmware.core.errors import Invalid
+from firmware.options import ALL, OFF, RunOptions
+from hal.errors import nearest
 
 HTTPS = ("127.0.0.1", 8443)
-LATER = {
-    "--rtsp": "RTSP comes with the video services, which this version does not have yet",
-}
+RTSP = ("127.0.0.1", 8554)
 
 
 def parse(words: list[str]) -> RunOptions:
-    """The options of `lintel run`. Raises Invalid, Unsupported."""
-    for word in words:
-        if (option := word.split("=")[0]) in LATER:
-            raise Unsupported(f"lintel run {option}", LATER[option])
+    """The options of `lintel run`. Raises Invalid."""
     parser = Parser(prog="lintel run")
     parser.add_argument("--board", default="door_station", help="a board's name or file")
     parser.add_argument("--hal", choices=("sim", "real"), default=None, help="simulated or real hardware")
     parser.add_argument("--state", type=Path, default=Path("./state"), help="where the device keeps things")
     parser.add_argument("--http", type=str, default="127.0.0.1:8080", metavar="HOST:PORT")
     parser.add_argument("--https", type=str, default=None, metavar="HOST:PORT|off")
+    parser.add_argument("--rtsp", type=str, default=None, metavar="HOST:PORT|off")
+    parser.add_argument("--discovery", default=None, metavar="ADAPTER,...|all|off")
     parser.add_argument("--role", choices=("all", "control", "media", "network"), default=None)
     parser.add_argument("--no-web", action="store_true", help="leave the status page out")
     found = parser.parse_all(words)
@@ -35,18 +34,33 @@ def parse(words: list[str]) -> RunOptions:
         hal=found.hal or ("real" if is_board_computer() else "sim"),
         state=found.state.absolute(),
         http=address(found.http, "lintel run --http"),
-        https=https_of(found.https),
+        https=address_or_off(found.https, HTTPS, "lintel run --https"),
         https_asked=found.https is not None,
+        rtsp=address_or_off(found.rtsp, RTSP, "lintel run --rtsp"),
+        rtsp_asked=found.rtsp is not None,
         role=found.role,
         web=not found.no_web,
+        discovery=discovery_of(found.discovery),
     )
 
 
-def https_of(text: str | None) -> tuple[str, int] | None:
-    """The address of HTTPS, the default one, or None for `off`. Raises Invalid."""
+def address_or_off(text: str | None, default: tuple[str, int], where: str) -> tuple[str, int] | None:
+    """The address that was given, the default one, or None for `off`. Raises Invalid."""
     if text == OFF:
         return None
-    return HTTPS if text is None else address(text, "lintel run --https")
+    return default if text is None else address(text, where)
+
+
+def discovery_of(text: str | None) -> str | None:
+    """The adapters at which the device is to be found; None: as is usual. Raises Invalid."""
+    if text is None:
+        return None
+    there = [name for _, name in socket.if_nameindex()]
+    for name in () if text in (ALL, OFF) else text.split(","):
+        if name not in there:
+            hint = nearest(name, [*there, ALL, OFF])
+            raise Invalid("lintel run --discovery", f"no adapter {name[:20]!r}{hint}; there are {', '.join(there)}")
+    return text
 
 
 def is_board_computer() -> bool:

@@ -6,11 +6,15 @@ import socket
 from collections.abc import Callable, Collection
 
 from firmware.core.context import Core
+from firmware.core.link.channel import Connect
 from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
+from firmware.interfaces.discovery.face import Description
 from firmware.interfaces.http.guard import Guard
+from firmware.interfaces.net.looking import Looking
 from firmware.interfaces.vapix.face import Vapix
 from firmware.interfaces.video.views import Views
+from firmware.interfaces.web.web import Web
 
 
 def host_names() -> frozenset[str]:
@@ -22,16 +26,20 @@ def host_names() -> frozenset[str]:
 def guarded(
     core: Core,
     *,
-    web: bool,
+    web: Web | None,
     spool: Spool | None = None,
     clip_spool: Spool | None = None,
     views: Views | None = None,
+    voices: Connect | None = None,
     names: Callable[[], Collection[str]] = host_names,
     hsts: Callable[[], bool] = lambda: False,
     local: Callable[[], bool] = lambda: False,
 ) -> Guard:
-    """Everything that is served over HTTP and HTTPS; `web` adds the pages, `local` lets tests reach this device."""
+    """Everything that is served over HTTP and HTTPS; `web` are the pages, `local` lets tests reach this device."""
     seen = views or Views(core, ())  # a device without a camera has nothing to look at
-    api = Api(core, web=web, spool=spool, clip_spool=clip_spool, views=views)
-    faces = (api.face(), Vapix(core, seen, spool=spool, clip_spool=clip_spool, local=local).face())
+    looking = Looking(core, local)  # one test at a time, whoever asks for it
+    api = Api(core, spool=spool, clip_spool=clip_spool, views=views, looking=looking)
+    vapix = Vapix(core, seen, spool=spool, clip_spool=clip_spool, voices=voices, looking=looking)
+    pages = () if web is None else (web.face(),)
+    faces = (api.face(alone=web is None), *pages, vapix.face(), Description(core).face())
     return Guard(faces, core, names, hsts)

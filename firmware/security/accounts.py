@@ -48,6 +48,7 @@ from firmware.security.throttle import Throttle
 log = logging.getLogger("lintel.security")
 
 MAX_ACCOUNTS = 100
+SWEEP_S = 15.0
 Row = tuple[str, type[Any], Handler, type[Any], str]
 
 
@@ -92,14 +93,21 @@ class AccountsService:
         self._register()
 
     async def run(self) -> None:
-        """Count the set-up window, and follow the settings."""
+        """Count the set-up window, end sessions, and follow the settings."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._window.run(), name="set-up window")
+            group.create_task(self._expire(), name="sessions")
             with self._core.bus.subscribe(ParamsChanged) as changes:
                 self._obey()  # what changed before somebody listened
                 async for notice in changes:
                     if getattr(notice.event, "group", "") in (AccountSettings.group, BruteForceSettings.group):
                         self._obey()
+
+    async def _expire(self) -> None:
+        """Sessions end when their time is over, also when nobody asks for them any more."""
+        while True:
+            await self._core.clock.sleep(SWEEP_S)
+            self._doorkeeper.sessions.expire(self._core.clock.now_ns())
 
     def _obey(self) -> None:
         """Take the settings as they are now."""

@@ -61,7 +61,9 @@ class LoginDesk:
         offered = [each for each in Algorithm if self._doorkeeper.md5 or each is not Algorithm.MD5]
         if params.compatible and Algorithm.MD5 in offered:
             offered = [Algorithm.MD5]
-        offers = tuple(challenge(self._realm, nonce, each, stale=params.stale) for each in offered)
+        offers = tuple(
+            challenge(self._realm, nonce, each, stale=params.stale, counted=params.counted) for each in offered
+        )
         return Challenges(digest=offers, realm=self._realm)
 
     async def _open(self, invocation: Invocation) -> SessionOpened:
@@ -72,7 +74,7 @@ class LoginDesk:
     async def _session(self, invocation: Invocation) -> SessionView:
         assert isinstance(invocation.params, SessionToken)
         self._check()
-        return self._doorkeeper.session(invocation.params.token)
+        return self._doorkeeper.session(invocation.params.token, peek=invocation.params.peek)
 
     async def _close(self, invocation: Invocation) -> Nothing:
         assert isinstance(invocation.params, SessionToken)

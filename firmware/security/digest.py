@@ -147,8 +147,14 @@ def read_algorithm(fields: Mapping[str, str]) -> Algorithm | None:
     return _ALGORITHMS.get(fields.get("algorithm", Algorithm.MD5).upper())
 
 
-def challenge(realm: str, nonce: str, algorithm: Algorithm, *, stale: bool) -> str:
-    """One WWW-Authenticate value."""
+def challenge(realm: str, nonce: str, algorithm: Algorithm, *, stale: bool, counted: bool = True) -> str:
+    """One WWW-Authenticate value.
+
+    Without `counted` as clients of RTSP read it: by the place of its fields, with `stale` at the end.
+    """
+    if not counted:
+        named = "" if algorithm is Algorithm.MD5 else f"algorithm={algorithm.value}, "
+        return f'Digest realm="{realm}", nonce="{nonce}", {named}stale={"TRUE" if stale else "FALSE"}'
     text = f'Digest realm="{realm}", qop="auth", algorithm={algorithm.value}, nonce="{nonce}"'
     return f"{text}, stale=true" if stale else text
 

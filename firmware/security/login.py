@@ -18,6 +18,8 @@ from firmware.core.vocabulary.security import (
     AccountLevel,
     Login,
     LoginSeen,
+    SessionEnd,
+    SessionEnded,
     SessionOpened,
     SessionView,
     Verdict,
@@ -29,7 +31,7 @@ from firmware.security.book import AccountBook
 from firmware.security.digest import Algorithm, Answer, Nonces, ha1, read_answer
 from firmware.security.passwords import Remembered, Worker
 from firmware.security.records import Account
-from firmware.security.sessions import Sessions
+from firmware.security.sessions import Session, Sessions
 from firmware.security.throttle import Throttle
 from firmware.security.told import Teller
 from hal.clock import Clock
@@ -70,7 +72,7 @@ class Doorkeeper:
 
     def __init__(self, book: AccountBook, worker: Worker, bus: Bus, clock: Clock, throttle: Throttle) -> None:
         self.nonces = Nonces()
-        self.sessions = Sessions()
+        self.sessions = Sessions(self._session_over)
         self.md5 = True
         self._book = book
         self._worker = worker
@@ -121,7 +123,7 @@ class Doorkeeper:
         right = hmac.compare_digest(expected.encode(), answer.response.encode())
         allowed = self.md5 or answer.algorithm is not Algorithm.MD5
         targets = (params.target, params.target.partition("?")[0]) if params.compatible else (params.target,)
-        here = answer.uri in targets and answer.realm == self._book.realm
+        here = answer.uri in (*targets, *params.also) and answer.realm == self._book.realm
         return right and secret is not None and allowed and here
 
     async def open_session(self, params: VerifyBasic) -> SessionOpened:
@@ -132,13 +134,19 @@ class Doorkeeper:
         token, csrf = self.sessions.open(verdict.name, self._clock.now_ns())
         return SessionOpened(verdict=verdict, token=token, csrf=csrf)
 
-    def session(self, token: str) -> SessionView:
-        """Whose session it is."""
-        session = self.sessions.find(token, self._clock.now_ns())
+    def session(self, token: str, *, peek: bool = False) -> SessionView:
+        """Whose session it is; to peek does not keep it."""
+        session = self.sessions.find(token, self._clock.now_ns(), peek=peek)
         account = self._book.get(session.name) if session is not None else None
         if session is None or account is None:
             return SessionView()
-        return SessionView(name=account.name, level=LEVELS[account.level], ptz=account.ptz, csrf=session.csrf)
+        return SessionView(
+            name=account.name, level=LEVELS[account.level], ptz=account.ptz, csrf=session.csrf,
+            id=session.id,
+        )  # fmt: skip
+
+    def _session_over(self, session: Session, why: SessionEnd) -> None:
+        self._bus.publish(SessionEnded(name=session.name, session=session.id, why=why))
 
     def throttled(self, name: str, address: str, page: str = "") -> Verdict | None:
         """The verdict when this name or address has failed too often lately."""
@@ -189,4 +197,4 @@ class Doorkeeper:
     def forget_all(self) -> None:
         """Verified passwords and sessions do not outlive the service."""
         self._remembered = Remembered()
-        self.sessions = Sessions()
+        self.sessions.end_all()

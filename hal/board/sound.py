@@ -67,6 +67,11 @@ class AudioInNode(Audio):
     disable_active: Level = "low"
     disable_pull: PullName = Pull.UP
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether there are lines around it, which are opened beside the door: see `hal/drivers/input_lines.py`."""
+        return not (self.select is None and self.power is None and self.disable is None)
+
     @model_validator(mode="after")
     def _a_choice_has_a_line(self) -> Self:
         choices = (("input_types", self.input_types, "select"), ("power_types", self.power_types, "power"))

@@ -108,6 +108,13 @@ class Net:
     def _at(self, strength: Strength | None, level: bool) -> tuple[str, ...]:
         return tuple(sorted(who for who, driven in self._drivers.items() if driven == (strength, level)))
 
+    def without(self, who: str) -> bool:
+        """The level that the net would have if `who` let go."""
+        others = [driven for name, driven in self._drivers.items() if name != who]
+        strongest = max((strength for strength, _ in others), default=None)
+        levels = {level for strength, level in others if strength == strongest}
+        return levels == {True}
+
     def drivers(self) -> tuple[str, ...]:
         """Who holds the net now."""
         return tuple(sorted(self._drivers))

@@ -93,15 +93,28 @@ class NoSuchPeer(LookupError):
 
 
 class World:
-    """Everything a board is soldered and wired to. `identity` is what its hardware says it is; `seed` its luck."""
+    """Everything a board is soldered and wired to. `identity` is what its hardware says it is; `seed` its luck.
 
-    def __init__(self, clock: Clock, board: Board, *, identity: ChipIdentity = DEFAULT_IDENTITY, seed: int = 1) -> None:
+    `stepped` says that every step of a burst can be taken at its own instant (None: when time is virtual); `serial` is
+    what the serial buses are made of.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        board: Board,
+        *,
+        identity: ChipIdentity = DEFAULT_IDENTITY,
+        seed: int = 1,
+        stepped: bool | None = None,
+        serial: type[SerialBus] = SerialBus,
+    ) -> None:
         self.clock = clock
         self.board = board
         self.identity = identity
         self.origin_ns = clock.now_ns()
         self.chance = random.Random(seed)
-        self.stepped = isinstance(clock, VirtualClock)
+        self.stepped = isinstance(clock, VirtualClock) if stepped is None else stepped
         self.powered = True
         self.daylight = Daylight()
         self.copper = Copper(clock, self.origin_ns)
@@ -114,7 +127,7 @@ class World:
             if bus.kind == "gpio"
         }
         self._uarts = {
-            name: SerialBus(self, name, full_duplex=not bus.rs485)
+            name: serial(self, name, full_duplex=not bus.rs485)
             for name, bus in board.buses.items()
             if isinstance(bus, UartBus)
         }

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
@@ -24,79 +22,47 @@ from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services, picture_places
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
+from firmware.core.bus import Bus
 from firmware.core.context import Core
-from firmware.core.events import Event
 from firmware.core.link.channel import Connect
+from firmware.core.params import Group
 from firmware.core.service import Service
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
+from firmware.interfaces.web.web import Web
 from firmware.paths import RuntimeDir, StateDir
 from firmware.upgrade.boot_sim import sim_boot
-from firmware.upgrade.ports import Slot
 from hal.board import load_board
-from hal.sim.peers.button import ButtonPeer
-from hal.sim.peers.card_reader import CardReaderPeer
-from hal.sim.peers.controller import ControllerPeer
-from hal.sim.peers.light import Lamp
-from hal.sim.peers.loop import LoopPeer
-from hal.sim.peers.osdp_panel import OsdpPanelPeer
-from hal.sim.peers.switch import StrikePeer
 from hal.sim.scene.peer import CameraPeer
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
-from hal.sim.world import NoSuchPeer, World
+from hal.sim.world import World
+from tests.bench.base import PASSWORD, USER, BenchBase
 from tests.bench.disk import FaultyDisk
 from tests.bench.media import CameraFace, Media
-from tests.bench.sim_faces import Cable, Controller, Light, Panel, Reader, Relay
-
-E = TypeVar("E", bound=Event)
-USER, PASSWORD = "admin", "bench-password"
-SETTLE_S = 0.5
+from tests.bench.sim_faces import Cable
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A figure a test took: measured, expected, and the tolerance of this bench."""
-
-    name: str
-    value: float
-    expected: float
-    tolerance: float
-
-
-class SimBench:
+class SimBench(BenchBase[VirtualClock]):
     """The simulator as a bench. `play` runs one test on it, in a loop of its own."""
 
-    tolerance_s = 0.0
-
     def __init__(self, state: Path, board: str = "door_station") -> None:
-        self._state = state
+        super().__init__(state)
         self._board = load_board(board)
         self._runtime = RuntimeDir(state.with_name(state.name + ".run"))
         self._rom = Rom(StateDir(state), self._runtime)
-        self._slot = Slot.A
         self._powered_ns: int | None = None
         self._wanted = asyncio.Event()
         self._life = asyncio.Lock()  # one start or end of the firmware at a time
         self.starts = 0
         self._stack = AsyncExitStack()
-        self._events: list[Event] = []
-        self.measurements: list[Measurement] = []
         self.disk = FaultyDisk()
         self.media = Media(self)
-        self.began_s = 0.0
         self.was_set_up = False  # before this start
-        self.world: World
-        self.clock: VirtualClock
         self._control: Role
         self._network: Role
-        self._http: httpx.AsyncClient
+        self.web: Web
         self._transport: httpx.ASGITransport
-
-    @property
-    def state(self) -> Path:
-        """The state directory of the device."""
-        return self._state
 
     def play(self, test: Callable[..., Coroutine[Any, Any, None]], arguments: dict[str, Any]) -> None:
         """Run a test between power on and power off; it fails when it leaves anything behind."""
@@ -216,7 +182,8 @@ class SimBench:
         views = Views(self._network.core, picture_places(self._board, self.media.reach))
         watching = self._group.create_task(views.run(), name="views")
         self._stack.callback(watching.cancel)
-        app = guarded(self._network.core, web=True, views=views)
+        self.web = Web(self._network.core)
+        app = guarded(self._network.core, web=self.web, views=views)
         self._transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40000))
         self._http = await self._stack.enter_async_context(
             httpx.AsyncClient(
@@ -286,12 +253,24 @@ class SimBench:
             await asyncio.wait((task,))
             await service.stop()
 
-    async def param(self, group: str) -> dict[str, Any]:
-        """The parameters of a group."""
-        answer = await self.api("GET", f"/params/{group}")
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+    # its own account of itself
+
+    @property
+    def control_bus(self) -> Bus:
+        """The bus of control, for facts that would take long to come about."""
+        return self._control.core.bus
+
+    def declare(self, group: type[Group]) -> None:
+        """Declare parameters of the network role whose service needs sockets and is not here."""
+        self._network.core.params.declare(group)
+
+    def stranger(self) -> httpx.AsyncClient:
+        """A client that has not logged in."""
+        return httpx.AsyncClient(transport=self._transport, base_url="http://127.0.0.1")
+
+    def states(self, topic: str) -> list[Any]:
+        """The retained states of a topic, as control has them."""
+        return [state for state in self._control.core.bus.states() if state.topic == topic]
 
     # its storage
 
@@ -315,150 +294,6 @@ class SimBench:
             return found
 
         table._change, table.copying = refuse, copying
-
-    def file(self, role: str, name: str) -> Path:
-        """A file among the settings of a role."""
-        return StateDir(self._state).settings(self._slot, role) / name
-
-    def flip(self, role: str, name: str, at: bytes = b"") -> None:
-        """Rot: one bit of a file changes, in its middle or where the bytes `at` begin."""
-        path = self.file(role, name)
-        raw = bytearray(path.read_bytes())
-        raw[raw.index(at) if at else len(raw) // 2] ^= 0x04
-        path.write_bytes(bytes(raw))
-
-    # needs, figures, time
-
-    def needs(self, *names: str) -> None:
-        """What the test touches; on the simulator a missing thing is a failure."""
-        for name in names:
-            try:
-                self.world.find(name)
-            except NoSuchPeer as missing:
-                raise AssertionError(f"this board has no {name}: {missing}") from missing
-
-    def measure(self, name: str, value: float, expected: float) -> None:
-        """Note a figure, and fail when it is outside this bench's tolerance."""
-        figure = Measurement(name, value, expected, self.tolerance_s)
-        self.measurements.append(figure)
-        assert abs(value - expected) <= self.tolerance_s, figure
-
-    async def until(self, check: Callable[[], bool], within_s: float = 30.0) -> None:
-        """Wait until `check` holds."""
-        end_ns = self.clock.now_ns() + round(within_s * 1e9)
-        while not check():
-            assert self.clock.now_ns() < end_ns, f"not seen within {within_s} s"
-            await self.clock.sleep(0.01)
-
-    async def advance(self, s: float) -> None:
-        """Let time pass."""
-        await self.clock.sleep(s)
-
-    async def settle(self) -> None:
-        """Let everything that follows at once, follow."""
-        await self.clock.sleep(SETTLE_S)
-
-    # faces
-
-    def reader(self, name: str) -> Reader:
-        """A reader."""
-        peer = self.world.find(f"reader:{name}")
-        assert isinstance(peer, CardReaderPeer)
-        return Reader(peer)
-
-    def controller(self, name: str = "controller") -> Controller:
-        """The door controller at our Wiegand output."""
-        peer = self.world.find(f"controller:{name}")
-        assert isinstance(peer, ControllerPeer)
-        return Controller(self, peer)
-
-    def panel(self, name: str) -> Panel:
-        """Somebody's panel on our second serial port."""
-        peer = self.world.find(f"panel:{name}")
-        assert isinstance(peer, OsdpPanelPeer)
-        return Panel(peer)
-
-    def relay(self, name: str) -> Relay:
-        """A relay with its strike."""
-        peer = self.world.find(f"relay:{name}")
-        assert isinstance(peer, StrikePeer)
-        return Relay(self, peer)
-
-    def light(self, name: str) -> Light:
-        """A light of the product."""
-        peer = self.world.find(f"led:{name}")
-        assert isinstance(peer, Lamp)
-        return Light(peer)
-
-    def loop(self, name: str) -> LoopPeer:
-        """A contact, a request to exit, or what is wired to a terminal."""
-        peer = self.world.find(name)
-        assert isinstance(peer, LoopPeer)
-        return peer
-
-    def button(self, name: str) -> ButtonPeer:
-        """A button."""
-        peer = self.world.find(f"button:{name}")
-        assert isinstance(peer, ButtonPeer)
-        return peer
-
-    # the device's own account of itself
-
-    async def api(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """A request to the native API as the administrator."""
-        return await self._http.request(method, path, json=body)
-
-    async def http(self, method: str, path: str, **how: Any) -> httpx.Response:
-        """Any request to the device, as the administrator unless `auth` says otherwise."""
-        return await self._http.request(method, f"http://127.0.0.1{path}", **how)
-
-    def stranger(self) -> httpx.AsyncClient:
-        """A client that has not logged in."""
-        return httpx.AsyncClient(transport=self._transport, base_url="http://127.0.0.1")
-
-    async def enrol(self, card: str | None = None, **more: Any) -> str:
-        """Add an entry; returns its id."""
-        body = {"name": f"holder {card or 'of a PIN'}", **({"card": card} if card else {}), **more}
-        answer = await self.api("POST", "/entries", json.loads(json.dumps(body)))
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-    async def action(self, name: str, /, **params: Any) -> httpx.Response:
-        """Invoke an action."""
-        return await self.api("POST", f"/actions/{name}", params)
-
-    async def params(self, group: str, /, **wishes: Any) -> httpx.Response:
-        """Change parameters of a group."""
-        return await self.api("PATCH", f"/params/{group}", wishes)
-
-    def events(self, topic: str) -> list[Any]:
-        """Everything published under a topic since the firmware started, in order."""
-        return [event for event in self._events if event.topic == topic]
-
-    def states(self, topic: str) -> list[Any]:
-        """The retained states of a topic, as control has them."""
-        return [state for state in self._control.core.bus.states() if state.topic == topic]
-
-    async def event(self, topic: str, within_s: float = 30.0, **fields: object) -> Any:
-        """The first event of a topic with these field values; waits for it."""
-
-        def fitting() -> list[Any]:
-            return [
-                event
-                for event in self.events(topic)
-                if all(str(getattr(event, name)) == str(value) for name, value in fields.items())
-            ]
-
-        await self.until(lambda: bool(fitting()), within_s)
-        return fitting()[0]
-
-    def chain(self, event: Event) -> list[str]:
-        """The topics that led to an event, first cause first."""
-        by_id = {each.id: each for each in self._events}
-        found = [event]
-        while found[0].cause in by_id:
-            found.insert(0, by_id[found[0].cause])
-        return [each.topic for each in found]
 
 
 Play = Callable[..., Awaitable[None]]

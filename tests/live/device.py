@@ -63,7 +63,9 @@ class Device:
         self.output = state.with_name(state.name + ".out")
         self._words = ["run", "--board", board, "--state", str(state), "--http", f"127.0.0.1:{self.port}"]
         # Any port that is free: several devices run at a time.
-        self._words += [*words] if "--https" in words else ["--https", "127.0.0.1:0", *words]
+        for option in ("--https", "--rtsp"):
+            self._words += [] if option in words else [option, "127.0.0.1:0"]
+        self._words += words
         self._process: subprocess.Popen[bytes] | None = None
         self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api/v1", auth=(USER, PASSWORD), timeout=30)
 

@@ -17,7 +17,7 @@ MISTAKES = [
     (["run", "--http", "127.0.0.1:99999"], "lintel run --http: port 99999"),
     (["run", "--http", "192.0.2.1:8080"], "cannot be used"),
     (["run", "--https", "127.0.0.1:99999"], "lintel run --https: port 99999"),
-    (["run", "--rtsp", "127.0.0.1:8554"], "RTSP comes with"),
+    (["run", "--rtsp", "127.0.0.1:99999"], "lintel run --rtsp: port 99999"),
     (["run", "--role", "contrl"], "did you mean 'control'?"),
     (["explain", "--board", "ptz_dom"], "did you mean 'ptz_dome'?"),
     (["bundle", "biuld"], "did you mean 'build'?"),

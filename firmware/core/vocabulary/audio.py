@@ -31,7 +31,8 @@ class OutputState(State):
 @topic("audio/input")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputState(State):
-    """A microphone or line input. `switched_off` is the microphone-disable switch of the device, which always wins.
+    """A microphone or line input. `switched_off` is the microphone-disable switch of the device, which always wins;
+    it is taken to be thrown while nobody says how it stands.
 
     `hears` is what follows of all: whether sound can come now.
     """
@@ -45,6 +46,18 @@ class InputState(State):
     muted: bool
     hears: bool
     gain_db: float
+    input_type: InputType
+    power_type: PowerType
+
+
+@topic("audio/input_lines")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputLinesState(State):
+    """The lines around a microphone, as they are: the microphone-disable switch, what is connected, how it is fed."""
+
+    keys: ClassVar[tuple[str, ...]] = ("input",)
+    input: str
+    switched_off: bool
     input_type: InputType
     power_type: PowerType
 

@@ -79,6 +79,27 @@ class AccessRefused(Pulse):
     page: str
 
 
+class SessionEnd(StrEnum):
+    """Why a session of the web is over."""
+
+    LOGGED_OUT = "logged_out"
+    REST = "rest"
+    AGE = "age"
+    ACCOUNT = "account"
+    CROWDED = "crowded"
+    STOPPED = "stopped"
+
+
+@topic("security/session/ended")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Pulse):
+    """A session of the web is over, and with it every stream that was opened in it; `session` is no secret."""
+
+    name: str
+    session: str
+    why: SessionEnd
+
+
 @topic("security/anonymous")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnonymousState(State):
@@ -194,8 +215,8 @@ class VerifyBasic:
 class VerifyDigest:
     """The fields of a Digest header as received, with the request they came on (RFC 7616).
 
-    `target` is the request target as sent: path and query, still encoded; `page` the path. `compatible` takes what
-    older clients send: no `qop`, a `uri` without the query.
+    `target` is the request target as sent: path and query, still encoded; `page` the path; `also` what else a client
+    may call the same thing. `compatible` takes what older clients send: no `qop`, a `uri` without the query.
     """
 
     method: str
@@ -205,6 +226,7 @@ class VerifyDigest:
     via: str
     page: str = ""
     compatible: bool = False
+    also: tuple[str, ...] = ()
 
 
 class Login(StrEnum):
@@ -229,10 +251,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChallengeParams:
-    """What a Digest challenge says besides its nonce; `compatible`: MD5 alone, because older clients know no other."""
+    """What a Digest challenge says besides its nonce; `compatible`: MD5 alone, because older clients know no other.
+
+    Without `counted` it asks for no count (no `qop`), in the words of RFC 2069: clients of RTSP know nothing else.
+    """
 
     stale: bool = False
     compatible: bool = False
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,9 +271,10 @@ class Challenges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionToken:
-    """The secret of a session, as its cookie carries it."""
+    """The secret of a session, as its cookie carries it; to `peek` at it is no use of it, which would keep it."""
 
     token: str = field(repr=False)
+    peek: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,9 +288,10 @@ class SessionOpened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
-    """Whose session it is; `name` is empty when there is no such session (any more)."""
+    """Whose session it is; `name` is empty when there is no such session (any more). `id` is what facts call it."""
 
     name: str = ""
+    id: str = ""
     level: Level = Level.ANONYMOUS
     ptz: bool = False
     csrf: str = field(default="", repr=False)

@@ -1,4 +1,4 @@
-"""The native API and the status page as one ASGI application; see docs/security.md for the guard before it.
+"""The native API as one ASGI application; see docs/security.md for the guard before it.
 
 Only this room imports FastAPI (when its description is asked for), and only the network role imports this room.
 """
@@ -24,11 +24,11 @@ from firmware.interfaces.api.clips import Clips
 from firmware.interfaces.api.commands import Commands
 from firmware.interfaces.api.events import PATH, Events
 from firmware.interfaces.api.logs import Logs
-from firmware.interfaces.api.page import Page
 from firmware.interfaces.api.pictures import Pictures
 from firmware.interfaces.api.reading import Reading
 from firmware.interfaces.api.routes import Endpoint, Routes, Schemas, Straight, answer
 from firmware.interfaces.api.sessions import WebSessions
+from firmware.interfaces.api.troubleshooting import Troubleshooting
 from firmware.interfaces.api.upgrades import Upgrades
 from firmware.interfaces.api.upload import PATH as UPLOAD
 from firmware.interfaces.api.upload import Spool
@@ -36,6 +36,7 @@ from firmware.interfaces.http.credentials import COOKIES
 from firmware.interfaces.http.errors import answer_to, refusal
 from firmware.interfaces.http.face import Face, Policy
 from firmware.interfaces.http.guard import Faults
+from firmware.interfaces.net.looking import Looking
 from firmware.interfaces.video.views import Views
 from hal.errors import nearest
 
@@ -48,12 +49,6 @@ POLICY = Policy(
         ("POST", "/api/v1/setup"): "makes the first administrator; refused as soon as there is one",
         ("POST", "/api/v1/session"): "takes a name and a password, and answers with a session",
     },
-    until_setup={
-        ("GET", "/"): "the form that makes the first administrator",
-        ("GET", "/page/setup.js"): "belongs to that form",
-        ("GET", "/page/style.css"): "belongs to that form",
-        ("GET", "/page/icon.svg"): "belongs to that form",
-    },
 )
 TITLE = "Lintel native API"
 
@@ -65,10 +60,10 @@ class Api:
         self,
         core: Core,
         *,
-        web: bool,
         spool: Spool | None = None,
         clip_spool: Spool | None = None,
         views: Views | None = None,
+        looking: Looking | None = None,
     ) -> None:
         self.app = Starlette()
         self.app.router.redirect_slashes = False
@@ -78,8 +73,9 @@ class Api:
         self._spool = spool
         self._clip_spool = clip_spool
         self._views = views
+        self._looking = looking or Looking(core, lambda: False)
         self._straight: dict[tuple[str, str], Endpoint] = {}
-        self.levels = self._add_api(core) | (self._add_page(core) if web else {})
+        self.levels = self._add_api(core)
         self.app.add_middleware(Faults, policy=POLICY)
         self.app.add_exception_handler(StationError, _station_error)
         self.app.add_exception_handler(HTTPException, self._http_error)
@@ -94,6 +90,7 @@ class Api:
         Logs(core).add_to(routes)
         Upgrades(core, self._spool).add_to(routes)
         Clips(core, self._clip_spool).add_to(routes)
+        Troubleshooting(core, self._looking, self._views).add_to(routes)
         if self._views is not None:
             Pictures(core, self._views).add_to(routes)
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
@@ -103,12 +100,12 @@ class Api:
         self._straight |= routes.straight
         return routes.levels
 
-    def face(self) -> Face:
-        """This interface for the guard: whatever no other face answers is its."""
+    def face(self, *, alone: bool = True) -> Face:
+        """This interface for the guard; `alone`, without pages beside it, it also says what is not there."""
         spools = ((UPLOAD, self._spool), (CLIPS, self._clip_spool))
         return Face(
             name="api",
-            prefixes=("/",),
+            prefixes=("/",) if alone else ("/api",),
             app=Straight(self.app, self._straight),
             policy=POLICY,
             levels=self.levels,
@@ -120,12 +117,6 @@ class Api:
         self.events.streams.close()
         if self._views is not None:
             self._views.close()
-
-    def _add_page(self, core: Core) -> dict[tuple[str, str], Level]:
-        routes = Routes(self.app.router, self._schemas, "", described=False)
-        Page(core).add_to(routes)
-        self._straight |= routes.straight
-        return routes.levels
 
     async def _openapi(self, _: Request) -> Response:
         if self._document is None:

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, ClassVar
 from firmware.core.clip_limits import LARGEST_BYTES
 from firmware.core.context import Core
 from firmware.core.errors import StationError, Unavailable
+from firmware.core.link.channel import Connect
 from firmware.core.tls import Tls
 from firmware.core.vocabulary.certificates import CertificateChanged, HttpState
+from firmware.core.vocabulary.discovery import DiscoveryState
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.api.settings import Access, HttpSettings
 from firmware.interfaces.net.settings import TroubleshootingSettings
+from firmware.interfaces.web.settings import PlaceSettings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from firmware.interfaces.http.server import Door, Server
     from firmware.interfaces.video.place import Place
     from firmware.interfaces.video.views import Views
+    from firmware.interfaces.web.plan import Plan
+    from firmware.interfaces.web.web import Web
 
 Address = tuple[str, int]
 
@@ -35,7 +40,7 @@ log = logging.getLogger("lintel.http")
 
 
 class ApiService:
-    """Listens on `host`:`port` (0: any free one) and, with `tls`, for HTTPS on `https`; `web` adds the status page."""
+    """Listens on `host`:`port` (0: any free one) and, with `tls`, for HTTPS on `https`; `web` adds the pages."""
 
     name: ClassVar[str] = "api"
     vital: ClassVar[bool] = False
@@ -55,27 +60,36 @@ class ApiService:
         spool: Path | None = None,
         clip_spool: Path | None = None,
         places: Sequence[Place] = (),
+        voices: Connect | None = None,
+        bench: Path | None = None,
+        plan: Plan | None = None,
     ) -> None:
         """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken.
 
-        `places` are the picture sources.
+        `places` are the picture sources, `voices` leads to sound; `bench` is the socket of the simulated world, on a
+        simulated device, and `plan` what the device image shows.
         """
         self._core = core
         self._http = (host, port)
         self._https = https if tls is not None else None
         self._tls = tls
-        self._web = web
+        self._with_web = web
+        self._bench = bench
+        self._plan = plan
+        self._web: Web | None = None
         self._deadlines = deadlines
         self._limits = limits
         self._spool = spool
         self._clip_spool = clip_spool
         self._places = places
+        self._voices = voices
         self._views: Views | None = None
         self._server: Server | None = None
         self._app: ASGIApp | None = None
         self._context: ssl.SSLContext | None = None
         self._trouble = ""
         self._wanted: dict[str, Address] = {}
+        self._failed: dict[str, str] = {}
 
     @property
     def app(self) -> ASGIApp | None:
@@ -97,12 +111,10 @@ class ApiService:
         from firmware.interfaces.video.views import Views
 
         params = self._core.params
-        if HttpSettings.group not in params:
-            params.declare(HttpSettings)
-        if TroubleshootingSettings.group not in params:
-            params.declare(TroubleshootingSettings)
-        await params.load(HttpSettings)
-        await params.load(TroubleshootingSettings)
+        for group in (HttpSettings, TroubleshootingSettings, *((PlaceSettings,) if self._with_web else ())):
+            if group.group not in params:
+                params.declare(group)
+            await params.load(group)
         own = host_names()
         spool = None if self._spool is None else Spool(self._spool, self._core)
         clips = None
@@ -112,13 +124,15 @@ class ApiService:
             if each is not None:
                 await each.clear()
         views = self._views = Views(self._core, self._places) if self._places else None
+        self._web = self._pages() if self._with_web else None
         guard = guarded(
             self._core,
             web=self._web,
             spool=spool,
             clip_spool=clips,
-            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
+            names=lambda: own | found_as(self._core) | frozenset(params.get(HttpSettings).host_names),
             views=views,
+            voices=self._voices,
             hsts=lambda: params.get(HttpSettings).hsts,
             local=lambda: params.get(TroubleshootingSettings).local,
         )
@@ -145,6 +159,8 @@ class ApiService:
         async with asyncio.TaskGroup() as group:
             if self._views is not None:
                 group.create_task(self._views.run(), name="views")
+            if self._web is not None:
+                group.create_task(self._web.run(), name="web")
             group.create_task(self._server.serve(), name="http")
             with self._core.bus.subscribe(ParamsChanged, CertificateChanged) as changes:
                 await self._obey()  # what changed before somebody listened
@@ -159,6 +175,14 @@ class ApiService:
             await self._server.close()
             self._server = None
         self._core.bus.forget(HttpState)
+
+    def _pages(self) -> Web:
+        from firmware.interfaces.web.bench import Bench
+        from firmware.interfaces.web.plan import Plan
+        from firmware.interfaces.web.web import Web
+
+        bench = None if self._bench is None else Bench(self._bench, self._core.clock)
+        return Web(self._core, bench=bench, plan=self._plan or Plan())
 
     async def _obey(self) -> None:
         """Open, move and shut doors as the settings say; what cannot be had is said, and the former stays."""
@@ -188,9 +212,12 @@ class ApiService:
         try:
             await self._server.listen(door, *address, self._secret if door is Door.HTTPS else None)
         except Unavailable as error:
-            log.error("%s", error)
+            if self._failed.get(door) != error.message:  # settings are followed again and again: it is said once
+                log.error("%s", error)
+            self._failed[door] = error.message
             self._trouble = self._trouble or error.message
             return
+        self._failed.pop(door, None)
         self._wanted[door] = address
 
     def _secret(self) -> ssl.SSLContext:
@@ -224,3 +251,8 @@ class ApiService:
                 warning=self._trouble or settings.warning(),
             )
         )
+
+
+def found_as(core: Core) -> frozenset[str]:
+    """The names under which multicast DNS says that this device is to be found."""
+    return frozenset(f"{state.host}.local" for state in core.bus.states(DiscoveryState) if state.host)

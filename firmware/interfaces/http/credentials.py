@@ -86,6 +86,12 @@ def password_allowed(scope: Scope) -> bool:
     return scope["scheme"] in ("https", "wss") or from_here(address_of(scope))
 
 
+def session_of(scope: Scope) -> str:
+    """The session in which a request was let in, as facts call it; empty without one."""
+    visitor: Visitor | None = scope.get("visitor")
+    return visitor.session if visitor is not None else ""
+
+
 def cookie_of(scope: Scope) -> str:
     """The session's secret in the request's cookies; empty when there is none."""
     wanted = COOKIES[scope["scheme"]]
@@ -95,7 +101,7 @@ def cookie_of(scope: Scope) -> str:
         for pair in header.split(";"):
             name, _, value = pair.partition("=")
             if name.strip() == wanted:
-                return value.strip()
+                return str(value.strip())
     return ""
 
 
@@ -138,7 +144,7 @@ class Credentials:
 
     async def challenge(self, scope: Scope, policy: Policy, message: str, *, stale: bool = False) -> HttpRefusal:
         """The question for a name and password."""
-        params = ChallengeParams(stale=stale, compatible=policy.compatible)
+        params = ChallengeParams(stale=stale, compatible=policy.compatible, counted=policy.counted)
         challenges = await self.ask("accounts.challenge", params, Challenges)
         offers = [("www-authenticate", offer) for offer in challenges.digest]
         if password_allowed(scope):
@@ -187,7 +193,7 @@ class Credentials:
             if not hmac.compare_digest(sent.encode(), session.csrf.encode()):
                 raise HttpRefusal(403, "forbidden", CSRF_HEADER.decode(), "is not the token of this session")
         caller = Caller(session.name, session.level, via_of(scope, policy), session.ptz)
-        return Visitor(caller=caller, scheme="session", address=address_of(scope))
+        return Visitor(caller=caller, scheme="session", address=address_of(scope), session=session.id)
 
     async def _basic(self, scope: Scope, text: str, policy: Policy) -> Verdict:
         found = basic_of(text)
@@ -207,6 +213,7 @@ class Credentials:
             via=via_of(scope, policy),
             page=page_of(scope),
             compatible=policy.compatible,
+            also=scope.get("also", ()),
         )
         return await self.ask("accounts.verify_digest", asked, Verdict)
 

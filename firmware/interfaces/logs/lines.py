@@ -22,6 +22,7 @@ from firmware.core.vocabulary import (
     io,
     logs,
     osdp,
+    rtsp,
     rules,
     security,
     station,
@@ -52,6 +53,7 @@ RULES: Mapping[type[Event], Rule] = {
     ),
     security.AccessRefused: Rule(BOTH, Severity.NOTICE, "refused: {name} from {address} over {via} at {page}"),
     security.LoginGranted: Rule(AUDIT, Severity.INFO, "logged in: {name} from {address} over {via} by {scheme}"),
+    security.SessionEnded: Rule(AUDIT, Severity.INFO, "session of {name} is over: {why}"),
     security.AccountChanged: Rule(AUDIT, Severity.NOTICE, "account {name} ({level}) {change} by {by}"),
     security.AnonymousState: Rule(AUDIT, Severity.NOTICE, "anonymous viewing: {viewing}, anonymous ptz: {ptz}"),
     certificates.CertificateChanged: Rule(AUDIT, Severity.NOTICE, "certificate {name} ({kind}) {change} by {by}"),
@@ -66,6 +68,7 @@ RULES: Mapping[type[Event], Rule] = {
     device.DeviceInfo: Rule(SYSTEM, Severity.INFO, "{product} {model} {serial}, version {version} in slot {slot}"),
     device.DevicePhase: Rule(SYSTEM, Severity.INFO, "phase {phase} {detail}"),
     device.NetworkState: Rule(SYSTEM, Severity.INFO, "network up: {up} {detail}"),
+    rtsp.RtspState: Rule(SYSTEM, Severity.INFO, "RTSP at {rtsp} {warning}"),
     certificates.HttpState: Rule(SYSTEM, Severity.INFO, "HTTP at {http}, HTTPS at {https} {warning}"),
     station.ServiceFailed: Rule(SYSTEM, Severity.ERROR, "service {service} of {role} failed: {reason}"),
     station.ServiceState: Rule(

@@ -16,6 +16,7 @@ from firmware.core.context import Core
 from firmware.core.errors import Invalid
 from firmware.core.stream.wire import Cut
 from firmware.core.vocabulary.video import Signal, VideoSource
+from firmware.interfaces.http.credentials import address_of
 from firmware.interfaces.vapix.asked import Address, Asked, plain
 from firmware.interfaces.vapix.envelope import NEWER, Call, JsonApi, Method, Refusal
 from firmware.interfaces.vapix.leaves import fixed
@@ -116,7 +117,7 @@ class ImageCgis:
     async def _image(self, asked: Asked) -> Response:
         """One picture. Raises Invalid; Unavailable without a signal."""
         place, cut = self._wanted(await asked.arguments())
-        jpeg = await self._views.snapshot(place, cut)
+        jpeg = await self._views.snapshot(place, cut, address_of(asked.request.scope))
         return Response(jpeg.data, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
     async def _video(self, asked: Asked) -> Response:

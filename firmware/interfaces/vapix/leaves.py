@@ -12,7 +12,9 @@ from typing import Any
 from firmware.core.actions import Caller, Level
 from firmware.core.context import Core
 from firmware.core.vocabulary.device import DeviceInfo
+from firmware.core.vocabulary.rtsp import RtspState
 from firmware.interfaces.net.adapters import Adapter, adapters, default_router, name_servers
+from firmware.interfaces.rtsp.settings import WELL_KNOWN
 from firmware.interfaces.vapix.device import BRAND, WEB, built, identity, properties
 from firmware.interfaces.vapix.param_tree import Kind, Leaf, Write, yes
 from firmware.interfaces.vapix.ports import Port, Ports
@@ -49,13 +51,16 @@ class Tree:
     def _properties(self) -> Iterable[Leaf]:
         info, known = identity(self._core), properties(self._core)
         yield from fixed("Properties.API.HTTP", {"Version": "3", "AdminPath": "/"})
+        events = self._core.bus.state(RtspState)
         yield from fixed("Properties.API.Metadata", {"Metadata": "yes", "Version": "1.0"})
+        if events is not None:
+            yield from fixed("Properties.API.RTSP", {"RTSPAuth": "yes", "Version": "2.01"})
         build = {"BuildDate": known["BuildDate"], "BuildNumber": built().strftime("%y%m%d"), "Version": info.version}
         yield from fixed("Properties.Firmware", build)
         system = {"Architecture": known["Architecture"], "HardwareID": info.board, "SerialNumber": info.serial}
         yield from fixed("Properties.System", {**system, "Soc": known["Soc"]})
         has = frozenset(info.capabilities)
-        audio = {"Audio": yes(bool(has & {"audio-in", "audio-out"}))}
+        audio = {"Audio": yes(bool(has & {"microphone", "speaker"}))}
         yield from fixed("Properties.Audio", audio)
         yield from fixed("Properties.PTZ", {"PTZ": "no"})
         yield from fixed("Properties.IO", {"ManualTriggerNbr": str(MANUAL_TRIGGER)})
@@ -65,6 +70,11 @@ class Tree:
         name = socket.gethostname()
         yield Leaf(name="Network.HostName", value=name)
         yield Leaf(name="Network.VolatileHostName.HostName", value=name)
+        events = self._core.bus.state(RtspState)
+        if events is not None:
+            yield Leaf(name="Network.RTSP.Enabled", value=yes(bool(events.rtsp)), kind=Kind.YES_NO)
+            port = events.rtsp.rpartition(":")[2] or str(WELL_KNOWN)
+            yield Leaf(name="Network.RTSP.Port", value=port, kind=Kind.NUMBER)
         router, servers = default_router(), name_servers()
         yield Leaf(name="Network.DefaultRouter", value=router)
         yield Leaf(name="Network.DNSServer1", value=servers[0] if servers else "")

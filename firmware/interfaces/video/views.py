@@ -20,6 +20,7 @@ from firmware.core.stream.pace import Pace
 from firmware.core.stream.wire import Cut, Jpeg, NoSignal
 from firmware.core.vocabulary.video import Signal, VideoSource
 from firmware.interfaces.http.limits import place_of
+from firmware.interfaces.http.seats import Seats
 from firmware.interfaces.video.no_signal import no_signal
 from firmware.interfaces.video.place import Place
 from hal.clock import Clock, Timer
@@ -37,12 +38,13 @@ LINGER_S = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewLimits:
-    """How many look: viewers in all and from one address, different cuts of pictures, snapshots under way."""
+    """How many look: viewers and snapshots under way in all and from one address, different cuts of pictures."""
 
     viewers: int = 128
     per_address: int = 16
     cuts: int = 8
     snapshots: int = 16
+    snapshots_per_address: int = 4
 
 
 class Viewer:
@@ -189,7 +191,10 @@ class Views:
         self._viewers: dict[Viewer, View] = {}
         self._leaving: dict[tuple[str, Cut], Timer] = {}
         self._addresses: Counter[str] = Counter()
-        self._snapshots = 0
+        self._snapshots = Seats(
+            "video", "snapshots are being taken", most=self._limits.snapshots,
+            per_address=self._limits.snapshots_per_address, error=Unavailable,
+        )  # fmt: skip
 
     @property
     def places(self) -> Mapping[str, Place]:
@@ -225,7 +230,7 @@ class Views:
         for viewer in tuple(self._viewers):
             viewer.ended.set()
 
-    async def snapshot(self, place: Place, cut: Cut) -> Jpeg:
+    async def snapshot(self, place: Place, cut: Cut, address: str = "") -> Jpeg:
         """The newest picture. Raises Unavailable with the reason when there is none, or too many are asked for."""
         state = self.state(place)
         view = self._views.get((place.source, cut))
@@ -235,13 +240,8 @@ class Views:
             return newest
         if state is not None and state.phase is Signal.NO_SIGNAL:
             raise Unavailable("video", f"no signal: {state.reason}")
-        if self._snapshots >= self._limits.snapshots:
-            raise Unavailable("video", f"{self._snapshots} snapshots are being taken already; try again")
-        self._snapshots += 1
-        try:
+        with self._snapshots.taken(address):
             return await one_picture(place.connect, cut, SNAPSHOT_S)
-        finally:
-            self._snapshots -= 1
 
     @contextmanager
     def watching(self, place: Place, cut: Cut, fps: int, address: str, most: int = 0) -> Iterator[Viewer]:

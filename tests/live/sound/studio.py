@@ -139,7 +139,7 @@ def in_the_studio(folder: Path, test: Callable[[Studio], Awaitable[None]], board
                 room = group.create_task(rig.run())
                 wires = SimWires(world)
                 try:
-                    opened = await assemble_sound(world.board, wires, clock)
+                    opened = await assemble_sound(world.board, wires)
                     try:
                         await test(Studio(world, rig, opened.hardware, clock))
                     finally:

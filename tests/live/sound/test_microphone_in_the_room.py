@@ -9,11 +9,9 @@ import pytest
 
 from hal.board import parse_board
 from hal.clock import SystemClock
-from hal.errors import BusError, OutOfRange
-from hal.ports import InputChange
-from hal.sim.peers.button import ButtonPeer
+from hal.errors import BusError
 from hal.sim.sound import level_db, pitch_hz, tone
-from hal.sounds import SILENCE_DBFS, InputType, PowerType
+from hal.sounds import SILENCE_DBFS
 from tests.live.sound.studio import BOARD, RATE_HZ, Studio, in_the_studio, signal
 
 pytestmark = pytest.mark.live
@@ -77,45 +75,16 @@ def test_a_muted_microphone_hands_over_silence_and_goes_on_counting_time(tmp_pat
     in_the_studio(tmp_path, test)
 
 
-def test_the_disable_switch_silences_at_once_whatever_mute_says_and_is_reported(tmp_path: Path) -> None:
+def test_a_silenced_microphone_hands_over_silence_at_once_whatever_mute_says(tmp_path: Path) -> None:
     async def test(studio: Studio) -> None:
-        changes: list[InputChange] = []
-        studio.microphone.on_disabled(changes.append)
-        switch = studio.ear.parts["disable"]
-        assert isinstance(switch, ButtonPeer)
-        switch.hold()
-        await studio.passes(0.3)
-        assert studio.microphone.disabled
+        await studio.record(0.05)
+        studio.microphone.silence(True)
         studio.microphone.mute(False)
         assert not any(any(block.samples) for block in await studio.record(0.3))
-        switch.release()
-        await studio.passes(0.3)
+        studio.microphone.silence(False)
         assert (await heard_by(studio, 1000))[1] == pytest.approx(-20, abs=0.2)
-        assert [change.active for change in changes] == [True, False]
 
     in_the_studio(tmp_path, test)
-
-
-def test_input_type_and_power_type_switch_their_lines_and_fall_back_at_the_end(tmp_path: Path) -> None:
-    seen: list[tuple[object, object]] = []
-    kept: list[Studio] = []
-
-    async def test(studio: Studio) -> None:
-        kept.append(studio)
-        select, power = studio.ear.parts["select"], studio.ear.parts["power"]
-        seen.append((select.state(), power.state()))
-        studio.microphone.set_input_type(InputType.LINE)
-        studio.microphone.set_power_type(PowerType.PHANTOM)
-        seen.append((select.state(), power.state()))
-        with pytest.raises(
-            OutOfRange, match="mic: power type 'plug-in' is not one of this board; valid: none, phantom"
-        ):
-            studio.microphone.set_power_type(PowerType.PLUG_IN)
-        assert studio.microphone.power_type is PowerType.PHANTOM
-
-    in_the_studio(tmp_path, test)
-    assert seen == [(False, False), (True, True)]
-    assert kept[0].ear.parts["power"].state() is False
 
 
 def test_a_dead_microphone_hands_over_silence(tmp_path: Path) -> None:
@@ -135,7 +104,7 @@ async def opens_real(board: str) -> None:
     clock = SystemClock()
     parsed = parse_board(board, "studio.toml")
     wires = RealWires(parsed.buses, clock)
-    await (await assemble_sound(parsed, wires, clock)).close()
+    await (await assemble_sound(parsed, wires)).close()
 
 
 def test_a_device_that_does_not_exist_is_one_error_with_node_and_device() -> None:

@@ -23,6 +23,8 @@ from firmware.core.services import Services
 from firmware.core.store import Store
 from firmware.core.vocabulary.station import StorageProblem
 from firmware.media_sound import audio_facts
+from firmware.sensing import InputLinesService
+from hal.assemble import assemble
 from hal.assemble_sound import AssembledSound, assemble_sound
 from hal.board import parse_board
 from hal.errors import BusError
@@ -185,14 +187,16 @@ class Chamber:
         await self.clock.sleep(0.001)
 
     async def _open(self) -> AssembledSound:
-        return await assemble_sound(self.world.board, self.air, self.clock)
+        return await assemble_sound(self.world.board, self.air)
 
     async def run(
         self, make: Callable[[Chamber], Sequence[Service]], test: Callable[[Chamber], Awaitable[None]]
     ) -> None:
         await self.store.start()
         up = asyncio.Event()
-        services = (SoundService(self.core, self.sound, self._open), *make(self))
+        control = await assemble(self.world.board, self.air, self.clock)
+        lines = InputLinesService(self.core, control.hardware)
+        services = (lines, SoundService(self.core, self.sound, self._open), *make(self))
         loop = self.clock.loop
         air = loop.create_task(self.air.run())
         running = loop.create_task(Services(self.core.bus, self.clock, "media").run(services, up.set))
@@ -205,6 +209,7 @@ class Chamber:
                 task.cancel()
             await asyncio.wait((running, air))
             await self.store.close()
+            await control.close()
             await self.air.close()
             self.world.close()
 

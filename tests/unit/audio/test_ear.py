@@ -8,10 +8,9 @@ import pytest
 
 from firmware.audio import Ear, EarBlock
 from firmware.core.errors import Busy, Invalid, Unavailable
-from hal.drivers.audio_in import AudioIn, Choice
+from hal.drivers.audio_in import AudioIn
 from hal.drivers.sound import Gain
 from hal.sim.time import VirtualClock, virtual_run
-from hal.sounds import InputType, PowerType
 from tests.unit.audio.card import PERIOD_NS, Membrane
 
 
@@ -28,8 +27,6 @@ class Booth:
             rate_hz=48_000,
             channels=channels,
             gain=Gain("mic1", 48_000, (-20.0, 30.0)),
-            inputs=Choice("mic1", "input type", (InputType.MICROPHONE,)),
-            powers=Choice("mic1", "power type", (PowerType.NONE,)),
         )
         self.ear.open(self.microphone)
 

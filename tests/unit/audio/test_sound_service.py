@@ -24,6 +24,8 @@ from firmware.core.vocabulary.audio import InputState, LevelState, OutputState
 from firmware.core.vocabulary.station import ServicePhase, ServiceState
 from firmware.media_sound import audio_facts
 from firmware.roles import roles_for
+from firmware.sensing import InputLinesService
+from hal.assemble import assemble
 from hal.assemble_sound import AssembledSound, assemble_sound
 from hal.board import parse_board
 from hal.errors import BoardError, BusError
@@ -91,6 +93,7 @@ class Studio:
         self.journal: list[Any] = []
         self.core: Core
         self.began = 0
+        self.with_lines = True
 
     async def run(self, test: Callable[[Studio], Awaitable[None]]) -> None:
         """Run the service as the composition root does, and a test beside it."""
@@ -111,8 +114,11 @@ class Studio:
         )
         self.log = Journal(bus, store, self.clock)
         up = asyncio.Event()
-        service = SoundService(self.core, self.sound, self._open)
-        running = self.clock.loop.create_task(Services(bus, self.clock, "media").run((service,), up.set))
+        control = await assemble(self.world.board, self.wires, self.clock)
+        self.lines = InputLinesService(self.core, control.hardware)
+        lines = (self.lines,) if self.with_lines else ()
+        services = (*lines, SoundService(self.core, self.sound, self._open))
+        running = self.clock.loop.create_task(Services(bus, self.clock, "media").run(services, up.set))
         try:
             await up.wait()
             await self.clock.sleep(0.01)
@@ -121,12 +127,13 @@ class Studio:
             running.cancel()
             await asyncio.wait((running,))
             await store.close()
+            await control.close()
             await self.wires.close()
             self.world.close()
 
     async def _open(self) -> AssembledSound:
         self.began += 1
-        return await assemble_sound(self.world.board, self.wires, self.clock)
+        return await assemble_sound(self.world.board, self.wires)
 
     @property
     def output(self) -> OutputState:
@@ -237,6 +244,27 @@ def test_the_switch_of_the_device_wins_over_every_parameter(tmp_path: Path) -> N
         assert (studio.input.enabled, studio.input.hears) == (False, False)
 
     in_the_studio(tmp_path, test)
+
+
+def test_while_nobody_says_how_the_switch_stands_nothing_is_heard(tmp_path: Path) -> None:
+    async def test(studio: Studio) -> None:
+        assert (studio.input.switched_off, studio.input.hears) == (True, False)
+        with studio.sound.ear("mic").listen() as blocks:
+            studio.wires.membrane.hear(20_000)
+            assert not (await anext(blocks)).samples.any()
+        await studio.lines.start()
+        await studio.clock.sleep(0.01)
+        assert (studio.input.switched_off, studio.input.hears) == (False, True)
+        await studio.lines.stop()
+        await studio.clock.sleep(0.01)
+        assert (studio.input.switched_off, studio.input.hears) == (True, False)
+
+    async def main(clock: VirtualClock) -> None:
+        studio = Studio(clock, tmp_path)
+        studio.with_lines = False
+        await studio.run(test)
+
+    virtual_run(main)
 
 
 def test_levels_are_said_at_most_four_times_a_second_in_whole_decibels_and_not_to_the_journal(tmp_path: Path) -> None:

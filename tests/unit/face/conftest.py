@@ -68,6 +68,7 @@ from firmware.interfaces.http.guard import Guard
 from firmware.interfaces.vapix.face import Vapix
 from firmware.interfaces.video.place import Place
 from firmware.interfaces.video.views import Views
+from firmware.interfaces.web.web import Web
 from firmware.security import AccountsService
 from hal.sim.time import VirtualClock, virtual_run
 
@@ -85,12 +86,12 @@ INFO = DeviceInfo(
     serial="0123456789AB",
     chip_id="1",
     simulated=True,
-    capabilities=("relay", "speaker"),
+    capabilities=("relay", "microphone", "speaker"),
 )
 
 
 async def away() -> Channel:
-    """There is no media role behind this face."""
+    """There is no media role behind this face, for pictures and sound."""
     raise ConnectionRefusedError
 
 
@@ -200,9 +201,11 @@ class Face:
         self.certificates = CertificatesService(self.core, INFO.model, INFO.serial)
         self.spool = Spool(root.parent / "spool", self.core)
         self.views = Views(self.core, (PLACE,))
-        self.api = Api(self.core, web=web, spool=self.spool, clip_spool=self.clip_spool, views=self.views)
-        self.vapix = Vapix(self.core, self.views, spool=self.spool, clip_spool=self.clip_spool)
-        self.guard = Guard((self.api.face(), self.vapix.face()), self.core, host_names)
+        self.api = Api(self.core, spool=self.spool, clip_spool=self.clip_spool, views=self.views)
+        self.vapix = Vapix(self.core, self.views, spool=self.spool, clip_spool=self.clip_spool, voices=away)
+        self.web = Web(self.core) if web else None
+        pages = () if self.web is None else (self.web.face(),)
+        self.guard = Guard((self.api.face(alone=not pages), *pages, self.vapix.face()), self.core, host_names)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Face]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -272,55 +271,13 @@ def test_while_control_is_away_the_answer_is_503(play: Play) -> None:
     play(main)
 
 
-def test_the_page_is_the_form_first_and_the_status_afterwards(play: Play) -> None:
-    async def main(face: Any) -> None:
-        async with face.client() as client:
-            form = await client.get("/")
-            assert (form.status_code, "First administrator" in form.text) == (200, True)
-        await face.set_up()
-        async with face.client(ADMIN) as client:
-            page = await client.get("/")
-            assert page.headers["content-type"] == "text/html; charset=utf-8"
-            assert "Last events" in page.text
-            assert (await client.get("/page/status.js")).headers["content-type"].startswith("text/javascript")
-            for name in ("status.html", "nothing.js", "..%2fservice.py", "%2e%2e%2fservice.py", "st*le.css"):
-                assert (await client.get(f"/page/{name}")).status_code == 404
-
-    play(main)
-
-
-def test_row_41_the_page_puts_text_in_as_text_and_loads_nothing_from_elsewhere(play: Play) -> None:
-    async def main(face: Any) -> None:
-        await face.set_up()
-        async with face.client(ADMIN) as client:
-            for name in ("/", "/page/status.js", "/page/setup.js", "/page/style.css"):
-                text = (await client.get(name)).text
-                for word in (
-                    "innerHTML",
-                    "outerHTML",
-                    "insertAdjacent",
-                    "document.write",
-                    "eval(",
-                    "//",
-                    "javascript:",
-                ):
-                    assert word not in text.replace("// ", ""), (name, word)
-            page = (await client.get("/")).text
-            assert "<style" not in page
-            assert "style=" not in page
-            assert not re.search(r"\son\w+=", page)
-
-    play(main)
-
-
 def test_without_the_page_its_address_is_a_404_in_json(play: Play) -> None:
     async def main(face: Any) -> None:
-        async with face.client() as client:
-            assert (await client.get("/")).json()["error"]["code"] == "not_found"
         await face.set_up()
         async with face.client(ADMIN) as client:
-            answer = await client.get("/page/style.css")
-            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+            for path in ("/", "/login"):
+                answer = await client.get(path)
+                assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
             assert (await client.get("/api/v1/device")).status_code == 200
 
     play(main, web=False)

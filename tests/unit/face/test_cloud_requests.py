@@ -77,7 +77,7 @@ def test_a_password_is_never_taken_through_a_dispatcher(play: Play) -> None:
     play(main)
 
 
-@pytest.mark.parametrize("target", ["/", "/page/setup.js"])
+@pytest.mark.parametrize("target", ["/", "/setup", "/web/entrance.js"])
 def test_row_29_nothing_of_the_first_start_is_seen_from_the_cloud(play: Play, target: str) -> None:
     async def main(face: Any) -> None:
         assert (await ask(face, "GET", target)).status == 401

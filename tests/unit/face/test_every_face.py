@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,10 @@ import httpx
 from firmware.core.actions import Level
 from firmware.interfaces.faces import guarded
 from firmware.interfaces.http.face import Face, Route
+from firmware.interfaces.rtsp.conversation import METHODS
+from firmware.interfaces.web.web import Web
+from tests.unit.face import rtsp_client
+from tests.unit.face.conftest import away
 
 Play = Callable[..., None]
 ADMIN = ("admin", "choose-one")
@@ -66,7 +71,7 @@ def listed(face: Face) -> set[Route]:
 def test_row_44_every_route_of_every_face_asks_for_a_log_in_unless_it_is_listed(play: Play) -> None:
     async def main(face: Any) -> None:
         await face.set_up()
-        guard = guarded(face.core, web=True, views=face.views)
+        guard = guarded(face.core, web=Web(face.core), views=face.views, voices=away)
         wrong = []
         for each in guard.faces:
             assert each.levels, each.name
@@ -84,7 +89,7 @@ def test_row_44_every_route_of_every_face_turns_lower_levels_away(play: Play) ->
         await face.set_up()
         for level, account in ACCOUNTS.items():
             await face.account(*account, level.name.lower())
-        guard = guarded(face.core, web=True, views=face.views)
+        guard = guarded(face.core, web=Web(face.core), views=face.views, voices=away)
         wrong = []
         for each in guard.faces:
             for route, least in each.levels.items():
@@ -100,9 +105,38 @@ def test_row_44_every_route_of_every_face_turns_lower_levels_away(play: Play) ->
     play(main)
 
 
+def test_row_44_every_method_of_rtsp_asks_for_a_log_in_and_only_options_answers_everybody(play: Play) -> None:
+    others = ("PAUSE", "RECORD", "ANNOUNCE", "REDIRECT", "GET", "X-ANY")
+
+    async def main(face: Any) -> None:
+        await face.set_up()
+        for level, account in ACCOUNTS.items():
+            await face.account(*account, level.name.lower())
+        visitors = {None: Level.ANONYMOUS, ADMIN: Level.ADMIN, **{name: level for level, name in ACCOUNTS.items()}}
+        wrong = []
+        async with asyncio.TaskGroup() as group:
+            server = rtsp_client.Server(face, group)
+            for place, (account, level) in enumerate(visitors.items()):
+                for method in (*METHODS, *others):
+                    client = server.connect(address=f"192.0.2.{place}")
+                    client.account = account
+                    code = (await client.ask(method, Transport=rtsp_client.TCP)).status
+                    least = METHODS.get(method, Level.VIEWER)
+                    if (code in (401, 403)) is not (level < least) or (method in others and level and code != 501):
+                        wrong.append((method, level.name, code))
+                    # A guessed or stolen session opens nothing either.
+                    stolen = (await client.once(method, Session="0" * 32)).status
+                    if stolen != 454:
+                        wrong.append((method, level.name, "session", stolen))
+            server.close()
+        assert wrong == []
+
+    play(main)
+
+
 def test_row_44_what_a_policy_opens_exists_and_has_its_reason(play: Play) -> None:
     async def main(face: Any) -> None:
-        guard = guarded(face.core, web=True, views=face.views)
+        guard = guarded(face.core, web=Web(face.core), views=face.views, voices=away)
         for each in guard.faces:
             policy = each.policy
             reasons = {**policy.public, **policy.until_setup, **policy.optional}

@@ -61,7 +61,6 @@ FILLED = {
     "{name}": "door.release",
     "{group}": "http",
     "{source}": "entrance",
-    "/page/door.release": "/page/style.css",
 }
 
 
@@ -160,23 +159,17 @@ def test_row_44_every_route_for_every_level(play: Play) -> None:
 
 def test_row_44_the_public_routes_are_few_and_each_has_its_reason(play: Play) -> None:
     async def main(face: Any) -> None:
-        served = set(face.api.levels) | {("GET", f"/page/{name}") for name in ("setup.js", "style.css", "icon.svg")}
+        served = set(face.api.levels)
         reasons = {**POLICY.public, **POLICY.until_setup}
         assert set(reasons) <= served
         assert all(reasons.values())
         documented = SECURITY_PAGE.read_text()
         assert all(f"`{method} {path}`" in documented or f"`{path}`" in documented for method, path in reasons)
-        async with face.client() as client:
-            assert {(await client.get(path)).status_code for _, path in POLICY.until_setup} == {200}
-            assert (await client.get("/page/status.js")).status_code == 401
-        await face.set_up()
-        async with face.client() as client:
-            assert {(await client.get(path)).status_code for _, path in POLICY.until_setup} == {401}
 
     play(main)
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/api/v1/nothing", "/api/v1/openapi.json", "/docs", "/page/x", "//"])
+@pytest.mark.parametrize("path", ["/", "/nothing", "/api/v1/nothing", "/api/v1/openapi.json", "/docs", "/web/x", "//"])
 def test_row_44_what_is_not_listed_asks_for_a_log_in_even_when_it_does_not_exist(play: Play, path: str) -> None:
     async def main(face: Any) -> None:
         await face.set_up()
@@ -298,7 +291,7 @@ def test_every_answer_leaves_with_the_headers_that_keep_browsers_careful(play: P
     async def main(face: Any) -> None:
         await face.set_up()
         async with face.client(LEVELS[Level.ADMIN]) as client:
-            for path in ("/api/v1/device", "/api/v1/nothing", "/", "/page/style.css"):
+            for path in ("/api/v1/device", "/api/v1/nothing", "/nothing", "/web/pages.css"):
                 answer = await client.get(path)
                 assert all(answer.headers[name] == value for name, value in HEADERS.items())
                 assert answer.headers["cache-control"] == ("no-store" if path.startswith("/api/") else "no-cache")

@@ -164,14 +164,135 @@ def test_many_viewers_of_one_cut_are_one_watcher_at_the_source_and_it_is_dropped
 def test_each_viewer_has_its_own_rate_and_the_source_is_asked_for_the_fastest() -> None:
     async def test(scene: Scene) -> None:
         with ExitStack() as stack:
+            slow = scene.look(stack, fps=1)
+            await scene.clock.sleep(0.5)
+            assert scene.wishes[-1].fps == 1
+            with ExitStack() as short:
+                fast = scene.look(short, fps=5)
+                await scene.clock.sleep(10)
+                assert scene.wishes[-1].fps == 5
+                assert 48 <= len(fast.frames) <= 52
+                assert 10 <= len(slow.frames) <= 12
+            await scene.clock.sleep(0.5)
+            assert scene.wishes[-1].fps == 1
+
+    play(test)
+
+
+def test_without_a_signal_every_viewer_is_shown_so_once_a_second_and_pictures_again_when_they_come() -> None:
+    async def test(scene: Scene) -> None:
+        with ExitStack() as stack:
+            viewer = scene.look(stack)
+            await scene.clock.sleep(1)
+            before = len(viewer.frames)
+            scene.lose()
+            await scene.clock.sleep(5)
+            assert set(viewer.frames[before:]) == {0}
+            assert 5 <= len(viewer.frames[before:]) <= 7
+            assert viewer.sizes == {(640, 360)}, "the size of the pictures before"
+            late = scene.look(stack)
+            assert late.frames == [0], "at once"
+            scene.on = True
+            await scene.clock.sleep(0.3)
+            assert viewer.frames[-1] == late.frames[-1] == scene.number
+
+    play(test)
+
+
+@pytest.mark.parametrize("cut", [Cut(), Cut(width=320, height=180)], ids=["own size", "asked size"])
+def test_a_source_that_is_away_or_silent_is_no_signal_too(cut: Cut) -> None:
+    async def test(scene: Scene) -> None:
+        scene.away = True
+        with ExitStack() as stack:
+            viewer = scene.look(stack, cut)
+            await scene.clock.sleep(2)
+            assert set(viewer.frames) == {0}
+            assert viewer.sizes == {(cut.width or 1920, cut.height or 1080)}
+            scene.away = False
+            await scene.clock.sleep(2)
+            assert viewer.frames[-1] > 0
+            scene.silent = True
+            await scene.clock.sleep(SILENT_S + 2.5)
+            assert viewer.frames[-2:] == [0, 0]
+            scene.silent = False
+            await scene.clock.sleep(0.3)
+            assert viewer.frames[-1] == scene.number
+
+    play(test)
+
+
+def test_too_many_viewers_addresses_or_cuts_are_refused_by_name_and_what_has_gone_makes_room() -> None:
+    async def test(scene: Scene) -> None:
+        await scene.clock.sleep(1)
+        with ExitStack() as stack:
+            for number in range(3):
+                scene.look(stack, address="192.0.2.1" if number < 2 else "192.0.2.2")
+            with pytest.raises(Unavailable, match=r"2 viewers look already from 192\.0\.2\.1"):
+                scene.look(stack, address="192.0.2.1")
+            scene.look(stack, Cut(compression=1), address="192.0.2.3")
+            with pytest.raises(Unavailable, match="2 different resolutions and compressions"):
+                scene.look(stack, Cut(compression=2), address="192.0.2.3")
+            scene.look(stack, address="192.0.2.4")
+            with pytest.raises(Unavailable, match="5 viewers look already"):
+                scene.look(stack, address="192.0.2.5")
+        with ExitStack() as stack:
+            for number in range(5):
+                scene.look(stack, address=f"192.0.2.{number}")
+
+    play(test, ViewLimits(viewers=5, per_address=2, cuts=2))
+
+
+def test_row_32_one_address_does_not_take_all_snapshots_from_the_others() -> None:
+    async def test(scene: Scene) -> None:
+        scene.on = False
+        await scene.clock.sleep(1)
+        async with asyncio.TaskGroup() as group:
+
+            async def ask(address: str) -> str:
+                try:
+                    await scene.views.snapshot(scene.place, Cut(), address)
+                except Unavailable as error:
+                    return error.message
+                return ""
+
+            asked = [group.create_task(ask(f"192.0.2.{number}")) for number in (1, 1, 1, 2, 3, 4)]
+        told = [task.result() for task in asked]
+        assert [message.partition(" from ")[0] for message in told if "already" in message] == [
+            "2 snapshots are being taken already", "4 snapshots are being taken already",
+        ]  # fmt: skip
+        scene.on = True
+        await scene.clock.sleep(1)
+        assert (await scene.views.snapshot(scene.place, Cut(), "192.0.2.1")).number == scene.number
+
+    play(test, ViewLimits(snapshots=4, snapshots_per_address=2))
+
+
+def test_a_snapshot_is_what_a_view_shows_or_fetched_for_it() -> None:
+    async def test(scene: Scene) -> None:
+        cut = Cut(width=640, height=360)
+        fetched = await scene.views.snapshot(scene.place, cut)
+        assert fetched.number == scene.number
+        with ExitStack() as stack:
+            scene.look(stack, cut)
+            await scene.clock.sleep(1)
+            wishes = len(scene.wishes)
+            assert (await scene.views.snapshot(scene.place, cut)).number == scene.number
+            assert len(scene.wishes) == wishes, "the source was not asked again"
+
+    play(test)
+
+
+def test_a_snapshot_is_no_older_than_two_frames_although_somebody_looks_at_one_a_second() -> None:
+    async def test(scene: Scene) -> None:
+        with ExitStack() as stack:
             scene.look(stack, fps=1)
             await scene.clock.sleep(1.05)
             shown, wishes, scene.silent = scene.number, len(scene.wishes), True
             await scene.clock.sleep(0.15)
-            assert (await scene.views.snapshot(scene.place, PLAIN)).number == shown
+            assert (await scene.views.snapshot(scene.place, PLAIN, "192.0.2.1")).number == shown
             await scene.clock.sleep(0.5)
             scene.silent = False
-            picture = await scene.views.snapshot(scene.place, PLAIN)
+            picture = await scene.views.snapshot(scene.place, PLAIN, "192.0.2.1")
             assert picture.number > shown + 4
             assert len(scene.wishes) == wishes + 1, "the source was asked"
 

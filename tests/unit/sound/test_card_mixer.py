@@ -120,7 +120,7 @@ def with_cards(
     async def main(clock: VirtualClock) -> None:
         world = World(clock, parse_board(board, "b.toml"))
         wires = Wires(world, clock)
-        opened = await assemble_sound(world.board, wires, clock)
+        opened = await assemble_sound(world.board, wires)
         await test(wires, opened.hardware.speakers["horn"], opened.hardware.microphones["mic"])
         await opened.close()
         await wires.close()

@@ -11,16 +11,13 @@ import pytest
 from hal.assemble import assemble
 from hal.assemble_sound import assemble_sound
 from hal.board import AudioInNode, AudioOutNode, board_names, describe_board, load_board, parse_board
-from hal.drivers.audio_in import AudioIn, Choice
-from hal.drivers.sound import Gain
-from hal.errors import BoardError, BusError
+from hal.errors import BoardError, BusError, LineInUse
 from hal.sim.peers.base import Peer
 from hal.sim.sound import SoundRig
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import World
-from hal.sounds import InputType, PowerType
-from hal.wires import LostHandler, PcmHandler, PcmIn, PcmOut
+from hal.wires import PcmIn, PcmOut
 
 BOARD = """
 [product]
@@ -148,14 +145,17 @@ class NoSound(SimWires):
         raise AssertionError(f"control opened {owner}")
 
 
-def test_control_opens_no_sound_and_leaves_its_lines_to_the_process_that_does() -> None:
+def test_control_opens_the_lines_around_a_microphone_and_no_card() -> None:
     async def main(clock: VirtualClock) -> None:
         world = World(clock, parse_board(BOARD, "b.toml"))
         wires = NoSound(world)
         assembled = await assemble(world.board, wires, clock)
         assert set(assembled.hardware.leds) == {"lamp"}
+        assert set(assembled.hardware.microphone_lines) == {"mic"}
         gpio = await SimWires(world).gpio("gpio0")
-        (await gpio.inputs("media", [5, 6, 7])).close()  # raises LineInUse when control has them
+        for offset in (5, 6, 7):
+            with pytest.raises(LineInUse, match="in use by 'mic'"):
+                await gpio.inputs("media", [offset])
         await assembled.close()
         await wires.close()
         world.close()
@@ -208,7 +208,7 @@ def test_when_one_card_cannot_be_opened_nothing_stays_open() -> None:
         world = World(clock, parse_board(BOARD, "b.toml"))
         wires = HalfSound(world)
         with pytest.raises(BusError, match=r"^mic: plughw:CARD=codec: cannot be opened$"):
-            await assemble_sound(world.board, wires, clock)
+            await assemble_sound(world.board, wires)
         assert wires.closed == ["card"]
         (await (await SimWires(world).gpio("gpio0")).inputs("heir", [5, 6, 7])).close()
         await wires.close()
@@ -223,7 +223,7 @@ def test_a_board_without_sound_opens_none() -> None:
         assert silent
         for name in silent:
             world = World(clock, load_board(name))
-            opened = await assemble_sound(world.board, NoSound(world), clock)
+            opened = await assemble_sound(world.board, NoSound(world))
             assert not opened.hardware.speakers
             assert not opened.hardware.microphones
             await opened.close()
@@ -256,56 +256,3 @@ def test_cards_of_two_rates_are_one_error_that_says_so(tmp_path: Path) -> None:
 
     virtual_run(main)
     assert not list(tmp_path.iterdir())
-
-
-class StuckLine:
-    """A line that refuses to be driven, and notes that it was given back."""
-
-    def __init__(self, given_back: list[str], name: str) -> None:
-        self._given_back = given_back
-        self._name = name
-
-    def set(self, *levels: bool) -> None:
-        raise BusError(self._name, "cannot be driven")
-
-    def levels(self) -> tuple[bool, ...]:
-        return (False,)
-
-    def close(self) -> None:
-        self._given_back.append(self._name)
-
-
-class SilentEar:
-    """Hears nothing."""
-
-    period_frames = 160
-
-    def __init__(self, given_back: list[str]) -> None:
-        self._given_back = given_back
-
-    def receive(self, handler: PcmHandler | None) -> None: ...
-
-    def on_lost(self, handler: LostHandler | None) -> None: ...
-
-    async def close(self) -> None:
-        self._given_back.append("card")
-
-
-def test_a_line_that_cannot_be_driven_keeps_no_other_from_being_given_back() -> None:
-    given_back: list[str] = []
-
-    async def main(_: VirtualClock) -> None:
-        microphone = AudioIn(
-            "mic",
-            SilentEar(given_back),
-            rate_hz=16000,
-            channels=1,
-            gain=Gain("mic", 16000, (-10, 10)),
-            inputs=Choice("mic", "input type", (InputType.LINE,), StuckLine(given_back, "select")),
-            powers=Choice("mic", "power type", (PowerType.NONE,), StuckLine(given_back, "power")),
-        )
-        with pytest.raises(BusError, match="cannot be driven"):
-            await microphone.close()
-
-    virtual_run(main)
-    assert given_back == ["power", "select", "card"]

@@ -1,0 +1,205 @@
+"""The web interface as a face of the device: entrance, pages, the toolkit's files and socket, behind the guard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from firmware.core.actions import Caller, Invocation, Level
+from firmware.core.context import Core
+from firmware.core.errors import NotFound, StationError, Unavailable
+from firmware.core.vocabulary.device import DeviceInfo
+from firmware.core.vocabulary.security import AccountChanged, SessionToken, SessionView
+from firmware.interfaces.api.routes import Routes, Schemas, caller_of
+from firmware.interfaces.http.credentials import cookie_of
+from firmware.interfaces.http.errors import refusal
+from firmware.interfaces.http.face import Face, Visitor
+from firmware.interfaces.http.guard import Faults
+from firmware.interfaces.web.bench import Bench
+from firmware.interfaces.web.entrance import KINDS, Entrance
+from firmware.interfaces.web.feed import Feed
+from firmware.interfaces.web.pages import PAGES, Page
+from firmware.interfaces.web.plan import Plan
+from firmware.interfaces.web.policy import POLICY, nonce, page_csp
+from firmware.interfaces.web.toolkit import FILES, SOCKET, Toolkit, with_nonce
+from firmware.interfaces.web.visitor import THEMES, taste_of
+from firmware.interfaces.web.words import QUASAR
+from hal.errors import nearest
+
+if TYPE_CHECKING:
+    from firmware.interfaces.web.view import View
+
+# How often it is looked whether the sessions of open pages still live, in seconds.
+WATCH_S = 20.0
+NOTHING_DRAWN = Plan()
+STATIC = ("pages.css", "pages.js")
+
+log = logging.getLogger("lintel.web")
+
+
+class Web:
+    """What was built: the application, the least level of each route, and the pages that are open."""
+
+    def __init__(self, core: Core, *, bench: Bench | None = None, plan: Plan = NOTHING_DRAWN) -> None:
+        """`bench` reaches the simulated world of a simulated device; `plan` is what the device image shows."""
+        self._core = core
+        self._bench = bench
+        self._plan = plan
+        self._feed = Feed(core.bus)
+        self._toolkit = Toolkit(core, self._view)
+        self._views: dict[str, View] = {}
+        self._pages = {page.path: page for page in PAGES}
+        folder = files("firmware.interfaces.web") / "static"
+        self._static = {name: (folder / name).read_bytes() for name in STATIC}
+        self.app = Starlette()
+        self.app.router.redirect_slashes = False
+        routes = Routes(self.app.router, Schemas(), "", described=False)
+        Entrance(core).add_to(routes)
+        for page in PAGES:
+            routes.add("GET", page.path, self._serve, level=page.level, kind="text/html", summary=page.title)
+        for name in STATIC:
+            routes.add("GET", f"/web/{name}", self._file, level=Level.VIEWER, summary="A file of the pages")
+        self.levels = routes.levels
+        self.app.add_middleware(Faults, policy=POLICY)
+        self.app.add_exception_handler(HTTPException, self._http_error)
+
+    def face(self) -> Face:
+        """This interface for the guard: whatever no other face answers is its."""
+        levels = {
+            **self.levels,
+            ("GET", f"{FILES}/{{path}}"): Level.VIEWER,
+            ("WS", f"{SOCKET}/socket.io/"): Level.VIEWER,
+        }
+        return Face(name="web", prefixes=("/",), app=self._route, policy=POLICY, levels=levels)
+
+    async def run(self) -> None:
+        """Bring facts to the pages and end those whose visitor is gone, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._feed.run(), name="web feed")
+                group.create_task(self._watch_accounts(), name="web accounts")
+                group.create_task(self._watch_sessions(), name="web sessions")
+                if self._bench is not None:
+                    group.create_task(self._bench.run(), name="web bench")
+        finally:
+            await self._toolkit.close()
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path.startswith((FILES + "/", SOCKET + "/")):
+            await self._toolkit(scope, receive, send)
+        elif scope["type"] == "websocket":
+            raise NotFound(path, "no WebSocket is here")
+        else:
+            await self.app(scope, receive, send)
+
+    # pages
+
+    async def _serve(self, request: Request) -> Response:
+        """Build a page for its visitor. Raises NotFound where the board has nothing for it, Unavailable."""
+        page = self._pages[request.url.path]
+        info = self._core.bus.state(DeviceInfo)
+        if info is None:
+            raise Unavailable("device", "the device is starting; try again in a moment")
+        if not page.fits(info.capabilities):
+            raise NotFound(page.path, f"this product has no {page.title.lower()}")
+        await self._toolkit.ready()
+        return await self._built(page, request)
+
+    async def _built(self, page: Page, request: Request) -> Response:
+        from nicegui import Client, ui
+
+        from firmware.interfaces.web.frame import furnish
+        from firmware.interfaces.web.view import View
+
+        taste = taste_of(request)
+        shape = ui.page(
+            page.path,
+            title=f"{taste.catalogue.gettext(page.title)} · Lintel",
+            dark=THEMES[taste.theme],
+            language=QUASAR[taste.language],  # type: ignore[arg-type]
+        )
+        with Client(shape, request=request) as client:
+            visitor: Visitor = request.scope["visitor"]
+            token = cookie_of(request.scope) if visitor.scheme == "session" else ""
+            view = View(
+                self._core,
+                self._feed,
+                client,
+                caller_of(request),
+                taste,
+                token=token,
+                bench=self._bench,
+                plan=self._plan,
+            )
+            self._views[client.id] = view
+            client.on_delete(lambda: self._views.pop(client.id, None))
+            try:
+                await furnish(view, page)
+                made = client.build_response(request)
+            except BaseException:
+                client.delete()
+                raise
+        number = nonce()
+        headers = {"content-security-policy": page_csp(number), "cache-control": "no-store"}
+        return Response(with_nonce(made, number), media_type="text/html", headers=headers)
+
+    async def _file(self, request: Request) -> Response:
+        name = request.url.path.rpartition("/")[2]
+        return Response(self._static[name], media_type=KINDS["." + name.rpartition(".")[2]])
+
+    async def _http_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        path = request.url.path
+        if error.status_code == 404:
+            known = {template for _, template in self.levels}
+            return refusal(404, "not_found", path, f"no such page{nearest(path, known)}")
+        if error.status_code == 405:
+            return refusal(
+                405, "method_not_allowed", path, f"{request.method} is not for this page", [("allow", "GET")]
+            )
+        return refusal(error.status_code, "invalid", path, str(error.detail))
+
+    # visitors
+
+    def _view(self, client_id: str) -> View | None:
+        return self._views.get(client_id)
+
+    async def _watch_accounts(self) -> None:
+        with self._core.bus.subscribe(AccountChanged) as changes:
+            async for notice in changes:
+                event = notice.event
+                assert isinstance(event, AccountChanged)
+                for view in tuple(self._views.values()):
+                    if view.caller.name == event.name:
+                        view.leave()
+
+    async def _watch_sessions(self) -> None:
+        """A page ends with its session. A page that is used keeps its session; one that is only open does not."""
+        while True:
+            await self._core.clock.sleep(WATCH_S)
+            for view in tuple(self._views.values()):
+                if not view.token or view.dead:
+                    continue
+                asked = SessionToken(token=view.token, peek=not view.take_use())
+                try:
+                    found = await self._ask(asked)
+                except StationError as error:
+                    log.info("the sessions cannot be asked: %s", error)
+                    continue
+                if found.name != view.caller.name:
+                    view.leave()
+
+    async def _ask(self, token: SessionToken) -> SessionView:
+        caller = Caller("web", Level.SYSTEM, "web")
+        return await self._core.link.invoke(
+            Invocation(action="accounts.session", params=token, caller=caller), SessionView
+        )

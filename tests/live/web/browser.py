@@ -1,0 +1,114 @@
+"""A person with a browser: pages of one device, driven in a Chromium without a window."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device
+
+PROGRAMS = ("chromium-headless-shell", "chromium")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--disable-background-networking",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)  # fmt: skip
+PHONE = {"width": 390, "height": 800}
+DESK = {"width": 1280, "height": 900}
+MS = 1000
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser of a module; it reaches nothing but this machine's loopback."""
+    program = next(found for name in PROGRAMS if (found := shutil.which(name)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Person:
+    """One person at one browser: what they see, and what their browser complained of."""
+
+    def __init__(self, browser: Browser, device: Device, **how: Any) -> None:
+        self.device = device
+        self.complaints: list[str] = []
+        self.asked: list[str] = []
+        self.context: BrowserContext = browser.new_context(base_url=f"http://127.0.0.1:{device.port}", **how)
+        self.context.set_default_timeout(PATIENCE_S * MS)
+        expect.set_options(timeout=PATIENCE_S * MS)
+        self.page: Page = self.context.new_page()
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def _heard(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def go(self, path: str) -> None:
+        """Open a page and wait until it is alive."""
+        self.page.goto(path)
+        self.alive()
+
+    def alive(self) -> None:
+        """Until the page of the toolkit has its socket."""
+        self.page.wait_for_function("window.did_handshake === true")
+
+    def log_in(self, name: str = USER, password: str = PASSWORD, *, to: str = "/") -> None:
+        """Log in by the form."""
+        self.page.goto(f"/login?next={to}")
+        self.page.fill("#name", name)
+        self.page.fill("#password", password)
+        self.page.click("#send")
+        self.page.wait_for_url(lambda url: "/login" not in url)
+        self.alive()
+
+    def sees(self, text: str) -> None:
+        """Until a text is on the page."""
+        expect(self.page.get_by_text(text).first).to_be_visible(timeout=PATIENCE_S * MS)
+
+    def bench_swipes(self, card: str, reader: str = "front") -> None:
+        """A hand holds a card to the reader itself."""
+        self.device.ask("swipe", reader, card)
+
+    def fits(self) -> bool:
+        """Whether nothing is wider than the window."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+    def barriers(self) -> list[str]:
+        """What axe finds that keeps somebody out: serious and critical violations, with their places."""
+        heard = list(self.complaints)
+        found = Axe().run(self.page).response["violations"]
+        self.complaints[:] = heard  # axe tries styles that the content policy refuses
+        return [
+            f"{each['id']}: {node['html'][:160]}"
+            for each in found
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
+
+    def close(self) -> None:
+        """Leave."""
+        self.context.close()
+
+
+@contextmanager
+def person(browser: Browser, device: Device, **how: Any) -> Iterator[Person]:
+    """Somebody, for the length of a block; what their browser complained of fails the test."""
+    somebody = Person(browser, device, **how)
+    try:
+        yield somebody
+        assert not somebody.complaints, somebody.complaints
+    finally:
+        somebody.close()
+
+
+__all__ = ["DESK", "PHONE", "Person", "chromium", "person"]

@@ -1,0 +1,74 @@
+"""The catalogues of the web interface: complete, in step with the code, and read strictly."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware.interfaces.web.words import ENGLISH, LANGUAGES, PoError, catalogue, chosen, read_po
+
+ROOT = Path(__file__).parents[3]
+HOLE = re.compile(r"\{(\w*)\}")
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('\n\r\\"{}'))
+FOREIGN = [language for language in LANGUAGES if language != ENGLISH]
+
+
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("messages", ROOT / "tools" / "messages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_every_text_is_translated_with_the_same_holes_and_nothing_else_is(language: str) -> None:
+    wanted = tool().texts()
+    messages = {text: said for text, said in catalogue(language).messages.items() if text}
+    assert len(wanted) > 20
+    assert [text for text in wanted if not messages.get(text)] == []
+    assert sorted(set(messages) - set(wanted)) == []
+    assert [t for t in wanted if sorted(HOLE.findall(t)) != sorted(HOLE.findall(messages[t]))] == []
+
+
+def test_a_catalogue_names_the_line_that_cannot_be_read() -> None:
+    for text, line in (('msgid "a"\nmsgstr a', 2), ('"a"', 1), ('msgid "a"\nmsgid "b"', 2), ('msgstr "a"', 1)):
+        with pytest.raises(PoError, match=rf"line {line}:"):
+            read_po(text)
+
+
+@given(st.dictionaries(TEXT.filter(bool), TEXT, max_size=8))
+def test_what_the_tool_writes_is_read_back_as_it_was(messages: dict[str, str]) -> None:
+    found = read_po(tool().written(messages))
+    found.pop("")
+    assert found == messages
+
+
+@pytest.mark.parametrize(
+    ("wish", "accepted", "language"),
+    [
+        ("", "", "en"),
+        ("", "de", "de"),
+        ("", "fr;q=0.4, sv;q=0.9", "sv"),
+        ("", "zh-Hans-CN", "zh"),
+        ("", "nl, xx;q=2, ;;", "en"),
+        ("zh", "de", "zh"),
+        ("../de", "de", "de"),
+    ],
+)
+def test_the_language_is_the_visitors_choice_or_the_best_the_browser_takes(
+    wish: str, accepted: str, language: str
+) -> None:
+    assert chosen(wish, accepted) == language
+
+
+@given(st.text(max_size=60))
+def test_no_header_breaks_the_choice_of_a_language(accepted: str) -> None:
+    assert chosen("", accepted) in LANGUAGES
