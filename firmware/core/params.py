@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -88,7 +87,11 @@ def part_over(model: type[BaseModel], name: str, current: Callable[[str], BaseMo
 class ParamInfo:
     """One declared parameter, for lists and forms; `default` is JSON-ready, and masked when secret.
 
+<<<<<<< HEAD
     `schema` is the JSON schema of its values, as text: kind, limits, choices. `unit` is empty for what has none;
+=======
+    `schema` is the JSON schema of its value as text (type, limits, choices); `unit` is empty for what has none;
+>>>>>>> main
     `restart` says that a change is followed only with the next start.
     """
 
@@ -99,6 +102,7 @@ class ParamInfo:
     scope: Scope
     secret: bool
     default: object
+<<<<<<< HEAD
     schema: str
     unit: str = ""
     restart: bool = False
@@ -129,6 +133,11 @@ def _named(text: str, shared: Mapping[str, object]) -> dict[str, object]:
                 needed[name] = shape
                 waiting.append(json.dumps(shape))
     return needed
+=======
+    restart: bool = False
+    schema: str = "{}"
+    unit: str = ""
+>>>>>>> main
 
 
 class Keeper(Protocol):
@@ -243,7 +252,6 @@ class Params:
     def infos(self, group: str) -> tuple[ParamInfo, ...]:
         """The declarations of a group. Raises NotFound."""
         model = type(self.find(group))
-        schemas = _schemas(model)
         defaults = self._defaults[group].model_dump(mode="json")
         found = []
         for name, field in model.model_fields.items():
@@ -259,9 +267,15 @@ class Params:
                     scope=Scope(meta.get("scope", Scope.RESET)),
                     secret=secret,
                     default=MASK if secret and defaults[name] else defaults[name],
+<<<<<<< HEAD
                     schema=schemas[name],
                     unit=unit_of(name),
                     restart=bool(meta.get("restart", False)),
+=======
+                    restart=bool(meta.get("restart", False)),
+                    schema=schemas.get(name, "{}"),
+                    unit=unit_of(name),
+>>>>>>> main
                 )
             )
         return tuple(found)

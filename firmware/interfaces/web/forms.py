@@ -303,6 +303,15 @@ class GroupForm(Form):
         self._take(await self.view.read(self.name), keep=True)
 
 
+async def part_labels(view: View, group: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels for the parts of every table of a group (`door.hold_s`); among several tables its name goes before."""
+    names = list(await view.read(group))
+    before = "{name}: " if len(names) > 1 else ""
+    return {
+        f"{name}.{part}": before.format(name=name) + view.say(said) for name in names for part, said in labels.items()
+    }
+
+
 def _maker(shape: Shape, label: str, help_text: str, secret: bool) -> Callable[[], Field]:
     return lambda: Field(shape, label, help_text=help_text, secret=secret)
 
