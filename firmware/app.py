@@ -491,13 +491,8 @@ def network_services(
             services.append(ControllerHttpService(core, certificates.client))
         if rtsp is not None:
             services.append(RtspService(core, *rtsp))
-<<<<<<< HEAD
-        cloud = CloudService(core, lambda: api.app, certificates.client)
-        return (*services, api, DiscoveryService(core, info, discovery), cloud)
-=======
         discovered = DiscoveryService(core, info, discovery)
         return (*services, api, discovered, CloudService(core, lambda: api.app, certificates.client))
->>>>>>> main
 
     return make
 

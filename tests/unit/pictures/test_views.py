@@ -282,28 +282,17 @@ def test_a_snapshot_is_what_a_view_shows_or_fetched_for_it() -> None:
     play(test)
 
 
-<<<<<<< HEAD
-def test_a_snapshot_is_no_older_than_two_frames_although_somebody_looks_at_one_a_second() -> None:
-=======
 def test_a_snapshot_is_two_frames_old_at_most_however_slowly_a_viewer_looks() -> None:
->>>>>>> main
     async def test(scene: Scene) -> None:
         with ExitStack() as stack:
             scene.look(stack, fps=1)
             await scene.clock.sleep(1.05)
             shown, wishes, scene.silent = scene.number, len(scene.wishes), True
             await scene.clock.sleep(0.15)
-<<<<<<< HEAD
-            assert (await scene.views.snapshot(scene.place, PLAIN, "192.0.2.1")).number == shown
-            await scene.clock.sleep(0.5)
-            scene.silent = False
-            picture = await scene.views.snapshot(scene.place, PLAIN, "192.0.2.1")
-=======
             assert (await scene.views.snapshot(scene.place, PLAIN)).number == shown
             await scene.clock.sleep(0.5)
             scene.silent = False
             picture = await scene.views.snapshot(scene.place, PLAIN)
->>>>>>> main
             assert picture.number > shown + 4
             assert len(scene.wishes) == wishes + 1, "the source was asked"
 
