@@ -94,7 +94,7 @@ function live() {
     if (image.dataset.live === image.dataset.shown) continue;
     image.dataset.shown = image.dataset.live;
     const begin = () => {
-      if (image.isConnected) image.src = image.dataset.live && `${image.dataset.live}&at=${Date.now()}`;
+      if (image.isConnected) image.src = image.dataset.live && `${image.dataset.live}#${Date.now()}`;
     };
     image.onerror = () => image.dataset.live && setTimeout(begin, 2000);
     if (image.dataset.live) begin();
