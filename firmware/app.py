@@ -452,13 +452,15 @@ def network_services(
     https: tuple[str, int] | None = None,
     rtsp: tuple[str, int] | None = None,
     reach: Callable[[str], Connect] | None = None,
+    voices: Connect | None = None,
     bench: Path | None = None,
     discovery: str = OFF,
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
     """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
 
-    `reach` answers how to get at the pictures of a source; without it there are none. `bench` is the socket of a
-    simulated world, for the device image. `discovery` names the adapters at which the device can be found.
+    `reach` answers how to get at the pictures of a source; without it there are none; `voices` leads to those
+    who listen to sound or talk. `bench` is the socket of a simulated world, for the device image. `discovery` names
+    the adapters at which the device can be found.
     """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
@@ -479,7 +481,7 @@ def network_services(
         state = parts.state
         api = ApiService(
             core, host, port, web=web, https=https, tls=certificates,
-            spool=state.spool, clip_spool=state.clip_spool, places=places, bench=bench,
+            spool=state.spool, clip_spool=state.clip_spool, places=places, voices=voices, bench=bench,
             plan=plan_of(parts.board) if web else None,
         )  # fmt: skip
         services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]

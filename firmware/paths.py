@@ -101,6 +101,11 @@ class RuntimeDir:
         return self.root / f"v-{source}"
 
     @property
+    def voices(self) -> Path:
+        """The sound of those who listen and talk over the network."""
+        return self.root / "voices"
+
+    @property
     def bench(self) -> Path:
         """The bench's verbs."""
         return self.root / "bench"

@@ -127,6 +127,12 @@ DUTIES = (
         needs=frozenset({"microphone"}),
     ),
     Duty(
+        name="sound_streams",
+        role="media",
+        summary="sound to those who listen and from those who talk over the network",
+        wants=_no_sound,
+    ),
+    Duty(
         name="speech",
         role="media",
         summary="echo and noise cancellation, automatic gain",

@@ -1,7 +1,7 @@
 """`make messages`: brings the catalogues of the web interface in step with its texts.
 
 Texts are the literals given to `_`, `say` and `N_`. New ones are added without a translation, those that are gone are
-taken away, and both sides of a conflict of Git are kept; a test fails until every text has its translation in every language.
+taken away, and both sides of a conflict of Git are kept; a test fails until every text has its translation everywhere.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Collection
 
 from firmware.core.context import Core
+from firmware.core.link.channel import Connect
 from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.discovery.face import Description
@@ -29,6 +30,7 @@ def guarded(
     spool: Spool | None = None,
     clip_spool: Spool | None = None,
     views: Views | None = None,
+    voices: Connect | None = None,
     names: Callable[[], Collection[str]] = host_names,
     hsts: Callable[[], bool] = lambda: False,
     local: Callable[[], bool] = lambda: False,
@@ -37,7 +39,7 @@ def guarded(
     seen = views or Views(core, ())  # a device without a camera has nothing to look at
     looking = Looking(core, local)  # one test at a time, whoever asks for it
     api = Api(core, spool=spool, clip_spool=clip_spool, views=views, looking=looking)
-    vapix = Vapix(core, seen, spool=spool, clip_spool=clip_spool, looking=looking)
+    vapix = Vapix(core, seen, spool=spool, clip_spool=clip_spool, voices=voices, looking=looking)
     pages = () if web is None else (web.face(),)
     faces = (api.face(alone=web is None), *pages, vapix.face(), Description(core).face())
     return Guard(faces, core, names, hsts)

@@ -29,7 +29,6 @@ from firmware.core.params import Group
 from firmware.core.service import Service
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
-from firmware.interfaces.web.web import Web
 from firmware.paths import RuntimeDir, StateDir
 from firmware.upgrade.boot_sim import sim_boot
 from hal.board import load_board
@@ -178,6 +177,7 @@ class SimBench(BenchBase[VirtualClock]):
         await self._run(self._network)
         from firmware.interfaces.faces import guarded
         from firmware.interfaces.video.views import Views
+        from firmware.interfaces.web.web import Web
 
         views = Views(self._network.core, picture_places(self._board, self.media.reach))
         watching = self._group.create_task(views.run(), name="views")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from firmware.core.clip_limits import LARGEST_BYTES
 from firmware.core.context import Core
 from firmware.core.errors import StationError, Unavailable
+from firmware.core.link.channel import Connect
 from firmware.core.tls import Tls
 from firmware.core.vocabulary.certificates import CertificateChanged, HttpState
 from firmware.core.vocabulary.discovery import DiscoveryState
@@ -59,13 +60,14 @@ class ApiService:
         spool: Path | None = None,
         clip_spool: Path | None = None,
         places: Sequence[Place] = (),
+        voices: Connect | None = None,
         bench: Path | None = None,
         plan: Plan | None = None,
     ) -> None:
         """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken.
 
-        `places` are the picture sources; `bench` is the socket of the simulated world, on a simulated device, and
-        `plan` what the device image shows.
+        `places` are the picture sources, `voices` leads to sound; `bench` is the socket of the simulated world, on a
+        simulated device, and `plan` what the device image shows.
         """
         self._core = core
         self._http = (host, port)
@@ -80,6 +82,7 @@ class ApiService:
         self._spool = spool
         self._clip_spool = clip_spool
         self._places = places
+        self._voices = voices
         self._views: Views | None = None
         self._server: Server | None = None
         self._app: ASGIApp | None = None
@@ -129,6 +132,7 @@ class ApiService:
             clip_spool=clips,
             names=lambda: own | found_as(self._core) | frozenset(params.get(HttpSettings).host_names),
             views=views,
+            voices=self._voices,
             hsts=lambda: params.get(HttpSettings).hsts,
             local=lambda: params.get(TroubleshootingSettings).local,
         )

@@ -11,6 +11,7 @@ import ipaddress
 import math
 from base64 import b64decode
 from binascii import Error as NotBase64
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeVar
 
@@ -95,10 +96,9 @@ def cookie_of(scope: Scope) -> str:
     """The session's secret in the request's cookies; empty when there is none."""
     wanted = COOKIES[scope["scheme"]]
     # Not by http.cookies: unquoting a long value takes it seconds (CVE-2024-7592), and ours is never quoted.
-    for field, header in scope["headers"]:
-        if field != b"cookie":
-            continue
-        for pair in header.decode("latin-1").split(";"):
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    for header in (value.decode("latin-1") for field, value in headers if field == b"cookie"):
+        for pair in header.split(";"):
             name, _, value = pair.partition("=")
             if name.strip() == wanted:
                 return str(value.strip())

@@ -42,6 +42,8 @@ CACHE = b"cache-control"
 KEPT_NOT = (*RAW_HEADERS, (CACHE, b"no-store"))
 KEPT_CHECKED = (*RAW_HEADERS, (CACHE, b"no-cache"))
 HSTS = (b"strict-transport-security", b"max-age=31536000")
+# What every browser calls itself after `Mozilla/`, which programs say as well.
+ENGINES = ("AppleWebKit/", "Gecko/", "Trident/", "MSIE ")
 ADDED = frozenset(name for name, _ in (*KEPT_NOT, HSTS))
 
 
@@ -86,12 +88,26 @@ def check_origin(scope: Scope, fields: Fields, policy: Policy) -> None:
     )
     if site not in ("same-origin", "none") and not navigates:
         raise HttpRefusal(403, "forbidden", "sec-fetch-site", "requests of other sites are not taken")
+    if not policy.links and scope["type"] == "http" and scope["path"] not in policy.shown and is_untold(fields):
+        raise HttpRefusal(403, "forbidden", "user-agent", "whether another site made a browser ask, it says over HTTPS")
     if b"origin" in fields and site_of(fields.get(b"origin")) != fields.get(b"host").lower():
         raise HttpRefusal(403, "forbidden", "origin", "requests of other sites are not taken")
 
 
+def is_untold(fields: Fields) -> bool:
+    """Whether a browser asks, perhaps with a log-in it remembers, and does not say for whom.
+
+    No page can make it leave out its engine's name; over plain HTTP it leaves out Sec-Fetch-Site by itself.
+    """
+    agent = fields.get(b"user-agent")
+    if not agent.startswith("Mozilla/") or not any(engine in agent for engine in ENGINES):
+        return False
+    told = b"sec-fetch-site" in fields or b"origin" in fields
+    return not told and site_of(fields.get(b"referer")) != fields.get(b"host").lower()
+
+
 def site_of(origin: str) -> str:
-    """Host and port of an Origin header in lower case; empty when it is not one."""
+    """Host and port of an Origin or Referer header in lower case; empty when it is not one."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

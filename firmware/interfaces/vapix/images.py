@@ -27,6 +27,8 @@ from firmware.interfaces.video.views import Views
 from hal.errors import nearest
 
 WHERE = ""
+IMAGE = "/axis-cgi/jpg/image.cgi"
+VIDEO = "/axis-cgi/mjpg/video.cgi"
 MOST_SECONDS = 86_400
 MOST_PICTURES = 1_000_000
 
@@ -44,8 +46,8 @@ class ImageCgis:
         if not self._places:
             return ()
         return (
-            Address(path="/axis-cgi/jpg/image.cgi", endpoint=self._image, level=Level.VIEWER),
-            Address(path="/axis-cgi/mjpg/video.cgi", endpoint=self._video, level=Level.VIEWER),
+            Address(path=IMAGE, endpoint=self._image, level=Level.VIEWER),
+            Address(path=VIDEO, endpoint=self._video, level=Level.VIEWER),
             Address(path="/axis-cgi/imagesize.cgi", endpoint=self._size, level=Level.VIEWER),
             Address(path="/axis-cgi/videostatus.cgi", endpoint=self._status, level=Level.VIEWER),
         )
