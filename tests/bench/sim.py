@@ -179,6 +179,7 @@ class SimBench(BenchBase[VirtualClock]):
         await self._run(self._network)
         from firmware.interfaces.faces import guarded
         from firmware.interfaces.video.views import Views
+        from firmware.interfaces.web.web import Web
 
         views = Views(self._network.core, picture_places(self._board, self.media.reach))
         watching = self._group.create_task(views.run(), name="views")

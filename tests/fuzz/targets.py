@@ -54,6 +54,7 @@ from firmware.interfaces.video.place import Place
 from firmware.interfaces.video.views import Views
 from firmware.security.digest import read_answer
 from hal.clock import SystemClock
+from tests.fuzz.rtsp import rtsp
 
 CORPUS = Path(__file__).parent / "corpus"
 T = TypeVar("T")
@@ -427,6 +428,7 @@ TARGETS: dict[str, Target] = {
     "headers": headers,
     "pictures": pictures,
     "ports": ports,
+    "rtsp": rtsp,
     "soap": soap,
     "upgrade": upgrade,
 }
