@@ -34,6 +34,7 @@ from firmware.core.vocabulary.device import BootState, DeviceInfo
 from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 from firmware.heart import HeartService
 from firmware.notify import watchdog_s
+from firmware.options import OFF
 from firmware.paths import StateDir
 from firmware.roles import duties_on, explain_services, roles_for
 from firmware.rooms import (
@@ -451,12 +452,17 @@ def network_services(
     https: tuple[str, int] | None = None,
     rtsp: tuple[str, int] | None = None,
     reach: Callable[[str], Connect] | None = None,
+    voices: Connect | None = None,
     bench: Path | None = None,
+    memory: Path | None = None,
+    discovery: str = OFF,
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
     """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
 
-    `reach` answers how to get at the pictures of a source; without it there are none. `bench` is the socket of a
-    simulated world, for the device image.
+    `reach` answers how to get at the pictures of a source; without it there are none; `voices` leads to those
+    who listen to sound or talk. `bench` is the socket of a simulated world, for the device image, `memory`
+    the folder of what outlives the process and no power cut. `discovery` names the adapters at which the device can
+    be found.
     """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
@@ -465,26 +471,31 @@ def network_services(
         from firmware.interfaces.carrier import CarrierService
         from firmware.interfaces.cloud.service import CloudService
         from firmware.interfaces.controller import ControllerHttpService
+        from firmware.interfaces.discovery import DiscoveryService
         from firmware.interfaces.logs import LogsService
         from firmware.interfaces.rtsp.service import RtspService
+        from firmware.plan import plan_of
         from firmware.security import AccountsService
 
         places = () if reach is None else picture_places(parts.board, reach)
-        accounts = AccountsService(core, f"LINTEL_{info.serial}")
+        kept = None if memory is None else Store(memory, parts.clock, alarm=alarm_on(core.bus))
+        accounts = AccountsService(core, f"LINTEL_{info.serial}", memory=kept)
         certificates = CertificatesService(core, info.model, info.serial)
         state = parts.state
         api = ApiService(
             core, host, port, web=web, https=https, tls=certificates,
-            spool=state.spool, clip_spool=state.clip_spool, places=places, bench=bench,
+            spool=state.spool, clip_spool=state.clip_spool, places=places, voices=voices, bench=bench,
+            plan=plan_of(parts.board) if web else None,
         )  # fmt: skip
         services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
-            services.append(ControllerHttpService(core))
+            services.append(ControllerHttpService(core, certificates.client))
         if rtsp is not None:
             services.append(RtspService(core, *rtsp))
-        return (*services, api, CloudService(core, lambda: api.app))
+        discovered = DiscoveryService(core, info, discovery)
+        return (*services, api, discovered, CloudService(core, lambda: api.app, certificates.client))
 
     return make
 

@@ -91,7 +91,7 @@ def media_services(
     if sound is not None:
         from firmware.media_sound import sound_makers
 
-        makers |= sound_makers(parts, core, sound)
+        makers |= sound_makers(parts, core, sound, None if runtime is None else runtime.voices)
     if cameras is not None:
         from firmware.video.night import NightPicturesService
         from firmware.video.service import PicturesService

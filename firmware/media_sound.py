@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from firmware.app import Parts
 from firmware.audio import InputFacts, OutputFacts, Sound, SoundService
@@ -11,6 +12,7 @@ from firmware.audio.detection import SoundDetectorService
 from firmware.audio.locate import LocateService
 from firmware.audio.speaker_test import SpeakerTestService
 from firmware.audio.speech_service import SpeechService, speeches
+from firmware.audio.streams import SoundStreamsService
 from firmware.core.context import Core
 from firmware.core.service import Service
 from hal.assemble_sound import assemble_sound
@@ -22,8 +24,11 @@ from hal.wires import SoundWires
 Makers = dict[str, Callable[[], tuple[Service, ...]]]
 
 
-def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
-    """The cards of the board, then every service that plays or listens, in the order of their start."""
+def sound_makers(parts: Parts, core: Core, wires: SoundWires, voices: Path | None) -> Makers:
+    """The cards of the board, then every service that plays or listens, in the order of their start.
+
+    Those who listen and talk over the network come in at `voices`.
+    """
     sound = Sound(*audio_facts(parts.board))
     return {
         "sound": lambda: (SoundService(core, sound, lambda: assemble_sound(parts.board, wires)),),
@@ -31,6 +36,7 @@ def sound_makers(parts: Parts, core: Core, wires: SoundWires) -> Makers:
         "speaker_test": lambda: (SpeakerTestService(core, sound),),
         "locate": lambda: (LocateService(core, sound),),
         "sound_detector": lambda: (SoundDetectorService(core, sound),),
+        "sound_streams": lambda: (SoundStreamsService(sound, voices),),
         "speech": lambda: (SpeechService(core, speeches(core, sound, SpeexVoice)),),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-OFF = "off"
+OFF, ALL, LOOPBACK = "off", "all", "lo"
 ROLES = ("control", "media", "network")
 
 
@@ -14,6 +14,8 @@ class RunOptions:
     """Board, hardware, state directory, addresses, and which roles this process is to run.
 
     `https` is None when HTTPS is off; `https_asked` when the address was named, not just the default. `rtsp` likewise.
+    `discovery` names the adapters at which the device can be found: `off`, `all`, names with commas between, or None:
+    as is usual.
     """
 
     board: str
@@ -26,12 +28,19 @@ class RunOptions:
     https_asked: bool = False
     rtsp: tuple[str, int] | None = None
     rtsp_asked: bool = False
+    discovery: str | None = None
+
+    @property
+    def found_at(self) -> str:
+        """Where the device can be found; a simulated one disturbs nobody's network unless it is told to."""
+        return self.discovery or (ALL if self.hal == "real" else LOOPBACK)
 
     def words(self, role: str) -> list[str]:
         """The command line that starts one role with these options."""
         words = ["run", "--board", self.board, "--hal", self.hal, "--state", str(self.state)]
         words += ["--http", shown(self.http), "--https", shown(self.https) if self.https else OFF]
         words += ["--rtsp", shown(self.rtsp) if self.rtsp else OFF, "--role", role]
+        words += [] if self.discovery is None else ["--discovery", self.discovery]
         return words if self.web else [*words, "--no-web"]
 
 

@@ -101,9 +101,18 @@ class RuntimeDir:
         return self.root / f"v-{source}"
 
     @property
+    def voices(self) -> Path:
+        """The sound of those who listen and talk over the network."""
+        return self.root / "voices"
+
+    @property
     def bench(self) -> Path:
         """The bench's verbs."""
         return self.root / "bench"
+
+    def memory(self, role: str) -> Path:
+        """What a role remembers over its own end, and not over that of the power."""
+        return self.root / f"memory-{role}"
 
     @property
     def sound(self) -> Path:

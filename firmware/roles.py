@@ -127,6 +127,12 @@ DUTIES = (
         needs=frozenset({"microphone"}),
     ),
     Duty(
+        name="sound_streams",
+        role="media",
+        summary="sound to those who listen and from those who talk over the network",
+        wants=_no_sound,
+    ),
+    Duty(
         name="speech",
         role="media",
         summary="echo and noise cancellation, automatic gain",
@@ -163,6 +169,7 @@ DUTIES = (
     ),
     Duty(name="api", role="network", summary="native API and status page over HTTP"),
     Duty(name="rtsp", role="network", summary="events over RTSP"),
+    Duty(name="discovery", role="network", summary="answers programs that look for devices"),
     Duty(name="cloud", role="network", summary="a connection to the owner's dispatcher"),
 )
 

@@ -1,7 +1,7 @@
 """`make messages`: brings the catalogues of the web interface in step with its texts.
 
 Texts are the literals given to `_`, `say` and `N_`. New ones are added without a translation, those that are gone are
-taken away; a test fails until every text has its translation in every language.
+taken away, and both sides of a conflict of Git are kept; a test fails until every text has its translation everywhere.
 """
 
 from __future__ import annotations
@@ -51,6 +51,32 @@ def written(messages: dict[str, str]) -> str:
     return "\n".join(blocks)
 
 
+def sides(text: str) -> list[str]:
+    """Both sides of a catalogue that Git could not merge; one text where there is no conflict."""
+    ours: list[str] = []
+    theirs: list[str] = []
+    here = (ours, theirs)
+    for line in text.split("\n"):
+        if line.startswith("<<<<<<< "):
+            here = (ours,)
+        elif line.startswith("=======") and len(here) == 1:
+            here = (theirs,)
+        elif line.startswith(">>>>>>> "):
+            here = (ours, theirs)
+        else:
+            for side in here:
+                side.append(line)
+    return ["\n".join(ours)] if ours == theirs else ["\n".join(theirs), "\n".join(ours)]
+
+
+def known_in(path: Path) -> dict[str, str]:
+    """What a catalogue translates already, our side last; in a conflict both sides count."""
+    found: dict[str, str] = {}
+    for side in sides(path.read_text(encoding="utf-8")):
+        found |= {text: said for text, said in read_po(side).items() if said}
+    return found
+
+
 def main() -> int:
     """Rewrite every catalogue; says what still has to be translated."""
     wanted = texts()
@@ -58,7 +84,7 @@ def main() -> int:
         if language == ENGLISH:
             continue
         path = WEB / "locale" / f"{language}.po"
-        known = read_po(path.read_text(encoding="utf-8")) if path.exists() else {}
+        known = known_in(path) if path.exists() else {}
         messages = {text: known.get(text, "") for text in wanted}
         path.write_text(written(messages), encoding="utf-8")
         missing = [text for text, said in messages.items() if not said]

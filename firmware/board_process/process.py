@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware.board_process.rom import Installed, Rom
-from firmware.board_process.supervisor import Child, Loader, RoleRefused, Supervisor
+from firmware.board_process.supervisor import HUB, Child, Loader, RoleRefused, Supervisor
 from firmware.core.errors import Busy, Invalid, StationError
 from firmware.options import ROLES, RunOptions
 from firmware.paths import RuntimeDir, StateDir
@@ -166,6 +166,8 @@ class BoardProcess:
         self._clock = SystemClock()
         self._code = ""  # the set-up code that was shown last
         self._greeted = False
+        self._works = False  # control is ready
+        self._face: Mapping[str, str] = {}  # what the network role said of itself
 
     async def run(self) -> int:
         """Serve until SIGINT, SIGTERM or the end of the terminal; returns 0."""
@@ -223,16 +225,22 @@ class BoardProcess:
                 rig.close()
 
     def _said(self, child: Child) -> None:
-        if child.said.get("READY") != "1" or "HTTPS" not in child.said:
+        if child.said.get("READY") != "1":
             return
-        code = child.said.get("CODE", "")
+        if child.role in HUB:
+            self._works = True
+        if "HTTPS" in child.said:
+            self._face = child.said
+        if not self._works or not self._face:
+            return  # whoever reads the greeting may use all that it says
+        code = self._face.get("CODE", "")
         if not self._greeted:
             gc.freeze()
             gc.enable()
-            print(greeting(self._options, self._board, child.said), flush=True)
+            print(greeting(self._options, self._board, self._face), flush=True)
         elif code and code != self._code:
             # A reset has made it a new device.
-            print("\n".join(["", *set_up_lines(child.said)]), flush=True)
+            print("\n".join(["", *set_up_lines(self._face)]), flush=True)
         self._greeted, self._code = True, code
 
 

@@ -45,6 +45,7 @@ class Child:
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
     started_ns: int = 0
+    ready_ns: int = 0  # when it said so; 0 until then
     said: Mapping[str, str] = field(default_factory=dict)
     living: asyncio.Lock = field(default_factory=asyncio.Lock)  # held from before its birth to its end
 
@@ -229,7 +230,7 @@ class Supervisor:
                 await self._runs.wait()
             async with child.living:
                 child.started_ns = self._clock.now_ns()
-                child.said = {}
+                child.said, child.ready_ns = {}, 0
                 cuts = self._cuts
                 child.process = await self._start(child.role)
                 if cuts != self._cuts:  # the power went while it was being born
@@ -280,6 +281,8 @@ class Supervisor:
                 self._wanted.set()
             return
         child.said = {**child.said, **fields}
+        if fields.get("READY") == "1" and not child.ready_ns:
+            child.ready_ns = self._clock.now_ns()
         if all(each.said.get("READY") == "1" for each in self.children.values()):
             self._calm()
         self._said(child)

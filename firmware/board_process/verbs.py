@@ -235,6 +235,7 @@ class Verbs:
                     "ready": child.said.get("READY") == "1",
                     "restarts": child.restarts,
                     "started_s": (child.started_ns - self._world.origin_ns) / 1e9 if child.pid else None,
+                    "ready_s": (child.ready_ns - self._world.origin_ns) / 1e9 if child.ready_ns else None,
                 }
                 for role, child in self._supervisor.children.items()
             },

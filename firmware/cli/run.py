@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 from pathlib import Path
 
 from firmware.cli.parser import Parser, address
-from firmware.options import OFF, RunOptions
+from firmware.core.errors import Invalid
+from firmware.options import ALL, OFF, RunOptions
+from hal.errors import nearest
 
 HTTPS = ("127.0.0.1", 8443)
 RTSP = ("127.0.0.1", 8554)
@@ -22,6 +25,7 @@ def parse(words: list[str]) -> RunOptions:
     parser.add_argument("--http", type=str, default="127.0.0.1:8080", metavar="HOST:PORT")
     parser.add_argument("--https", type=str, default=None, metavar="HOST:PORT|off")
     parser.add_argument("--rtsp", type=str, default=None, metavar="HOST:PORT|off")
+    parser.add_argument("--discovery", default=None, metavar="ADAPTER,...|all|off")
     parser.add_argument("--role", choices=("all", "control", "media", "network"), default=None)
     parser.add_argument("--no-web", action="store_true", help="leave the status page out")
     found = parser.parse_all(words)
@@ -36,6 +40,7 @@ def parse(words: list[str]) -> RunOptions:
         rtsp_asked=found.rtsp is not None,
         role=found.role,
         web=not found.no_web,
+        discovery=discovery_of(found.discovery),
     )
 
 
@@ -44,6 +49,18 @@ def address_or_off(text: str | None, default: tuple[str, int], where: str) -> tu
     if text == OFF:
         return None
     return default if text is None else address(text, where)
+
+
+def discovery_of(text: str | None) -> str | None:
+    """The adapters at which the device is to be found; None: as is usual. Raises Invalid."""
+    if text is None:
+        return None
+    there = [name for _, name in socket.if_nameindex()]
+    for name in () if text in (ALL, OFF) else text.split(","):
+        if name not in there:
+            hint = nearest(name, [*there, ALL, OFF])
+            raise Invalid("lintel run --discovery", f"no adapter {name[:20]!r}{hint}; there are {', '.join(there)}")
+    return text
 
 
 def is_board_computer() -> bool:

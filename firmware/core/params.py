@@ -20,6 +20,7 @@ from pydantic.config import JsonDict
 from firmware.core.actions import Caller, Level
 from firmware.core.bus import Bus
 from firmware.core.errors import Forbidden, Invalid, NotFound, Unavailable
+from firmware.core.param_schema import schemas_of, unit_of
 from firmware.core.store_file import Damaged
 from firmware.core.values import explain
 from firmware.core.vocabulary.station import ParamsChanged
@@ -42,6 +43,7 @@ class Group(BaseModel):
 
 
 G = TypeVar("G", bound=Group)
+EXTRAS = ("level", "scope", "secret")
 
 
 def param(
@@ -51,10 +53,14 @@ def param(
     level: Level = Level.ADMIN,
     scope: Scope = Scope.RESET,
     secret: bool = False,
+    restart: bool = False,
     **limits: Any,
 ) -> Any:
-    """Declare one parameter: default, one sentence, who may change it, reset scope, secrecy, pydantic limits."""
-    extra: JsonDict = {"level": int(level), "scope": scope.value, "secret": secret}
+    """Declare one parameter: default, one sentence, who may change it, reset scope, secrecy, pydantic limits.
+
+    `restart`: a change is followed only with the next start; where it is not said, at once.
+    """
+    extra: JsonDict = {"level": int(level), "scope": scope.value, "secret": secret, "restart": restart}
     if callable(default):
         return Field(default_factory=default, description=summary, json_schema_extra=extra, **limits)
     return Field(default=default, description=summary, json_schema_extra=extra, **limits)
@@ -79,7 +85,11 @@ def part_over(model: type[BaseModel], name: str, current: Callable[[str], BaseMo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParamInfo:
-    """One declared parameter, for lists and forms; `default` is JSON-ready, and masked when secret."""
+    """One declared parameter, for lists and forms; `default` is JSON-ready, and masked when secret.
+
+    `schema` is the JSON schema of its value as text (type, limits, choices); `unit` is empty for what has none;
+    `restart` says that a change is followed only with the next start.
+    """
 
     group: str
     name: str
@@ -88,6 +98,9 @@ class ParamInfo:
     scope: Scope
     secret: bool
     default: object
+    restart: bool = False
+    schema: str = "{}"
+    unit: str = ""
 
 
 class Keeper(Protocol):
@@ -200,7 +213,10 @@ class Params:
         return self._groups[group]
 
     def infos(self, group: str) -> tuple[ParamInfo, ...]:
-        """The declarations of a group. Raises NotFound."""
+        """The declarations of a group, with the schemas of their values. Raises NotFound."""
+        return self._infos(group, schemas_of(type(self.find(group))))
+
+    def _infos(self, group: str, schemas: Mapping[str, str]) -> tuple[ParamInfo, ...]:
         model = type(self.find(group))
         defaults = self._defaults[group].model_dump(mode="json")
         found = []
@@ -217,6 +233,9 @@ class Params:
                     scope=Scope(meta.get("scope", Scope.RESET)),
                     secret=secret,
                     default=MASK if secret and defaults[name] else defaults[name],
+                    restart=bool(meta.get("restart", False)),
+                    schema=schemas.get(name, "{}"),
+                    unit=unit_of(name),
                 )
             )
         return tuple(found)
@@ -227,7 +246,7 @@ class Params:
         if caller.level < value.level:
             raise Forbidden(group, f"needs {value.level.name.lower()}")
         values = value.model_dump(mode="json")
-        for info in self.infos(group):
+        for info in self._infos(group, {}):
             if info.secret and values[info.name]:
                 values[info.name] = MASK
         return values
@@ -258,7 +277,7 @@ class Params:
             await self._read_late(group)
         current = self.find(group)
         model = type(current)
-        infos = {info.name: info for info in self.infos(group)}
+        infos = {info.name: info for info in self._infos(group, {})}
         for name in patch:
             if name not in infos:
                 raise Invalid(f"{group}.{name}", f"unknown parameter {name!r}{nearest(name, infos)}")

@@ -6,9 +6,12 @@ import socket
 from collections.abc import Callable, Collection
 
 from firmware.core.context import Core
+from firmware.core.link.channel import Connect
 from firmware.interfaces.api.app import Api
 from firmware.interfaces.api.upload import Spool
+from firmware.interfaces.discovery.face import Description
 from firmware.interfaces.http.guard import Guard
+from firmware.interfaces.net.looking import Looking
 from firmware.interfaces.vapix.face import Vapix
 from firmware.interfaces.video.views import Views
 from firmware.interfaces.web.web import Web
@@ -27,17 +30,16 @@ def guarded(
     spool: Spool | None = None,
     clip_spool: Spool | None = None,
     views: Views | None = None,
+    voices: Connect | None = None,
     names: Callable[[], Collection[str]] = host_names,
     hsts: Callable[[], bool] = lambda: False,
     local: Callable[[], bool] = lambda: False,
 ) -> Guard:
     """Everything that is served over HTTP and HTTPS; `web` are the pages, `local` lets tests reach this device."""
     seen = views or Views(core, ())  # a device without a camera has nothing to look at
-    api = Api(core, spool=spool, clip_spool=clip_spool, views=views)
+    looking = Looking(core, local)  # one test at a time, whoever asks for it
+    api = Api(core, spool=spool, clip_spool=clip_spool, views=views, looking=looking)
+    vapix = Vapix(core, seen, spool=spool, clip_spool=clip_spool, voices=voices, looking=looking)
     pages = () if web is None else (web.face(),)
-    faces = (
-        api.face(alone=web is None),
-        *pages,
-        Vapix(core, seen, spool=spool, clip_spool=clip_spool, local=local).face(),
-    )
+    faces = (api.face(alone=web is None), *pages, vapix.face(), Description(core).face())
     return Guard(faces, core, names, hsts)

@@ -1,6 +1,6 @@
 """The product's own rules, as data: nobody can change them, and they go before all others.
 
-Manual 001, door schedule of the relay: a granted access holds the door for 7 s.
+Manual 001, door schedule of the relay: a granted access holds the door for the door's own time, 7 s unless it is set.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ DEFAULTS = (
         locked=True,
         trigger="access/granted",
         actions=(
-            Do(action="door.release", params={"door": "$event.door", "hold_s": 7.0}),
+            # Without hold_s the door's own time counts.
+            Do(action="door.release", params={"door": "$event.door"}),
             Do(action="reader.indicate", params={"reader": "$event.reader", "colour": "green", "for_s": 7.0}),
         ),
     ),
@@ -27,7 +28,6 @@ DEFAULTS = (
         name="exit requested",
         locked=True,
         trigger="door/exit",
-        # Without hold_s the door's own time counts.
         actions=(Do(action="door.release", params={"door": "$event.door"}),),
     ),
 )

@@ -72,8 +72,10 @@ class Throttle:
     def wait_s(self, account: str, address: str, now_ns: int) -> float:
         """Seconds until a try of this account from this address is looked at; 0 is now."""
         place = origin(address)
-        pair = self._counts.get(("pair", account, place))
         longest = self.blocks.wait_s(place, now_ns)
+        if ("address", "", place) not in self._counts:
+            return longest  # whoever has failed with any account is counted there too
+        pair = self._counts.get(("pair", account, place))
         longest = max(longest, _left_s(pair, PAIR, pair, now_ns))
         longest = max(longest, self._address_s(place, now_ns))
         if pair is not None and (account, place) not in self._trusted:

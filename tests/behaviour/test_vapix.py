@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import socket
 import tarfile
+import time
+import tracemalloc
 import zipfile
 from typing import Any
 from xml.etree import ElementTree
@@ -302,6 +304,15 @@ async def test_the_network_lists_adapters_with_addresses_and_no_loopback(bench: 
     assert names == {name for _, name in socket.if_nameindex()} - {"lo"}
 
 
+async def test_the_network_is_told_and_not_set_and_the_refusal_says_why(bench: SimBench) -> None:
+    before = (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"]
+    wish = {"deviceName": "eth0", "configurationMode": "static"}
+    for method in ("setIPv4AddressConfiguration", "setHostnameConfiguration"):
+        answer = await call(bench, "network_settings.cgi", method, wish)
+        assert "set up by its system" in answer["error"]["message"]
+    assert (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"] == before
+
+
 async def test_a_device_that_is_looked_for_shows_itself_for_as_long_as_asked(bench: SimBench) -> None:
     await call(bench, "findmydevice.cgi", "find", {"duration": 5})
     assert bench.states("device/identify")[0].active
@@ -386,11 +397,51 @@ async def test_each_log_has_what_belongs_to_it(bench: SimBench) -> None:
     assert "account joe (viewer)" in audit
 
 
-async def test_row_37_xml_that_could_hurt_gets_a_fault_at_once(bench: SimBench) -> None:
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+LARGE = (
+    f'<!DOCTYPE a [<!ENTITY l0 "{"ha" * 1000}">{LAUGHS}]>'.encode() + soap("<a>&l9;</a>"),
+    b"<a>" * 80_000,
+    soap("<a/>" * 60_000),
+    soap(f'<a b="{"x" * 240_000}"/>'),
+    soap("<a " + " ".join(f'a{n}="1"' for n in range(20_000)) + "/>"),
+    soap("<a " + " ".join(f'xmlns:a{n}="u:{n}"' for n in range(9_000)) + "/>"),
+    soap("&#65;" * 48_000),
+    soap("<![CDATA[x]]>" * 18_000),
+    soap("<!--" + "-x" * 100_000 + "-->"),
+)
+
+
+async def effort(bench: SimBench, document: bytes) -> tuple[float, int]:
+    """The least processor time of three requests with a document, and the most memory they took."""
+    times, peaks = [], []
+    for _ in range(3):
+        tracemalloc.reset_peak()
+        before, began = tracemalloc.get_traced_memory()[0], time.process_time()
+        answer = await bench.http("POST", "/vapix/services", content=document)
+        times.append(time.process_time() - began)
+        peaks.append(tracemalloc.get_traced_memory()[1] - before)
+        assert answer.status_code == 400, document[:80]
+        assert "SOAP-ENV:Fault" in answer.text
+    return min(times), max(peaks)
+
+
+async def test_row_37_xml_that_could_hurt_gets_a_fault(bench: SimBench) -> None:
     for document in HOSTILE:
         answer = await bench.http("POST", "/vapix/services", content=document)
         assert answer.status_code == 400, document[:80]
         assert "SOAP-ENV:Fault" in answer.text
+
+
+async def test_row_37_large_hostile_xml_costs_little_more_than_harmless_text_of_its_size(bench: SimBench) -> None:
+    tracemalloc.start()
+    try:
+        harmless, _ = await effort(bench, soap(f"<Nothing>{'x' * 240_000}</Nothing>"))
+        for document in LARGE:
+            took, peak = await effort(bench, document)
+            assert took < 50 * harmless, document[:80]  # sixteen times, as measured
+            assert peak < 10 * 1024 * 1024, document[:80]
+    finally:
+        tracemalloc.stop()
 
 
 async def test_row_39_a_browser_led_here_from_another_site_changes_nothing(bench: SimBench) -> None:
@@ -435,6 +486,31 @@ async def test_a_picture_is_as_large_as_asked_for_and_a_wrong_wish_is_named(benc
 def jpeg_size(data: bytes) -> tuple[int, int]:
     """The size a picture really has."""
     return Image.open(io.BytesIO(data)).size
+
+
+async def test_the_light_of_the_device_is_switched_by_light_control_and_told_as_an_event(bench: SimBench) -> None:
+    path, light = "lightcontrol.cgi", {"lightID": "led0"}
+    (api,) = (await call(bench, "apidiscovery.cgi", "getApiList", {"id": "light-control"}))["data"]["apiList"]
+    assert api["version"] == "1.1"
+    (found,) = (await call(bench, path, "getLightInformation"))["data"]["items"]
+    assert (found["lightID"], found["enabled"], found["lightState"]) == ("led0", True, False)
+    for method, on, intensity in (("activateLight", True, 100), ("deactivateLight", False, 0)):
+        assert (await call(bench, path, method, light))["data"] == {}
+        assert bench.states("video/day_night")[0].illumination is on
+        assert (await call(bench, path, "getLightStatus", light))["data"] == {"status": on}
+        assert (await call(bench, path, "getCurrentIntensity", light))["data"] == {"intensity": intensity}
+    assert (await call(bench, path, "getValidIntensity", light))["data"] == {"ranges": [{"low": 100, "high": 100}]}
+    assert (
+        "one intensity"
+        in (await call(bench, path, "setManualIntensity", {**light, "intensity": 7}))["error"]["message"]
+    )
+    wrong = await call(bench, path, "activateLight", {"lightID": "led1"})
+    assert (wrong["error"]["code"], "there is led0" in wrong["error"]["message"]) == (2104, True)
+    assert (await call(bench, path, "disableLight", light))["data"] == {}
+    assert (await bench.param("day_night"))["allow_illumination"] is False
+    assert (await call(bench, path, "getLightInformation"))["data"]["items"][0]["enabled"] is False
+    refused = await call(bench, path, "activateLight", light)
+    assert "allow_illumination" in refused["error"]["message"]
 
 
 async def test_the_tree_has_cameras_and_no_profiles(bench: SimBench) -> None:

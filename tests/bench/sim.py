@@ -22,12 +22,16 @@ from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services, picture_places
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
+from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.link.channel import Connect
+from firmware.core.params import Group
 from firmware.core.service import Service
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
+from firmware.interfaces.web.web import Web
 from firmware.paths import RuntimeDir, StateDir
+from firmware.plan import plan_of
 from firmware.upgrade.boot_sim import sim_boot
 from hal.board import load_board
 from hal.sim.scene.peer import CameraPeer
@@ -58,6 +62,7 @@ class SimBench(BenchBase[VirtualClock]):
         self.was_set_up = False  # before this start
         self._control: Role
         self._network: Role
+        self.web: Web
         self._transport: httpx.ASGITransport
 
     def play(self, test: Callable[..., Coroutine[Any, Any, None]], arguments: dict[str, Any]) -> None:
@@ -179,7 +184,9 @@ class SimBench(BenchBase[VirtualClock]):
         views = Views(self._network.core, picture_places(self._board, self.media.reach))
         watching = self._group.create_task(views.run(), name="views")
         self._stack.callback(watching.cancel)
-        app = guarded(self._network.core, web=Web(self._network.core), views=views)
+        self.web = Web(self._network.core, plan=plan_of(self._board))
+        await self.web.start()
+        app = guarded(self._network.core, web=self.web, views=views)
         self._transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40000))
         self._http = await self._stack.enter_async_context(
             httpx.AsyncClient(
@@ -250,6 +257,15 @@ class SimBench(BenchBase[VirtualClock]):
             await service.stop()
 
     # its own account of itself
+
+    @property
+    def control_bus(self) -> Bus:
+        """The bus of control, for facts that would take long to come about."""
+        return self._control.core.bus
+
+    def declare(self, group: type[Group]) -> None:
+        """Declare parameters of the network role whose service needs sockets and is not here."""
+        self._network.core.params.declare(group)
 
     def stranger(self) -> httpx.AsyncClient:
         """A client that has not logged in."""

@@ -32,6 +32,7 @@ from firmware.interfaces.api.upload import _boundary, _Reader
 from firmware.interfaces.http.credentials import basic_of, cookie_of, target_of
 from firmware.interfaces.http.errors import HttpRefusal
 from firmware.interfaces.http.face import Policy
+from firmware.interfaces.http.fields import Fields
 from firmware.interfaces.http.guard import check_content, check_host, check_origin
 from firmware.interfaces.http.server import Server
 from firmware.interfaces.topics.feed import content_filter, topic_filter
@@ -53,6 +54,7 @@ from firmware.interfaces.video.place import Place
 from firmware.interfaces.video.views import Views
 from firmware.security.digest import read_answer
 from hal.clock import SystemClock
+from tests.fuzz.rtsp import rtsp
 
 CORPUS = Path(__file__).parent / "corpus"
 T = TypeVar("T")
@@ -111,7 +113,7 @@ LEAVES = [
     Leaf(name="Network.HTTP.Open", value="yes", kind=Kind.YES_NO, write=_write),
     Leaf(name="Syslog.Password", value="x", kind=Kind.SECRET, write=_write),
     Leaf(name="A" * 60 + ".B.C.D.E.F", value="deep"),
-    *(Leaf(name=f"Properties.Group{number}.Leaf{number}", value=str(number)) for number in range(300)),
+    *(Leaf(name=f"Properties.Group{number}.Leaf{number}", value=str(number)) for number in range(60)),
 ]
 PARAMS = ParamCgi(lambda: LEAVES, lambda: ("model", "1.0.0"))
 
@@ -246,8 +248,8 @@ def headers(data: bytes) -> None:
     scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/fuzzed", "scheme": "http"}
     lines = [line.partition(b": ") for line in data.split(b"\n")]
     scope["headers"] = [(name.lower(), value) for name, _, value in lines]
-    found = Request(scope).headers
-    for check in (lambda: check_host(found, {"lintel"}), *(
+    found = Fields(scope["headers"])
+    for check in (lambda: check_host(found, lambda: {"lintel"}), *(
         lambda check=check, policy=policy: check(scope, found, policy)
         for check in (check_origin, check_content) for policy in POLICIES
     )):  # fmt: skip
@@ -257,7 +259,7 @@ def headers(data: bytes) -> None:
             refusal.message.encode()
     cookie_of(scope)
     target_of(scope)
-    scheme, _, rest = found.get("authorization", "").partition(" ")
+    scheme, _, rest = found.get(b"authorization").partition(" ")
     basic_of(rest if scheme else "")
     for compatible in (False, True):
         answer = read_answer(rest, compatible=compatible)
@@ -426,6 +428,7 @@ TARGETS: dict[str, Target] = {
     "headers": headers,
     "pictures": pictures,
     "ports": ports,
+    "rtsp": rtsp,
     "soap": soap,
     "upgrade": upgrade,
 }

@@ -19,7 +19,8 @@ from tests.unit.face.rtsp_client import TCP, Documents, Heard, Reply, digest, re
 class RtspClient:
     """One connection."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, account: tuple[str, str] = (USER, PASSWORD)) -> None:
+        self._account = account
         self._url = f"rtsp://127.0.0.1:{port}/axis-media/media.amp?event=on"
         self._connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         self._data = b""
@@ -52,7 +53,7 @@ class RtspClient:
         lines = [f"{method} {url} RTSP/1.0", f"CSeq: {self._cseq}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if self._challenge:
-            lines.append(f"Authorization: {digest((USER, PASSWORD), method, url, self._challenge)}")
+            lines.append(f"Authorization: {digest(self._account, method, url, self._challenge)}")
         self._connection.sendall("\r\n".join((*lines, "", "")).encode())
         while (reply := self._reply()) is None:
             self._read()

@@ -106,6 +106,10 @@ def test_ports_and_doors_follow_the_settings_and_a_port_that_cannot_be_had_chang
                 return next(each for each in states if each["topic"] == "network/http")
 
             until("the complaint", lambda: "in use" in state()["warning"])
+            for hsts in (True, False):  # settings are followed again, and what has been said stays said
+                assert client.patch("/params/http", json={"hsts": hsts}).status_code == 200
+            busy = f"cannot listen on 127.0.0.1:{taken.getsockname()[1]}"
+            assert device.output.read_text().count(busy) == 1
             assert device.api.get("/device").status_code == 200
         assert (
             client.patch("/params/http", json={"http_port": None, "access": "https", "hsts": True}).status_code == 200

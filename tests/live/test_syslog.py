@@ -106,7 +106,6 @@ def state_of(device: Device, name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.skipif(RSYSLOG is None, reason="rsyslogd is not installed (package rsyslog)")
 def test_rsyslog_reads_both_formats_over_udp_tcp_and_tls(device: Device, tmp_path: Path) -> None:
     rsyslog = Rsyslog(tmp_path)
     try:

@@ -22,6 +22,7 @@ from websockets.sync.client import connect
 
 from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, until
 from tests.live.osdp.venvs import python_with
+from tests.unit.clips.makers import clip
 
 # The first test of a fresh machine makes the client's environment.
 pytestmark = pytest.mark.timeout(400)
@@ -148,6 +149,37 @@ def test_curl_plays_a_clip_of_the_device_by_its_number_and_stops_it(shared_devic
     until("the clip plays", lambda: playing() == [f"{int(number):012x}"])
     assert ask("stopclip.cgi") == "OK\nstopping\n"
     until("silence", lambda: playing() == [])
+
+
+def test_curl_uploads_a_clip_to_its_real_owner_gets_the_same_file_back_and_removes_it(
+    shared_device: Device, tmp_path: Path
+) -> None:
+    url = f"http://127.0.0.1:{shared_device.port}/axis-cgi/mediaclip.cgi?action="
+    log_in = ("--digest", "-u", f"{USER}:{PASSWORD}")
+    file, back = tmp_path / "knock.wav", tmp_path / "back.wav"
+    file.write_bytes(clip("wav of 16 bits", 0.2))
+    until("the clips of the device", lambda: shared_device.api.get("/clips").status_code == 200)
+    told = curl(*log_in, "-F", f"clip=@{file}", f"{url}upload&media=audio&name=Knock")
+    number = re.fullmatch(r"OK\nuploaded=([0-9]+)\n", told)
+    assert number is not None, told
+    curl(*log_in, "-o", str(back), f"{url}download&clip={number[1]}")
+    assert back.read_bytes() == file.read_bytes()
+    assert curl(*log_in, f"{url}remove&clip={number[1]}").startswith("OK\nremoved=")
+    wrong = curl(*log_in, "-F", f"clip=@{__file__}", "-w", "%{http_code}", f"{url}upload&media=audio")
+    assert wrong.endswith("400"), wrong
+
+
+def test_curl_uploads_firmware_to_its_real_owner_which_judges_it(shared_device: Device, tmp_path: Path) -> None:
+    image = tmp_path / "image.bin"
+    image.write_bytes(bytes(4096))
+    request = '{"apiVersion":"1.0","context":"c","method":"upgrade"}'
+    url = f"http://127.0.0.1:{shared_device.port}/axis-cgi/firmwaremanagement.cgi"
+    parts = ("-F", f"data={request};type=application/json", "-F", f"fileData=@{image};type=application/octet-stream")
+    answer = json.loads(curl("--digest", "-u", f"{USER}:{PASSWORD}", *parts, url))
+    assert (answer["method"], answer["context"]) == ("upgrade", "c")
+    assert answer["error"]["code"] == 415, answer
+    (state,) = [each for each in shared_device.api.get("/state").json()["states"] if each["topic"] == "upgrade/state"]
+    assert state["stage"] == "idle", state
 
 
 def curl(*words: str) -> str:

@@ -78,6 +78,7 @@ class Hub:
         self._roles = roles
         self._uids = uids | {os.getuid()}
         self._local = LocalLink(actions, params)
+        self._ready = False
         self._guests: dict[str, Guest] = {}
         self._server: asyncio.Server | None = None
         self._arriving: asyncio.Queue[Channel] = asyncio.Queue()
@@ -118,6 +119,7 @@ class Hub:
 
     def ready(self) -> None:
         """Control's own services have started."""
+        self._ready = True
         self._bus.publish(RoleState(role=self._bus.role, joined=True, pid=os.getpid(), ready=True))
 
     async def join(self, limit: int = 1 << 16) -> Channel:
@@ -190,7 +192,7 @@ class Hub:
     # routing
 
     def _action_owner(self, name: str, *, private: bool = True) -> Guest | None:
-        """The role that owns an action, None for this one. Raises NotFound with the nearest of all roles."""
+        """The role that owns an action, None for this one. Raises NotFound, Unavailable while control starts."""
         if name in self._table:
             return None
         for guest in self._guests.values():
@@ -200,6 +202,7 @@ class Hub:
         known = [action.name for action in self._table.listed() if not action.private]
         for guest in self._guests.values():
             known += [offer.action.name for offer in guest.actions.values() if not offer.private]
+        self._check_ready("action", name)
         raise NotFound("action", f"no action {name!r}{nearest(name, known)}")
 
     def _group_owner(self, group: str) -> Guest | None:
@@ -209,7 +212,13 @@ class Hub:
             if group in guest.groups:
                 return guest
         known = [*self._params.names(), *(name for guest in self._guests.values() for name in guest.groups)]
+        self._check_ready("params", group)
         raise NotFound("params", f"no group {group!r}{nearest(group, known)}")
+
+    def _check_ready(self, where: str, name: str) -> None:
+        """What is not there while control starts may be about to come. Raises Unavailable."""
+        if not self._ready:
+            raise Unavailable(where, f"nobody answers for {name!r} yet, the device is starting; try again")
 
     async def _serve(self, ask: Ask) -> Any:
         """Answer a role's question, or pass it on to the role that owns it."""

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from firmware.core.errors import Unavailable
-from firmware.core.link.channel import Channel, StreamChannel, memory_pair
+from firmware.core.link.channel import Channel
+from firmware.core.stream.doors import ChannelServer
 from firmware.core.stream.pace import Pace
 from firmware.core.stream.wire import Cut, LineReader, StreamError, read_cut
 
@@ -74,59 +73,21 @@ class Watcher:
         self._channel.close()
 
 
-class FrameServer:
+class FrameServer(ChannelServer):
     """Serves one source at `path` (None: only `join`) to this user and `uids`; `wished` is told of every new wish."""
 
     def __init__(
         self, path: Path | None, wished: Callable[[Watcher], None], *, uids: frozenset[int] = frozenset()
     ) -> None:
-        self._path = path
+        super().__init__(path, uids=uids)
         self._wished = wished
-        self._uids = uids | {os.getuid()}
-        self._server: asyncio.Server | None = None
-        self._arriving: asyncio.Queue[Channel] = asyncio.Queue()
         self.watchers: list[Watcher] = []
-
-    async def start(self) -> None:
-        """Listen; what an earlier process left at the path is taken away. Raises Unavailable."""
-        if self._path is None:
-            return
-        try:
-            self._path.unlink(missing_ok=True)
-            self._server = await asyncio.start_unix_server(self._connected, str(self._path))
-            self._path.chmod(0o600 if len(self._uids) == 1 else 0o666)
-        except OSError as error:
-            raise Unavailable("stream", f"{self._path} cannot be opened ({error.strerror or error})") from error
-
-    async def join(self) -> Channel:
-        """Connect inside this process."""
-        ours, theirs = memory_pair()
-        self._arriving.put_nowait(ours)
-        return theirs
-
-    async def run(self) -> None:
-        """Serve until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                channel = await self._arriving.get()
-                group.create_task(self._serve(channel), name="picture stream")
 
     async def stop(self) -> None:
         """Close the socket and hang up on everybody."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        await super().stop()
         for watcher in tuple(self.watchers):
             watcher.close()
-
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        channel = StreamChannel(reader, writer)
-        uid = channel.peer_uid()
-        if uid not in self._uids:
-            log.error("a process of user %d may not watch", uid)
-            channel.close()
-            return
-        self._arriving.put_nowait(channel)
 
     async def _serve(self, channel: Channel) -> None:
         """One watcher from its first word to its end; trouble with it is never trouble of the source."""

@@ -79,6 +79,27 @@ class AccessRefused(Pulse):
     page: str
 
 
+class SessionEnd(StrEnum):
+    """Why a session of the web is over."""
+
+    LOGGED_OUT = "logged_out"
+    REST = "rest"
+    AGE = "age"
+    ACCOUNT = "account"
+    CROWDED = "crowded"
+    STOPPED = "stopped"
+
+
+@topic("security/session/ended")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Pulse):
+    """A session of the web is over, and with it every stream that was opened in it; `session` is no secret."""
+
+    name: str
+    session: str
+    why: SessionEnd
+
+
 @topic("security/anonymous")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnonymousState(State):
@@ -250,10 +271,9 @@ class Challenges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionToken:
-    """The secret of a session, as its cookie carries it; to `peek` at it is no use of it, which would keep it."""
+    """The secret of a session, as its cookie carries it."""
 
     token: str = field(repr=False)
-    peek: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,9 +287,10 @@ class SessionOpened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
-    """Whose session it is; `name` is empty when there is no such session (any more)."""
+    """Whose session it is; `name` is empty when there is no such session (any more). `id` is what facts call it."""
 
     name: str = ""
+    id: str = ""
     level: Level = Level.ANONYMOUS
     ptz: bool = False
     csrf: str = field(default="", repr=False)

@@ -26,8 +26,9 @@ from firmware.interfaces.api.events import PATH, Events
 from firmware.interfaces.api.logs import Logs
 from firmware.interfaces.api.pictures import Pictures
 from firmware.interfaces.api.reading import Reading
-from firmware.interfaces.api.routes import Routes, Schemas, answer
+from firmware.interfaces.api.routes import Endpoint, Routes, Schemas, Straight, answer
 from firmware.interfaces.api.sessions import WebSessions
+from firmware.interfaces.api.troubleshooting import Troubleshooting
 from firmware.interfaces.api.upgrades import Upgrades
 from firmware.interfaces.api.upload import PATH as UPLOAD
 from firmware.interfaces.api.upload import Spool
@@ -35,6 +36,7 @@ from firmware.interfaces.http.credentials import COOKIES
 from firmware.interfaces.http.errors import answer_to, refusal
 from firmware.interfaces.http.face import Face, Policy
 from firmware.interfaces.http.guard import Faults
+from firmware.interfaces.net.looking import Looking
 from firmware.interfaces.video.views import Views
 from hal.errors import nearest
 
@@ -61,6 +63,7 @@ class Api:
         spool: Spool | None = None,
         clip_spool: Spool | None = None,
         views: Views | None = None,
+        looking: Looking | None = None,
     ) -> None:
         self.app = Starlette()
         self.app.router.redirect_slashes = False
@@ -70,6 +73,8 @@ class Api:
         self._spool = spool
         self._clip_spool = clip_spool
         self._views = views
+        self._looking = looking or Looking(core, lambda: False)
+        self._straight: dict[tuple[str, str], Endpoint] = {}
         self.levels = self._add_api(core)
         self.app.add_middleware(Faults, policy=POLICY)
         self.app.add_exception_handler(StationError, _station_error)
@@ -85,12 +90,14 @@ class Api:
         Logs(core).add_to(routes)
         Upgrades(core, self._spool).add_to(routes)
         Clips(core, self._clip_spool).add_to(routes)
+        Troubleshooting(core, self._looking, self._views).add_to(routes)
         if self._views is not None:
             Pictures(core, self._views).add_to(routes)
         routes.add("GET", "/events", self.events.stream, level=Level.VIEWER, gives=str,
                    kind="text/event-stream", summary="Live events, retained states first")  # fmt: skip
         routes.add("GET", "/openapi.json", self._openapi, level=Level.VIEWER, summary="This description")
         self.app.router.routes.append(WebSocketRoute(PATH, self.events.socket))
+        self._straight |= routes.straight
         return routes.levels
 
     def face(self, *, alone: bool = True) -> Face:
@@ -99,7 +106,7 @@ class Api:
         return Face(
             name="api",
             prefixes=("/",) if alone else ("/api",),
-            app=self.app,
+            app=Straight(self.app, self._straight),
             policy=POLICY,
             levels=self.levels,
             sizes={path: spool.largest for path, spool in spools if spool is not None},

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from firmware.core.actions import Caller, Invocation, Level
 from firmware.core.context import Core
-from firmware.core.errors import NotFound, Unavailable, Unsupported
+from firmware.core.errors import Forbidden, NotFound, Unavailable, Unsupported
 from firmware.core.values import decode, encode
 from firmware.core.vocabulary.clips import (
     ClipAddParams,
@@ -39,6 +39,7 @@ from firmware.core.vocabulary.clips import (
     Volume,
 )
 from firmware.core.vocabulary.device import DeviceInfo
+from firmware.interfaces.api.links import Links
 from firmware.interfaces.api.routes import Routes, answer, answer_value, caller_of, object_of, query_of
 from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.http.errors import HttpRefusal
@@ -70,6 +71,13 @@ class PlayQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkQuery(PlayQuery):
+    """What is in a link: how it plays, and the `key` of just that."""
+
+    key: Annotated[str, Field(max_length=64)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipLink:
     """A URL that plays a clip when it is used, by someone who may."""
 
@@ -82,6 +90,7 @@ class Clips:
     def __init__(self, core: Core, spool: Spool | None) -> None:
         self._core = core
         self._spool = spool
+        self._links = Links(core)
 
     def add_to(self, routes: Routes) -> None:
         """Add the routes."""
@@ -96,8 +105,8 @@ class Clips:
         add("DELETE", "/clips/{id}", self.delete, level=operator, status=204, summary="Delete an audio clip")
         add("GET", "/clips/{id}/link", self.link, level=operator, query=PlayQuery, gives=ClipLink,
             summary="A URL that plays an audio clip when it is used")  # fmt: skip
-        add("GET", "/clips/{id}/play", self.play_by_link, level=operator, query=PlayQuery, gives=ClipPlayAnswer,
-            summary="Play an audio clip: what a link does")  # fmt: skip
+        add("GET", "/clips/{id}/play", self.play_by_link, level=operator, query=LinkQuery, gives=ClipPlayAnswer,
+            summary="Play an audio clip: what a link does, by the key in it")  # fmt: skip
         add("POST", "/clips/{id}/play", self.play, level=operator, takes=PlayQuery, gives=ClipPlayAnswer,
             summary="Play an audio clip")  # fmt: skip
         add("POST", "/clips/{id}/stop", self.stop, level=operator, gives=ClipStopAnswer,
@@ -144,14 +153,19 @@ class Clips:
         """Where this request came to, with the words that play."""
         query = query_of(request, PlayQuery)
         words = {name: value for name, value in encode(query).items() if value is not None}
-        scheme, host = request.url.scheme, request.headers["host"]
-        return answer_value(ClipLink(url=f"{scheme}://{host}/api/v1/clips/{self._id(request)}/play?{urlencode(words)}"))
+        scheme, host, clip = request.url.scheme, request.headers["host"], self._id(request)
+        words["key"] = await self._links.key(*played(clip, query))
+        return answer_value(ClipLink(url=f"{scheme}://{host}/api/v1/clips/{clip}/play?{urlencode(words)}"))
 
     async def play_by_link(self, request: Request) -> Response:
-        """Play; a page of another site cannot do it with a browser that is logged in here (hardening row 39)."""
+        """Play; a page of another site cannot make a browser do it: it does not know the key (hardening row 39)."""
         if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             raise HttpRefusal(403, "forbidden", "sec-fetch-site", "requests of other sites are not taken")
-        return await self._play(request, encode(query_of(request, PlayQuery)))
+        clip, link = self._id(request), query_of(request, LinkQuery)
+        query = PlayQuery(repeat=link.repeat, volume=link.volume, output=link.output)
+        if not await self._links.knows(link.key, *played(clip, query)):
+            raise Forbidden("query.key", "is not the key of a link that does just this; POST needs none")
+        return await self._play(request, encode(query))
 
     async def play(self, request: Request) -> Response:
         """Play."""
@@ -264,6 +278,11 @@ class _Lent(StreamingResponse):
         while piece := await run(partial(self._loan.read, at), what="spool", writes=False):
             at += len(piece)
             yield piece
+
+
+def played(clip: str, query: PlayQuery) -> tuple[object, ...]:
+    """All that a link to a clip does."""
+    return "clip", clip, query.repeat, query.volume, query.output
 
 
 def _filename(view: ClipView) -> str:

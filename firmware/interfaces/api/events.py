@@ -18,14 +18,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from firmware.core.actions import Caller, Level
 from firmware.core.bus import Subscription
 from firmware.core.context import Core
-from firmware.core.errors import Exhausted
 from firmware.interfaces.api.routes import caller_of, check_level
 from firmware.interfaces.api.shown import notice_body
-from firmware.interfaces.http.ending import first_of, is_end
+from firmware.interfaces.http.credentials import address_of, session_of
+from firmware.interfaces.http.ending import first_of, is_end, until_gone
+from firmware.interfaces.http.seats import Seats
 
 PATH = "/api/v1/events"
 DEPTH = 256
-STREAMS = 64
+STREAMS, PER_ADDRESS = 64, 16
 HEARTBEAT_S = 15.0
 LOST = "stream/lost"
 
@@ -38,13 +39,12 @@ class Streams:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._open: set[Subscription] = set()
+        self.seats = Seats("events", "clients listen", most=STREAMS, per_address=PER_ADDRESS)
 
     @contextmanager
-    def subscribe(self) -> Iterator[Subscription]:
-        """A subscription for one client. Raises Exhausted when there are too many."""
-        if len(self._open) >= STREAMS:
-            raise Exhausted("events", f"{STREAMS} clients listen already")
-        with self._core.bus.subscribe(depth=DEPTH) as subscription:
+    def subscribe(self, address: str) -> Iterator[Subscription]:
+        """A subscription for one client. Raises Exhausted when there are too many, in all or from its address."""
+        with self.seats.taken(address), self._core.bus.subscribe(depth=DEPTH) as subscription:
             self._open.add(subscription)
             try:
                 yield subscription
@@ -60,7 +60,9 @@ class Streams:
         return len(self._open)
 
 
-async def pump(subscription: Subscription, caller: Caller, write: Callable[[str, str], Awaitable[None]]) -> None:
+async def pump(
+    subscription: Subscription, caller: Caller, session: str, write: Callable[[str, str], Awaitable[None]]
+) -> None:
     """Write notices as (id, JSON) until the subscription is closed or the caller has to log in again."""
     lost = 0
     while True:
@@ -72,7 +74,7 @@ async def pump(subscription: Subscription, caller: Caller, write: Callable[[str,
             await write("", json.dumps({"topic": LOST, "lost": subscription.lost - lost}))
             lost = subscription.lost
         await write(notice.event.id, json.dumps(notice_body(notice, caller)))
-        if is_end(notice.event, caller):
+        if is_end(notice.event, caller, session):
             return
 
 
@@ -87,7 +89,7 @@ class EventStream(Response):
         self._caller = caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._streams.subscribe() as subscription:
+        with self._streams.subscribe(address_of(scope)) as subscription:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
 
             async def write(text: str) -> None:
@@ -97,7 +99,8 @@ class EventStream(Response):
                 head = f"id: {event_id}\n" if event_id else ""
                 await write(f"{head}data: {data}\n\n")
 
-            await first_of(pump(subscription, self._caller, write_event), self._beat(write), self._until_gone(receive))
+            told = pump(subscription, self._caller, session_of(scope), write_event)
+            await first_of(told, self._beat(write), until_gone(receive))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _beat(self, write: Write) -> None:
@@ -106,10 +109,6 @@ class EventStream(Response):
         while True:
             await self._core.clock.sleep(HEARTBEAT_S)
             await write(": alive\n\n")
-
-    async def _until_gone(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
 
 
 class Events:
@@ -121,27 +120,23 @@ class Events:
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events."""
-        if len(self.streams) >= STREAMS:
-            raise Exhausted("events", f"{STREAMS} clients listen already")
+        self.streams.seats.check(address_of(request.scope))
         return EventStream(self._core, self.streams, caller_of(request))
 
     async def socket(self, socket: WebSocket) -> None:
         """The same over a WebSocket; what the client says is not listened to."""
         caller: Caller = socket.scope["caller"]
         check_level(caller, Level.VIEWER, PATH)
-        with self.streams.subscribe() as subscription:
+        with self.streams.subscribe(address_of(socket.scope)) as subscription:
             await socket.accept()
 
             async def write(_: str, data: str) -> None:
                 await socket.send_text(data)
 
             try:
-                await first_of(pump(subscription, caller, write), self._until_gone(socket))
+                told = pump(subscription, caller, session_of(socket.scope), write)
+                await first_of(told, until_gone(socket.receive))
             except* (WebSocketDisconnect, ConnectionError):
                 pass  # the client is gone; the states below say so
         if socket.application_state is WebSocketState.CONNECTED and socket.client_state is WebSocketState.CONNECTED:
             await socket.close(1001)
-
-    async def _until_gone(self, socket: WebSocket) -> None:
-        while (await socket.receive())["type"] != "websocket.disconnect":
-            pass

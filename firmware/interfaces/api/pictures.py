@@ -13,6 +13,7 @@ from firmware.core.actions import Level
 from firmware.core.context import Core
 from firmware.core.vocabulary.video import snapshot_name
 from firmware.interfaces.api.routes import Routes, caller_of, query_of
+from firmware.interfaces.http.credentials import address_of
 from firmware.interfaces.video.mjpeg import STREAM_TYPE, MjpegAnswer, check_fps, cut_of
 from firmware.interfaces.video.views import Views
 
@@ -54,7 +55,8 @@ class Pictures:
         """One picture. Raises NotFound, Invalid, Unavailable without a signal."""
         place = self._views.find(request.path_params["source"])
         query = query_of(request, PictureQuery)
-        jpeg = await self._views.snapshot(place, cut_of(self._views, place, query.resolution, query.compression, WHERE))
+        cut = cut_of(self._views, place, query.resolution, query.compression, WHERE)
+        jpeg = await self._views.snapshot(place, cut, address_of(request.scope))
         name = snapshot_name(self._core.clock.utc().astimezone())
         headers = {"content-disposition": f'inline; filename="{name}"', "cache-control": "no-store"}
         return Response(jpeg.data, media_type="image/jpeg", headers=headers)

@@ -84,7 +84,7 @@ class Reading:
         found = []
         for group in await link.groups():
             for info in await link.infos(group):
-                shape = {**encode(info), "level": info.level.name.lower()}
+                shape = {**encode(info), "level": info.level.name.lower(), "schema": json.loads(info.schema)}
                 if info.secret and info.default:
                     shape["default"] = MASK
                 found.append(shape)

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from firmware.core.actions import Caller, Level
 from firmware.core.errors import Forbidden, Invalid
@@ -154,8 +155,30 @@ class Described:
     body: str
 
 
+class Straight:
+    """ASGI: routes whose path has no hole are found at one look; the router tries all of them one by one.
+
+    What an endpoint raises is told by the guard, as for every face.
+    """
+
+    def __init__(self, app: ASGIApp, endpoints: Mapping[tuple[str, str], Endpoint]) -> None:
+        self._app = app
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if endpoint is None:
+            await self._app(scope, receive, send)
+            return
+        answer = await endpoint(Request(scope, receive))
+        await answer(scope, receive, send)
+
+
 class Routes:
-    """Adds routes below `root`; `levels` lists every one of them with the least level it asks for."""
+    """Adds routes below `root`; `levels` lists every one of them with the least level it asks for.
+
+    `straight` are the endpoints of those without a hole in their path.
+    """
 
     def __init__(self, router: Router, schemas: Schemas, root: str, *, described: bool = True) -> None:
         self._router = router
@@ -163,6 +186,7 @@ class Routes:
         self._root = root
         self._described = described
         self.levels: dict[tuple[str, str], Level] = {}
+        self.straight: dict[tuple[str, str], Endpoint] = {}
 
     def add(
         self,
@@ -186,6 +210,8 @@ class Routes:
         path = self._root + path
         self.levels[method, path] = level
         guarded = _guarded(endpoint, level)
+        if "{" not in path:
+            self.straight[method, path] = guarded
         route = Route(path, guarded, methods=[method])
         route.methods = {method}  # a HEAD that nobody declared has no level
         self._router.routes.append(route)
@@ -213,7 +239,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 def _guarded(endpoint: Endpoint, level: Level) -> Endpoint:
     async def guarded(request: Request) -> Response:
-        check_level(caller_of(request), level, request.url.path)
+        check_level(caller_of(request), level, request.scope["path"])
         return await endpoint(request)
 
     return guarded

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, ClassVar
 from firmware.core.clip_limits import LARGEST_BYTES
 from firmware.core.context import Core
 from firmware.core.errors import StationError, Unavailable
+from firmware.core.link.channel import Connect
 from firmware.core.tls import Tls
 from firmware.core.vocabulary.certificates import CertificateChanged, HttpState
+from firmware.core.vocabulary.discovery import DiscoveryState
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.api.settings import Access, HttpSettings
 from firmware.interfaces.net.settings import TroubleshootingSettings
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from firmware.interfaces.http.server import Door, Server
     from firmware.interfaces.video.place import Place
     from firmware.interfaces.video.views import Views
+    from firmware.interfaces.web.plan import Plan
     from firmware.interfaces.web.web import Web
 
 Address = tuple[str, int]
@@ -56,11 +59,14 @@ class ApiService:
         spool: Path | None = None,
         clip_spool: Path | None = None,
         places: Sequence[Place] = (),
+        voices: Connect | None = None,
         bench: Path | None = None,
+        plan: Plan | None = None,
     ) -> None:
         """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken.
 
-        `places` are the picture sources; `bench` is the socket of the simulated world, on a simulated device.
+        `places` are the picture sources, `voices` leads to sound; `bench` is the socket of the simulated world, on a
+        simulated device, and `plan` what the device image shows.
         """
         self._core = core
         self._http = (host, port)
@@ -68,18 +74,21 @@ class ApiService:
         self._tls = tls
         self._with_web = web
         self._bench = bench
+        self._plan = plan
         self._web: Web | None = None
         self._deadlines = deadlines
         self._limits = limits
         self._spool = spool
         self._clip_spool = clip_spool
         self._places = places
+        self._voices = voices
         self._views: Views | None = None
         self._server: Server | None = None
         self._app: ASGIApp | None = None
         self._context: ssl.SSLContext | None = None
         self._trouble = ""
         self._wanted: dict[str, Address] = {}
+        self._failed: dict[str, str] = {}
 
     @property
     def app(self) -> ASGIApp | None:
@@ -101,12 +110,10 @@ class ApiService:
         from firmware.interfaces.video.views import Views
 
         params = self._core.params
-        if HttpSettings.group not in params:
-            params.declare(HttpSettings)
-        if TroubleshootingSettings.group not in params:
-            params.declare(TroubleshootingSettings)
-        await params.load(HttpSettings)
-        await params.load(TroubleshootingSettings)
+        for group in (HttpSettings, TroubleshootingSettings):
+            if group.group not in params:
+                params.declare(group)
+            await params.load(group)
         own = host_names()
         spool = None if self._spool is None else Spool(self._spool, self._core)
         clips = None
@@ -117,13 +124,16 @@ class ApiService:
                 await each.clear()
         views = self._views = Views(self._core, self._places) if self._places else None
         self._web = self._pages() if self._with_web else None
+        if self._web is not None:
+            await self._web.start()
         guard = guarded(
             self._core,
             web=self._web,
             spool=spool,
             clip_spool=clips,
-            names=lambda: own | frozenset(params.get(HttpSettings).host_names),
+            names=lambda: own | found_as(self._core) | frozenset(params.get(HttpSettings).host_names),
             views=views,
+            voices=self._voices,
             hsts=lambda: params.get(HttpSettings).hsts,
             local=lambda: params.get(TroubleshootingSettings).local,
         )
@@ -169,9 +179,11 @@ class ApiService:
 
     def _pages(self) -> Web:
         from firmware.interfaces.web.bench import Bench
+        from firmware.interfaces.web.plan import Plan
         from firmware.interfaces.web.web import Web
 
-        return Web(self._core, bench=None if self._bench is None else Bench(self._bench, self._core.clock))
+        bench = None if self._bench is None else Bench(self._bench, self._core.clock)
+        return Web(self._core, bench=bench, plan=self._plan or Plan())
 
     async def _obey(self) -> None:
         """Open, move and shut doors as the settings say; what cannot be had is said, and the former stays."""
@@ -201,9 +213,12 @@ class ApiService:
         try:
             await self._server.listen(door, *address, self._secret if door is Door.HTTPS else None)
         except Unavailable as error:
-            log.error("%s", error)
+            if self._failed.get(door) != error.message:  # settings are followed again and again: it is said once
+                log.error("%s", error)
+            self._failed[door] = error.message
             self._trouble = self._trouble or error.message
             return
+        self._failed.pop(door, None)
         self._wanted[door] = address
 
     def _secret(self) -> ssl.SSLContext:
@@ -237,3 +252,8 @@ class ApiService:
                 warning=self._trouble or settings.warning(),
             )
         )
+
+
+def found_as(core: Core) -> frozenset[str]:
+    """The names under which multicast DNS says that this device is to be found."""
+    return frozenset(f"{state.host}.local" for state in core.bus.states(DiscoveryState) if state.host)

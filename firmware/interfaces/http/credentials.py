@@ -11,10 +11,10 @@ import ipaddress
 import math
 from base64 import b64decode
 from binascii import Error as NotBase64
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeVar
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from firmware.core.actions import Caller, Invocation, Level
@@ -34,12 +34,13 @@ from firmware.core.vocabulary.security import (
 )
 from firmware.interfaces.http.errors import HttpRefusal
 from firmware.interfaces.http.face import Policy, Visitor
+from firmware.interfaces.http.fields import Fields
 
 T = TypeVar("T")
 
 SELF = Caller("http", Level.SYSTEM, "http")
 SAFE = ("GET", "HEAD", "OPTIONS")
-CSRF_HEADER = "x-csrf-token"
+CSRF_HEADER = b"x-csrf-token"
 ANONYMOUS = "anonymous"
 PAGE_CHARS = 128
 # The name tells the schemes apart: cookies know no ports, and one of HTTPS is not to be replaced over HTTP.
@@ -85,15 +86,22 @@ def password_allowed(scope: Scope) -> bool:
     return scope["scheme"] in ("https", "wss") or from_here(address_of(scope))
 
 
+def session_of(scope: Scope) -> str:
+    """The session in which a request was let in, as facts call it; empty without one."""
+    visitor: Visitor | None = scope.get("visitor")
+    return visitor.session if visitor is not None else ""
+
+
 def cookie_of(scope: Scope) -> str:
     """The session's secret in the request's cookies; empty when there is none."""
     wanted = COOKIES[scope["scheme"]]
     # Not by http.cookies: unquoting a long value takes it seconds (CVE-2024-7592), and ours is never quoted.
-    for header in Headers(scope=scope).getlist("cookie"):
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    for header in (value.decode("latin-1") for field, value in headers if field == b"cookie"):
         for pair in header.split(";"):
             name, _, value = pair.partition("=")
             if name.strip() == wanted:
-                return value.strip()
+                return str(value.strip())
     return ""
 
 
@@ -119,16 +127,16 @@ class Credentials:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def visitor(self, scope: Scope, policy: Policy, *, optional: bool = False) -> Visitor:
+    async def visitor(self, scope: Scope, fields: Fields, policy: Policy, *, optional: bool = False) -> Visitor:
         """Who asks; `optional`: without credentials it is nobody. Raises HttpRefusal (401, 403, 429), Unavailable."""
-        scheme, _, rest = Headers(scope=scope).get("authorization", "").partition(" ")
+        scheme, _, rest = fields.get(b"authorization").partition(" ")
         scheme = scheme.lower()
         if scheme == "digest":
             return await self._judged(scope, policy, scheme, await self._digest(scope, rest, policy))
         if scheme == "basic" and password_allowed(scope):
             return await self._judged(scope, policy, scheme, await self._basic(scope, rest, policy))
         if not scheme:
-            found = await self._session(scope, policy) if policy.cookies else None
+            found = await self._session(scope, fields, policy) if policy.cookies else None
             found = found or self._anonymous(scope, policy, optional=optional)
             if found is not None:
                 return found
@@ -173,7 +181,7 @@ class Credentials:
             )
         return None
 
-    async def _session(self, scope: Scope, policy: Policy) -> Visitor | None:
+    async def _session(self, scope: Scope, fields: Fields, policy: Policy) -> Visitor | None:
         token = cookie_of(scope)
         if not token:
             return None
@@ -181,11 +189,11 @@ class Credentials:
         if not session.name:
             return None
         if scope["type"] == "http" and scope["method"] not in SAFE:
-            sent = Headers(scope=scope).get(CSRF_HEADER, "")
+            sent = fields.get(CSRF_HEADER)
             if not hmac.compare_digest(sent.encode(), session.csrf.encode()):
-                raise HttpRefusal(403, "forbidden", CSRF_HEADER, "is not the token of this session")
+                raise HttpRefusal(403, "forbidden", CSRF_HEADER.decode(), "is not the token of this session")
         caller = Caller(session.name, session.level, via_of(scope, policy), session.ptz)
-        return Visitor(caller=caller, scheme="session", address=address_of(scope))
+        return Visitor(caller=caller, scheme="session", address=address_of(scope), session=session.id)
 
     async def _basic(self, scope: Scope, text: str, policy: Policy) -> Verdict:
         found = basic_of(text)

@@ -24,12 +24,15 @@ Route = tuple[str, str]
 class Policy:
     """How one face lets people in.
 
-    `via` is the interface as logs name it. `compatible`: what older clients need of Digest (MD5 alone, no `qop`, `uri`
-    without query). `counted`: Digest asks for a count, which clients of RTSP do not know. `json_only`: what changes
-    something is JSON, so that no form of another site can send it; `uploads` are the routes that take a form with a
-    file nevertheless. `cookies`: the web's sessions are taken. `links`: another site may lead a browser to a GET of
-    this face, because no GET changes anything. `remote`: whoever comes through the dispatcher may ask this face
-    (hardening row 44); others do not exist for them.
+    `via` is the interface as logs name it. `compatible`: what older clients need of Digest (MD5 alone, no `qop`,
+    `uri` without query). `counted`: Digest asks for a count, which clients of RTSP do not know. `json_only`: what
+    changes something is JSON, so that no form of another site can send it; `uploads` are the routes that take a
+    form with a file nevertheless. `cookies`: the web's sessions are taken. `links`: another site may lead a browser
+    to a GET of this face, because no GET changes anything without a key that no other site knows
+    (`firmware.interfaces.api.links`). Where a GET does change things, a browser has to say that no other site made
+    it ask, which over plain HTTP it does not; `shown` are paths that it may open all the same, because they only
+    show. `remote`: whoever comes through the dispatcher may ask this face (hardening row 44); others do not exist
+    for them.
 
     Open routes, each with its reason: `public` always, `until_setup` while there is nobody to log in, `optional` where
     the answer depends on who asks: credentials are checked when they come, and asked for when the route says 403.
@@ -42,6 +45,7 @@ class Policy:
     cookies: bool = True
     links: bool = True
     remote: bool = False
+    shown: frozenset[str] = frozenset()
     uploads: frozenset[Route] = frozenset()
     public: Mapping[Route, str] = field(default_factory=dict)
     until_setup: Mapping[Route, str] = field(default_factory=dict)
@@ -69,7 +73,7 @@ class Face:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
     """Who asks, and how it was found out: `scheme` is basic, digest, session, anonymous,
-    public (the route asks nobody) or none.
+    public (the route asks nobody) or none. `session` is what facts call the session, empty without one.
 
     In the ASGI scope of every request as `visitor`; its caller also as `caller`.
     """
@@ -77,6 +81,7 @@ class Visitor:
     caller: Caller
     scheme: str
     address: str
+    session: str = ""
 
     @property
     def unknown(self) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +24,7 @@ from firmware.core.vocabulary.security import AccessRefused, SetupState
 from firmware.interfaces.http.credentials import SAFE, Credentials, address_of, page_of
 from firmware.interfaces.http.errors import HttpRefusal, refusal
 from firmware.interfaces.http.face import Face, Policy, Route, Visitor, face_of
+from firmware.interfaces.http.fields import Fields
 
 log = logging.getLogger("lintel.http")
 
@@ -38,7 +38,13 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 RAW_HEADERS = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
+CACHE = b"cache-control"
+KEPT_NOT = (*RAW_HEADERS, (CACHE, b"no-store"))
+KEPT_CHECKED = (*RAW_HEADERS, (CACHE, b"no-cache"))
 HSTS = (b"strict-transport-security", b"max-age=31536000")
+# What every browser calls itself after `Mozilla/`, which programs say as well.
+ENGINES = ("AppleWebKit/", "Gecko/", "Trident/", "MSIE ")
+ADDED = frozenset(name for name, _ in (*KEPT_NOT, HSTS))
 
 
 @lru_cache(256)
@@ -64,45 +70,58 @@ def is_address(host: str) -> bool:
     return True
 
 
-def check_host(headers: Headers, names: Collection[str]) -> None:
+def check_host(fields: Fields, names: Callable[[], Collection[str]]) -> None:
     """Raises HttpRefusal (421) unless Host is an address or one of our names (hardening row 40)."""
-    host = host_of(headers.get("host", ""))
-    if not (is_address(host) or host == "localhost" or host in names):
+    host = host_of(fields.get(b"host"))
+    if not (is_address(host) or host == "localhost" or host in names()):
         raise HttpRefusal(421, "wrong_host", "host", f"this device is not {host[:80]!r}")
 
 
-def check_origin(scope: Scope, headers: Headers, policy: Policy) -> None:
+def check_origin(scope: Scope, fields: Fields, policy: Policy) -> None:
     """Raises HttpRefusal (403) for what another site makes a browser send (hardening row 39)."""
-    site = headers.get("sec-fetch-site", "same-origin")
+    site = fields.get(b"sec-fetch-site", "same-origin")
     navigates = (
         policy.links
         and scope["type"] == "http"
         and scope["method"] == "GET"
-        and headers.get("sec-fetch-mode") == "navigate"
+        and fields.get(b"sec-fetch-mode") == "navigate"
     )
     if site not in ("same-origin", "none") and not navigates:
         raise HttpRefusal(403, "forbidden", "sec-fetch-site", "requests of other sites are not taken")
-    origin = headers.get("origin")
-    if origin is not None and site_of(origin) != headers.get("host", "").lower():
+    if not policy.links and scope["type"] == "http" and scope["path"] not in policy.shown and is_untold(fields):
+        raise HttpRefusal(403, "forbidden", "user-agent", "whether another site made a browser ask, it says over HTTPS")
+    if b"origin" in fields and site_of(fields.get(b"origin")) != fields.get(b"host").lower():
         raise HttpRefusal(403, "forbidden", "origin", "requests of other sites are not taken")
 
 
+def is_untold(fields: Fields) -> bool:
+    """Whether a browser asks, perhaps with a log-in it remembers, and does not say for whom.
+
+    No page can make it leave out its engine's name; over plain HTTP it leaves out Sec-Fetch-Site by itself.
+    """
+    agent = fields.get(b"user-agent")
+    if not agent.startswith("Mozilla/") or not any(engine in agent for engine in ENGINES):
+        return False
+    told = b"sec-fetch-site" in fields or b"origin" in fields
+    return not told and site_of(fields.get(b"referer")) != fields.get(b"host").lower()
+
+
 def site_of(origin: str) -> str:
-    """Host and port of an Origin header in lower case; empty when it is not one."""
+    """Host and port of an Origin or Referer header in lower case; empty when it is not one."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return ""
 
 
-def check_content(scope: Scope, headers: Headers, policy: Policy) -> None:
+def check_content(scope: Scope, fields: Fields, policy: Policy) -> None:
     """Raises HttpRefusal (415) for a change that is not JSON: what a plain form can send changes nothing."""
     if not policy.json_only or scope["type"] != "http" or scope["method"] in SAFE:
         return
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = fields.get(b"content-type").partition(";")[0].strip().lower()
     if kind == "multipart/form-data" and (scope["method"], scope["path"]) in policy.uploads:
         return
-    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    has_body = fields.get(b"content-length", "0") != "0" or b"transfer-encoding" in fields
     # DELETE without a body is never sent across sites unasked, unlike POST.
     if kind != "application/json" and (has_body or scope["method"] != "DELETE"):
         raise HttpRefusal(415, "invalid", "content-type", f"is {kind[:80]!r}; send application/json")
@@ -142,10 +161,11 @@ class Guard:
         policy = face.policy if face is not None else Policy(via="http")
         outlet = Outlet(scope, send, hsts=self._hsts())
         try:
-            check_host(Headers(scope=scope), self._names())
+            fields = Fields(scope["headers"])
+            check_host(fields, self._names)
             if face is None:
                 raise HttpRefusal(404, "not_found", scope["path"], "nothing answers here")
-            visitor = await self._admit(scope, policy)
+            visitor = await self._admit(scope, fields, policy)
             scope["visitor"], scope["caller"] = visitor, visitor.caller
             outlet.asks = visitor.unknown
             await Faults(face.app, policy)(scope, receive, outlet.send)
@@ -162,17 +182,16 @@ class Guard:
             face.close()
         self._refusals.close()
 
-    async def _admit(self, scope: Scope, policy: Policy) -> Visitor:
-        headers = Headers(scope=scope)
-        check_origin(scope, headers, policy)
-        check_content(scope, headers, policy)
+    async def _admit(self, scope: Scope, fields: Fields, policy: Policy) -> Visitor:
+        check_origin(scope, fields, policy)
+        check_content(scope, fields, policy)
         route = route_of(scope)
         # Whoever comes from the cloud always logs in: the first administrator stands at the device's own network.
         at_home = "remote" not in scope
         if at_home and (route in policy.public or (route in policy.until_setup and self._needs_setup())):
             address = address_of(scope)
             return Visitor(caller=Caller(address, Level.ANONYMOUS, policy.via), scheme=PUBLIC, address=address)
-        return await self._credentials.visitor(scope, policy, optional=route in policy.optional)
+        return await self._credentials.visitor(scope, fields, policy, optional=route in policy.optional)
 
     def _needs_setup(self) -> bool:
         setup = self._core.bus.state(SetupState)
@@ -208,10 +227,13 @@ class Outlet:
         if starts:
             # The application's own stay: they are looked for once, in the raw list.
             headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
+            added = KEPT_NOT if self._scope["path"].startswith(NO_STORE) else KEPT_CHECKED
+            if self._secure:
+                added = (*added, HSTS)
             there = {name for name, _ in headers}
-            cache = b"no-store" if self._scope["path"].startswith(NO_STORE) else b"no-cache"
-            added = (*RAW_HEADERS, (b"cache-control", cache), *((HSTS,) if self._secure else ()))
-            message["headers"] = [*headers, *(each for each in added if each[0] not in there)]
+            if not there.isdisjoint(ADDED):
+                added = tuple(each for each in added if each[0] not in there)
+            message["headers"] = [*headers, *added]
         self.started = True
         await self._send(message)
 

@@ -53,6 +53,7 @@ RULES: Mapping[type[Event], Rule] = {
     ),
     security.AccessRefused: Rule(BOTH, Severity.NOTICE, "refused: {name} from {address} over {via} at {page}"),
     security.LoginGranted: Rule(AUDIT, Severity.INFO, "logged in: {name} from {address} over {via} by {scheme}"),
+    security.SessionEnded: Rule(AUDIT, Severity.INFO, "session of {name} is over: {why}"),
     security.AccountChanged: Rule(AUDIT, Severity.NOTICE, "account {name} ({level}) {change} by {by}"),
     security.AnonymousState: Rule(AUDIT, Severity.NOTICE, "anonymous viewing: {viewing}, anonymous ptz: {ptz}"),
     certificates.CertificateChanged: Rule(AUDIT, Severity.NOTICE, "certificate {name} ({kind}) {change} by {by}"),

@@ -18,6 +18,7 @@ ETHERNET = 1  # LINKTYPE_ETHERNET
 LONGEST_FRAME = 65_535
 LARGEST = 8 * 1024 * 1024
 LONGEST_S = 300.0
+KIND = "application/vnd.tcpdump.pcap"
 HEAD = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, LONGEST_FRAME, ETHERNET)
 
 

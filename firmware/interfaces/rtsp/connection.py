@@ -90,9 +90,7 @@ class Connection(asyncio.Protocol):
         for alarm in (self._slow, self._quiet, self._stalled):
             alarm.clear()
         self._house.gauge.works(self)
-        if self._counted:
-            self._counted = False
-            self._house.gauge.leave(self._address)
+        self._uncount()
         self._room.set()
         self._arrived.set()
 
@@ -100,7 +98,13 @@ class Connection(asyncio.Protocol):
 
     def give_way(self) -> None:
         """End at once: there are too many, and this client has no stream."""
+        self._uncount()
         self._abort()
+
+    def _uncount(self) -> None:
+        if self._counted:
+            self._counted = False
+            self._house.gauge.leave(self._address)
 
     def _alive(self) -> None:
         """A sign of life."""

@@ -12,6 +12,7 @@ from firmware.core.errors import StationError
 from firmware.interfaces.http.credentials import Credentials
 from firmware.interfaces.http.errors import HttpRefusal
 from firmware.interfaces.http.face import Policy, Visitor
+from firmware.interfaces.http.fields import Fields
 from firmware.interfaces.rtsp.message import Answer, Request, refused
 from firmware.interfaces.rtsp.target import Target
 
@@ -33,7 +34,8 @@ class Login:
     async def visitor(self, request: Request, target: Target) -> Visitor | Answer:
         """Who asks, or the answer that asks back or says no. Clients that go on guessing lose their connection."""
         try:
-            visitor = await self._credentials.visitor(self._scope(request, target), POLICY)
+            scope = self._scope(request, target)
+            visitor = await self._credentials.visitor(scope, Fields(scope["headers"]), POLICY)
         except HttpRefusal as error:
             return self._no(request, error)
         except StationError as error:

@@ -204,6 +204,11 @@ def _media() -> tuple[Topic, ...]:
         token = {"VideoSourceConfigurationToken": "1"}
         return Said(source=token, data={"day": flag(state.mode is DayNight.DAY)})
 
+    def light(state: DayNightState) -> Said | None:
+        if state.illumination is None:
+            return None
+        return Said(source={"id": "0"}, data={"state": "ON" if state.illumination else "OFF"})
+
     def tampered(happened: TamperingDetected) -> Said:
         return Said(source={"channel": "1"}, data={"tampering": "1", "cause": happened.what.value})
 
@@ -220,6 +225,8 @@ def _media() -> tuple[Topic, ...]:
         Topic(path="tns1:VideoSource/tnsaxis:DayNightVision", nice="Day night vision", event=DayNightState,
               say=_of(DayNightState, day), source=(Item(name="VideoSourceConfigurationToken", type=INTEGER),),
               data=(Item(name="day", type=BOOLEAN, nice="Day", values=ON),)),
+        Topic(path="tns1:Device/tnsaxis:Light/Status", nice="Light", event=DayNightState, say=_of(DayNightState, light),
+              source=(Item(name="id", type=INTEGER, nice="Light"),), data=(Item(name="state", values=("ON", "OFF")),)),
         Topic(path="tns1:VideoSource/tnsaxis:Tampering", nice="Camera tampering", event=TamperingDetected,
               say=_of(TamperingDetected, tampered), source=(Item(name="channel", type=INTEGER),), stateful=False,
               data=(Item(name="tampering", type=BOOLEAN, values=ON), Item(name="cause"))),

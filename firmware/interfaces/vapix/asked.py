@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from firmware.core.actions import Caller, Level
-from firmware.core.errors import Busy, Forbidden, Invalid
+from firmware.core.errors import Forbidden, Invalid
 
 MOST_ARGUMENTS = 1000
 TEXT = "text/plain; charset=utf-8"
@@ -59,22 +59,6 @@ def pairs(text: bytes) -> list[tuple[str, str]]:
 def plain(text: str, status: int = 200, kind: str = TEXT) -> Response:
     """A text answer."""
     return Response(text, status_code=status, headers={"content-type": kind})
-
-
-class Turn:
-    """One at a time: `with` takes the turn, and raises Busy while somebody has it. `what` is under way then."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._taken = False
-
-    def __enter__(self) -> None:
-        if self._taken:
-            raise Busy(self._what, f"another {self._what} is under way; try again")
-        self._taken = True
-
-    def __exit__(self, *_: object) -> None:
-        self._taken = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,7 +167,12 @@ class DiscoveryApi:
     async def _list(self, call: Call) -> Mapping[str, Any]:
         id_glob = call.text("id", "*", longest=64)
         version_glob = call.text("version", "*", longest=64)
-        rows = [(api.id, api.name, version, api.status) for api in self._apis() for version in newest(api.versions)]
+        rows = [
+            (api.id, api.name, version, api.status)
+            for api in self._apis()
+            if api.here()
+            for version in newest(api.versions)
+        ]
         rows += [(id_, name, version, "official") for id_, (name, version) in self._others().items()]
         return {
             "apiList": [

@@ -158,6 +158,7 @@ class JsonApi:
     """One JSON address: what apidiscovery says of it, its path, its methods and its error codes.
 
     `versions` are all it speaks, newest last; requests in any minor version up to ours of a major one are taken.
+    `here` is whether this device has it.
     """
 
     id: str
@@ -167,6 +168,7 @@ class JsonApi:
     methods: Mapping[str, Method] = field(repr=False)
     versions: tuple[str, ...] = ("1.0",)
     status: str = "official"
+    here: Callable[[], bool] = field(default=lambda: True, repr=False)
 
     @property
     def version(self) -> str:
@@ -176,7 +178,7 @@ class JsonApi:
     def address(self) -> Address:
         """The route of it; its least level is that of its most open method."""
         least = min(method.level for method in self.methods.values())
-        return Address(path=self.path, endpoint=self.answer, level=least)
+        return Address(path=self.path, endpoint=self.answer, level=least, here=self.here)
 
     async def answer(self, asked: Asked) -> Response:
         """Answer one request; every outcome has a body. Raises Forbidden."""

@@ -24,7 +24,9 @@ from firmware.core.context import Core
 from firmware.core.errors import Exhausted, Forbidden, Invalid
 from firmware.core.vocabulary.security import AccountChanged, AnonymousState
 from firmware.interfaces.http.body import read_json
+from firmware.interfaces.http.credentials import address_of
 from firmware.interfaces.http.ending import is_end
+from firmware.interfaces.http.seats import Seats
 from firmware.interfaces.topics.feed import MOST_FILTERS, Projection, content_filter, topic_filter
 from firmware.interfaces.topics.told import Told
 from firmware.interfaces.vapix.asked import Address, Asked, plain
@@ -36,7 +38,7 @@ SESSION = "/axis-cgi/wssession.cgi"
 STREAM = "/vapix/ws-data-stream"
 TOKEN_S = 15.0
 MOST_TOKENS = 256
-MOST_STREAMS = 64
+MOST_STREAMS, MOST_PER_ADDRESS = 64, 16
 CONFIGURE_S = 30.0
 LARGEST_REQUEST = 64 * 1024
 GOING_AWAY, POLICY_VIOLATION, TOO_BIG = 1001, 1008, 1009
@@ -51,6 +53,7 @@ class EventSocket:
         self._projection = Projection(core)
         self._tokens: dict[str, tuple[int, Caller]] = {}
         self._open: set[Subscription] = set()
+        self._seats = Seats(STREAM, "clients listen", most=MOST_STREAMS, per_address=MOST_PER_ADDRESS)
 
     def addresses(self) -> tuple[Address, ...]:
         """The address that gives tokens."""
@@ -88,10 +91,11 @@ class EventSocket:
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection from its handshake to its end. Raises Forbidden, Exhausted before it is accepted."""
         caller = self._caller(scope)
-        if len(self._open) >= MOST_STREAMS:
-            raise Exhausted(STREAM, f"{MOST_STREAMS} clients listen already")
         socket = WebSocket(scope, receive, send)
-        with self._projection.subscribe(AccountChanged, AnonymousState) as subscription:
+        with (
+            self._seats.taken(address_of(scope)),
+            self._projection.subscribe(AccountChanged, AnonymousState) as subscription,
+        ):
             self._open.add(subscription)
             try:
                 await socket.accept()

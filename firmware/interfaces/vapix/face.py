@@ -5,7 +5,7 @@ Every address is listed here once, with the least level it asks for; apidiscover
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,24 +14,29 @@ from starlette.types import Receive, Scope, Send
 from firmware.core.actions import Level
 from firmware.core.context import Core
 from firmware.core.errors import Forbidden, StationError
+from firmware.core.link.channel import Connect
 from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.http.errors import HttpRefusal, status_of
 from firmware.interfaces.http.face import Face, Policy, Route
+from firmware.interfaces.net.looking import Looking
 from firmware.interfaces.vapix.asked import GET_AND_POST, Asked, plain
+from firmware.interfaces.vapix.audio import AudioCgis
 from firmware.interfaces.vapix.clips import ClipCgis
 from firmware.interfaces.vapix.declarations import EventDeclarations
 from firmware.interfaces.vapix.device import DeviceApis, DiscoveryApi
 from firmware.interfaces.vapix.envelope import JsonApi
 from firmware.interfaces.vapix.event_socket import STREAM, EventSocket
 from firmware.interfaces.vapix.firmware import FirmwareCgis
-from firmware.interfaces.vapix.images import ImageCgis
+from firmware.interfaces.vapix.images import IMAGE, VIDEO, ImageCgis
 from firmware.interfaces.vapix.io import IoApis
 from firmware.interfaces.vapix.leaves import Tree
+from firmware.interfaces.vapix.light import LightApi
 from firmware.interfaces.vapix.params import ParamCgi
 from firmware.interfaces.vapix.power import PowerCgis
 from firmware.interfaces.vapix.probing import ProbeCgis
 from firmware.interfaces.vapix.reports import ReportCgis
 from firmware.interfaces.vapix.soap import SoapServices
+from firmware.interfaces.vapix.speaker import SpeakerTestApi
 from firmware.interfaces.vapix.syslog import SyslogApi
 from firmware.interfaces.vapix.system import DISCOVER, SystemApis
 from firmware.interfaces.vapix.users import UserCgis
@@ -71,6 +76,7 @@ POLICY = Policy(
     json_only=False,  # forms come as text/plain, JSON under any name
     cookies=False,  # a browser's session never reaches these addresses: they change things by GET
     links=False,
+    shown=frozenset({IMAGE, VIDEO}),
     optional={
         **{(method, path): why for path, why in OPEN.items() for method in GET_AND_POST},
         ("WS", STREAM): "takes a token that somebody who has logged in asked for",
@@ -89,20 +95,23 @@ class Vapix:
         *,
         spool: Spool | None = None,
         clip_spool: Spool | None = None,
-        local: Callable[[], bool] = lambda: False,
+        voices: Connect | None = None,
+        looking: Looking | None = None,
     ) -> None:
-        """`views` are the cameras; `local` whether ping and port check may reach this device itself.
+        """`views` are the cameras, `voices` leads to sound, `looking` are the tests of the network.
 
         Uploads lie in the spools on their way; without one nothing of its kind is taken.
         """
-        device = DeviceApis(core)
+        looking = looking or Looking(core, lambda: False)
+        device, speaker = DeviceApis(core), SpeakerTestApi(core)
         images = ImageCgis(core, views)
         bundles = FirmwareCgis(core, spool)
         system, clips = SystemApis(core), ClipCgis(core, clip_spool)
-        self._sizes = {**bundles.sizes(), **clips.sizes()}
+        self._audio = AudioCgis(core, voices)
+        self._sizes = {**bundles.sizes(), **clips.sizes(), **self._audio.sizes()}
         self._io = IoApis(core)
         self._sockets = EventSocket(core)
-        tree = Tree(core, (images.leaves, clips.leaves))
+        tree = Tree(core, (images.leaves, clips.leaves, self._audio.leaves))
         self._apis = (
             *device.apis(),
             *self._io.apis(),
@@ -110,6 +119,7 @@ class Vapix:
             *bundles.apis(),
             *system.apis(),
             *SyslogApi(core).apis(),
+            *LightApi(core).apis(),
         )
         self._clips = clips
         discovery = DiscoveryApi(self.apis, self._plain_apis)
@@ -121,8 +131,10 @@ class Vapix:
             *bundles.addresses(),
             *system.addresses(),
             *clips.addresses(),
-            *ProbeCgis(core, local).addresses(),
-            *ReportCgis(core, images).addresses(),
+            *self._audio.addresses(),
+            *speaker.addresses(),
+            *ProbeCgis(looking).addresses(),
+            *ReportCgis(core, images, looking).addresses(),
             *ParamCgi(tree.leaves, tree.product).addresses(),
             *UserCgis(core).addresses(),
             *PowerCgis(core).addresses(),
@@ -157,6 +169,7 @@ class Vapix:
 
     def _close(self) -> None:
         self._io.close()
+        self._audio.close()
         self._sockets.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,6 +16,7 @@ from firmware.core.context import Core
 from firmware.core.errors import Invalid
 from firmware.core.stream.wire import Cut
 from firmware.core.vocabulary.video import Signal, VideoSource
+from firmware.interfaces.http.credentials import address_of
 from firmware.interfaces.vapix.asked import Address, Asked, plain
 from firmware.interfaces.vapix.envelope import NEWER, Call, JsonApi, Method, Refusal
 from firmware.interfaces.vapix.leaves import fixed
@@ -26,6 +27,8 @@ from firmware.interfaces.video.views import Views
 from hal.errors import nearest
 
 WHERE = ""
+IMAGE = "/axis-cgi/jpg/image.cgi"
+VIDEO = "/axis-cgi/mjpg/video.cgi"
 MOST_SECONDS = 86_400
 MOST_PICTURES = 1_000_000
 
@@ -43,8 +46,8 @@ class ImageCgis:
         if not self._places:
             return ()
         return (
-            Address(path="/axis-cgi/jpg/image.cgi", endpoint=self._image, level=Level.VIEWER),
-            Address(path="/axis-cgi/mjpg/video.cgi", endpoint=self._video, level=Level.VIEWER),
+            Address(path=IMAGE, endpoint=self._image, level=Level.VIEWER),
+            Address(path=VIDEO, endpoint=self._video, level=Level.VIEWER),
             Address(path="/axis-cgi/imagesize.cgi", endpoint=self._size, level=Level.VIEWER),
             Address(path="/axis-cgi/videostatus.cgi", endpoint=self._status, level=Level.VIEWER),
         )
@@ -114,7 +117,7 @@ class ImageCgis:
     async def _image(self, asked: Asked) -> Response:
         """One picture. Raises Invalid; Unavailable without a signal."""
         place, cut = self._wanted(await asked.arguments())
-        jpeg = await self._views.snapshot(place, cut)
+        jpeg = await self._views.snapshot(place, cut, address_of(asked.request.scope))
         return Response(jpeg.data, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
     async def _video(self, asked: Asked) -> Response:

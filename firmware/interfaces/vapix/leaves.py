@@ -14,7 +14,7 @@ from firmware.core.context import Core
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.rtsp import RtspState
 from firmware.interfaces.net.adapters import Adapter, adapters, default_router, name_servers
-from firmware.interfaces.rtsp.settings import WELL_KNOWN
+from firmware.interfaces.rtsp.settings import WELL_KNOWN, RtspSettings
 from firmware.interfaces.vapix.device import BRAND, WEB, built, identity, properties
 from firmware.interfaces.vapix.param_tree import Kind, Leaf, Write, yes
 from firmware.interfaces.vapix.ports import Port, Ports
@@ -60,7 +60,7 @@ class Tree:
         system = {"Architecture": known["Architecture"], "HardwareID": info.board, "SerialNumber": info.serial}
         yield from fixed("Properties.System", {**system, "Soc": known["Soc"]})
         has = frozenset(info.capabilities)
-        audio = {"Audio": yes(bool(has & {"audio-in", "audio-out"}))}
+        audio = {"Audio": yes(bool(has & {"microphone", "speaker"}))}
         yield from fixed("Properties.Audio", audio)
         yield from fixed("Properties.PTZ", {"PTZ": "no"})
         yield from fixed("Properties.IO", {"ManualTriggerNbr": str(MANUAL_TRIGGER)})
@@ -72,9 +72,11 @@ class Tree:
         yield Leaf(name="Network.VolatileHostName.HostName", value=name)
         events = self._core.bus.state(RtspState)
         if events is not None:
-            yield Leaf(name="Network.RTSP.Enabled", value=yes(bool(events.rtsp)), kind=Kind.YES_NO)
             port = events.rtsp.rpartition(":")[2] or str(WELL_KNOWN)
-            yield Leaf(name="Network.RTSP.Port", value=port, kind=Kind.NUMBER)
+            yield Leaf(name="Network.RTSP.Enabled", value=yes(bool(events.rtsp)), kind=Kind.YES_NO,
+                       write=self._rtsp("enabled", lambda value: value == "yes"))  # fmt: skip
+            yield Leaf(name="Network.RTSP.Port", value=port, kind=Kind.NUMBER, least=1, most=65_535,
+                       write=self._rtsp("port", int))  # fmt: skip
         router, servers = default_router(), name_servers()
         yield Leaf(name="Network.DefaultRouter", value=router)
         yield Leaf(name="Network.DNSServer1", value=servers[0] if servers else "")
@@ -88,6 +90,12 @@ class Tree:
             yield Leaf(name="Network.Broadcast", value=str(address.network.broadcast_address))
         for number, adapter in enumerate(leading):
             yield from self._adapter(number, adapter, identity(self._core))
+
+    def _rtsp(self, name: str, read: Callable[[str], Any]) -> Write:
+        async def write(caller: Caller, value: str) -> None:
+            await self._core.link.change(RtspSettings.group, {name: read(value)}, caller)
+
+        return write
 
     def _adapter(self, number: int, adapter: Adapter, info: DeviceInfo) -> Iterable[Leaf]:
         """An adapter under the number clients know; the first one carries the device's serial as its address."""

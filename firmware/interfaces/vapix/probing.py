@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.responses import Response
 
 from firmware.core.actions import Level
-from firmware.core.context import Core
-from firmware.core.errors import Invalid, Refused
-from firmware.interfaces.net.probe import Echo, knock, ping
-from firmware.interfaces.outgoing.reach import Peer, Target, Unreachable, find
-from firmware.interfaces.vapix.asked import Address, Asked, Turn, plain
-
-LONGEST_HOST = 253
+from firmware.core.errors import Invalid
+from firmware.interfaces.net.looking import Looking
+from firmware.interfaces.net.probe import Echo
+from firmware.interfaces.vapix.asked import Address, Asked, plain
 
 
 class ProbeCgis:
-    """The addresses; one test runs at a time. `local` tells whether this device itself may be tried."""
+    """The addresses."""
 
-    def __init__(self, core: Core, local: Callable[[], bool]) -> None:
-        self._core = core
-        self._local = local
-        self._turn = Turn("test")
+    def __init__(self, looking: Looking) -> None:
+        self._looking = looking
 
     def addresses(self) -> tuple[Address, ...]:
         """The addresses."""
@@ -34,10 +27,8 @@ class ProbeCgis:
     async def _ping(self, asked: Asked) -> Response:
         """Four echo requests. Raises Invalid, Refused, Busy, Unsupported."""
         host = (await asked.arguments()).get("ip", "")
-        with self._turn:
-            target = await self._target("ip", host, 0)
-            echoes = await ping(target.address, self._core.clock)
-        return plain(told(host, target.address, echoes))
+        found = await self._looking.ping("ip", host)
+        return plain(told(host, found.address, found.echoes))
 
     async def _tcp(self, asked: Asked) -> Response:
         """One connection, closed at once. Raises Invalid, Refused, Busy."""
@@ -45,20 +36,8 @@ class ProbeCgis:
         host, port = words.get("address", ""), words.get("port", "")
         if not (port.isascii() and port.isdigit() and len(port) < 6 and 1 <= int(port) <= 65535):
             raise Invalid("port", f"{port[:20]!r} is not a port from 1 to 65535")
-        with self._turn:
-            target = await self._target("address", host, int(port))
-            found = await knock(target.address, target.port, self._core.clock)
-        return plain(f"{host} ({target.address}) port {target.port}: {found}\n")
-
-    async def _target(self, where: str, host: str, port: int) -> Target:
-        """The address, judged; a name is looked up once. Raises Invalid, Refused."""
-        if not host or len(host) > LONGEST_HOST or not all(sign.isalnum() or sign in ".:-_%" for sign in host):
-            raise Invalid(where, f"{host[:40]!r} is neither an address nor a name")
-        peer = Peer(what="host to be tested", local=self._local(), private=True)
-        try:
-            return await find(host, port, peer)
-        except Unreachable as error:
-            raise Refused(where, str(error)) from None
+        found = await self._looking.knock("address", host, int(port))
+        return plain(f"{host} ({found.address}) port {port}: {found.found}\n")
 
 
 def told(host: str, address: str, echoes: tuple[Echo, ...]) -> str:

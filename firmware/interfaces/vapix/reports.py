@@ -9,34 +9,29 @@ from starlette.responses import Response
 
 from firmware.core.actions import Level
 from firmware.core.context import Core
-from firmware.core.errors import Invalid, StationError, Unsupported
+from firmware.core.errors import Invalid, Unsupported
 from firmware.core.vocabulary.logs import LogKind
-from firmware.core.worker import Worker
-from firmware.interfaces.http.ending import first_of
-from firmware.interfaces.net.adapters import adapters
-from firmware.interfaces.net.capture import LONGEST_S, capture
-from firmware.interfaces.report.gather import gather
+from firmware.interfaces.net.capture import LONGEST_S
+from firmware.interfaces.net.looking import REPORT, Looking
 from firmware.interfaces.report.logs import read
-from firmware.interfaces.report.pack import as_tar, as_text, as_zip
-from firmware.interfaces.vapix.asked import Address, Asked, Endpoint, Turn, plain
-from firmware.interfaces.vapix.device import identity
+from firmware.interfaces.report.making import crash_files, packed, report_files, report_text, traced
+from firmware.interfaces.vapix.asked import Address, Asked, Endpoint, plain
 from firmware.interfaces.vapix.images import ImageCgis, number_of
 from hal.errors import nearest
 
 MODES = ("text", "zip", "zip_with_image", "tar_all")
 TRACE_S = 30
 MOST_LINES = 2000
-PCAP = "application/vnd.tcpdump.pcap"
 HEADS = {LogKind.SYSTEM: "System log", LogKind.ACCESS: "Access log", LogKind.AUDIT: "Audit log"}
 
 
 class ReportCgis:
     """The addresses; one report or trace is made at a time."""
 
-    def __init__(self, core: Core, images: ImageCgis) -> None:
+    def __init__(self, core: Core, images: ImageCgis, looking: Looking) -> None:
         self._core = core
+        self._looking = looking
         self._images = images
-        self._turn = Turn("report")
 
     def addresses(self) -> tuple[Address, ...]:
         """The addresses."""
@@ -70,11 +65,12 @@ class ReportCgis:
         mode = (await asked.arguments()).get("mode", "text")
         if mode not in MODES:
             raise Invalid("mode", f"no form {mode[:40]!r}{nearest(mode[:40], MODES)}; valid: {', '.join(MODES)}")
-        with self._turn:
-            files = await self._files(asked, logs=mode == "tar_all", image=mode in ("zip_with_image", "tar_all"))
+        with self._looking.turn(REPORT):
             if mode == "text":
-                return plain(files["server_report.txt"].decode())
-            return await self._packed(files, tar=mode == "tar_all")
+                return plain((await report_text(self._core, asked.caller)).decode())
+            picture = self._images.image if mode in ("zip_with_image", "tar_all") else None
+            files = await report_files(self._core, asked.caller, logs=mode == "tar_all", picture=picture)
+            return (await packed(self._core, files, "server_report", tar=mode == "tar_all")).answer()
 
     async def _debug(self, asked: Asked) -> Response:
         """Report and logs, or with `cmd=pcapdump` a network trace. Raises Invalid, Busy, Unsupported."""
@@ -84,74 +80,13 @@ class ReportCgis:
         command = words.get("cmd", "")
         if command not in ("", "pcapdump"):
             raise Invalid("cmd", f"no command {command[:40]!r}{nearest(command[:40], ['pcapdump'])}")
-        with self._turn:
-            if command:
-                return await self._trace(asked.request, words)
-            return await self._packed(await self._files(asked, logs=True, image=False), tar=True)
+        if command:
+            return await self._trace(asked.request, words)
+        with self._looking.turn(REPORT):
+            files = await crash_files(self._core, asked.caller, self._looking)
+            return (await packed(self._core, files, "crash_report", tar=True)).answer()
 
     async def _trace(self, request: Request, words: Mapping[str, str]) -> Response:
         for_s = number_of(words, "duration", most=int(LONGEST_S)) or TRACE_S
-        known = adapters()
-        names = [each.name for each in known]
-        first = next((each.name for each in known if each.up and not each.loopback), names[0])
-        name = words.get("interface", first)
-        if name not in names:
-            raise Invalid(
-                "interface", f"no adapter {name[:20]!r}{nearest(name[:20], names)}; valid: {', '.join(names)}"
-            )
-        kept: list[bytes] = []
-
-        async def listen() -> None:
-            kept.append(await capture(name, for_s, self._core.clock))
-
-        await first_of(listen(), until_gone(request))
-        return attached(b"".join(kept), f"{identity(self._core).serial}_{name}.pcap", PCAP)
-
-    async def _files(self, asked: Asked, *, logs: bool, image: bool) -> dict[str, bytes]:
-        sections = {each.title: each.text for each in await gather(self._core, asked.caller)}
-        files = {"server_report.txt": as_text(sections).encode()}
-        if logs:
-            for log in LogKind:
-                text = await self._read_log(asked, log)
-                files[f"{log.value}.log"] = text.encode()
-        if image:
-            files |= await self._picture()
-        return files
-
-    async def _read_log(self, asked: Asked, log: LogKind) -> str:
-        try:
-            return await read(self._core, asked.caller, log)
-        except StationError as error:
-            return f"cannot be had now: {error.message}\n"
-
-    async def _picture(self) -> dict[str, bytes]:
-        try:
-            data = await self._images.image()
-        except StationError as error:
-            return {"image.txt": f"there is no picture: {error.message}\n".encode()}
-        return {} if data is None else {"image.jpg": data}
-
-    async def _packed(self, files: Mapping[str, bytes], *, tar: bool) -> Response:
-        """In a file; the loop goes on while it is packed."""
-        at = self._core.clock.utc()
-        pack, suffix, kind = (as_tar, "tgz", "application/gzip") if tar else (as_zip, "zip", "application/zip")
-        worker = Worker(self._core.clock, "report")
-        worker.start()
-        try:
-            data = await worker.run(lambda: pack(files, at))
-        finally:
-            worker.close()
-        serial = identity(self._core).serial
-        return attached(data, f"server_report_{serial}_{at:%Y%m%d_%H%M%S}.{suffix}", kind)
-
-
-async def until_gone(request: Request) -> None:
-    """Until the client hangs up."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def attached(data: bytes, name: str, kind: str) -> Response:
-    """A file to keep."""
-    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-    return Response(data, media_type=kind, headers=headers)
+        name = self._looking.adapter("interface", words.get("interface", ""))
+        return (await traced(self._core, self._looking, name, for_s, request.receive)).answer()

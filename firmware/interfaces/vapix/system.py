@@ -27,6 +27,17 @@ FIND_S = 30.0
 LONGEST_FIND_S = 3600.0
 NO_APPLICATION = "Error: 4\n"  # the number clients know for an application that is not there
 SETTERS = ("setDateTime", "setTimeZone", "setPosixTimeZone", "resetTimeZone")
+NETWORK_SETTERS = (
+    "setHostnameConfiguration",
+    "setResolverConfiguration",
+    "setIPv4AddressConfiguration",
+    "setIPv6AddressConfiguration",
+    "setWired8021XConfiguration",
+    "setDeviceConfiguration",
+    "setGlobalProxyConfiguration",
+    "addVlan",
+    "removeVlan",
+)
 
 
 class SystemApis:
@@ -55,7 +66,10 @@ class SystemApis:
                 name="Network Settings",
                 path="/axis-cgi/network_settings.cgi",
                 codes=NETWORK,
-                methods={"getNetworkInfo": Method(run=self._network, level=Level.ADMIN)},
+                methods={
+                    "getNetworkInfo": Method(run=self._network, level=Level.ADMIN),
+                    **dict.fromkeys(NETWORK_SETTERS, Method(run=self._no_network, level=Level.ADMIN)),
+                },
             ),
             JsonApi(
                 id="find-my-device",
@@ -97,6 +111,10 @@ class SystemApis:
 
     async def _no_setting(self, call: Call) -> Mapping[str, Any]:
         message = f"{call.method}: the time of this device is that of its system, which no service sets"
+        raise Refusal(call.codes.method, message)
+
+    async def _no_network(self, call: Call) -> Mapping[str, Any]:
+        message = f"{call.method}: the network of this device is set up by its system, which no service changes"
         raise Refusal(call.codes.method, message)
 
     async def _network(self, _: Call) -> Mapping[str, Any]:

@@ -18,13 +18,17 @@ SEPARATOR = " "
 
 @dataclass(slots=True)
 class Element:
-    """An element: namespace, local name, attributes by local name, text, children."""
+    """An element: namespace, local name, attributes by local name, text, children.
+
+    `prefixes` are those of the whole document, with their namespaces: for names that stand in texts.
+    """
 
     space: str
     name: str
     attributes: Mapping[str, str]
     text: str = ""
     children: list[Element] = field(default_factory=list)
+    prefixes: Mapping[str, str] = field(default_factory=dict)
 
     def child(self, name: str) -> Element | None:
         """The first child of that local name."""
@@ -49,6 +53,7 @@ def parse(data: bytes, where: str = "body") -> Element:
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.characters
     parser.StartDoctypeDeclHandler = builder.doctype
+    parser.StartNamespaceDeclHandler = builder.declare
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
@@ -65,6 +70,7 @@ class _Builder:
         self._where = where
         self._open: list[Element] = []
         self._count = 0
+        self._prefixes: dict[str, str] = {}
         self.top: Element | None = None
 
     def namespace(self, _: str | None, uri: str | None) -> None:
@@ -79,7 +85,7 @@ class _Builder:
                           f"{MOST_ATTRIBUTES} attributes")  # fmt: skip
         space, _, name = tag.rpartition(SEPARATOR)
         local = {key.rpartition(SEPARATOR)[2]: value for key, value in attributes.items()}
-        element = Element(space, name, local)
+        element = Element(space, name, local, prefixes=self._prefixes)
         if self._open:
             self._open[-1].children.append(element)
         else:
@@ -91,6 +97,11 @@ class _Builder:
 
     def characters(self, text: str) -> None:
         self._open[-1].text += text
+
+    def declare(self, prefix: str | None, uri: str | None) -> None:
+        self._prefixes[prefix or ""] = uri or ""
+        if len(self._prefixes) > MOST_ATTRIBUTES:
+            raise Invalid(self._where, f"declares more than {MOST_ATTRIBUTES} prefixes")
 
     def doctype(self, *_: object) -> None:
         raise Invalid(self._where, "has a document type, which is not taken")

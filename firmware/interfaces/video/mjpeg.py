@@ -12,9 +12,8 @@ from firmware.core.actions import Caller
 from firmware.core.context import Core
 from firmware.core.errors import Invalid, Unsupported
 from firmware.core.stream.wire import Cut
-from firmware.core.vocabulary.security import AccountChanged, AnonymousState
-from firmware.interfaces.http.credentials import address_of
-from firmware.interfaces.http.ending import first_of, is_end
+from firmware.interfaces.http.credentials import address_of, session_of
+from firmware.interfaces.http.ending import ENDS, first_of, is_end, until_gone
 from firmware.interfaces.http.protocol import STREAM, Takeover
 from firmware.interfaces.video.place import Place
 from firmware.interfaces.video.views import BOUNDARY, Viewer, Views
@@ -84,21 +83,17 @@ class MjpegAnswer(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             viewer.begin(transport)
             self._views.greet(viewer)
-            ends: list[Awaitable[None]] = [self._until_gone(receive), self._until_ended(viewer)]
+            ends: list[Awaitable[None]] = [until_gone(receive), self._until_ended(viewer)]
             if self._for_s:
                 ends.append(self._core.clock.sleep(self._for_s))
-            await first_of(self._until_other_rights(), *ends)
+            await first_of(self._until_other_rights(session_of(scope)), *ends)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _until_other_rights(self) -> None:
-        with self._core.bus.subscribe(AccountChanged, AnonymousState, retained=False) as changes:
+    async def _until_other_rights(self, session: str) -> None:
+        with self._core.bus.subscribe(*ENDS, retained=False) as changes:
             async for notice in changes:
-                if is_end(notice.event, self._caller):
+                if is_end(notice.event, self._caller, session):
                     return
-
-    async def _until_gone(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
 
     async def _until_ended(self, viewer: Viewer) -> None:
         await viewer.ended.wait()

@@ -20,6 +20,7 @@ from firmware.core.stream.pace import Pace
 from firmware.core.stream.wire import Cut, Jpeg, NoSignal
 from firmware.core.vocabulary.video import Signal, VideoSource
 from firmware.interfaces.http.limits import place_of
+from firmware.interfaces.http.seats import Seats
 from firmware.interfaces.video.no_signal import no_signal
 from firmware.interfaces.video.place import Place
 from hal.clock import Clock, Timer
@@ -37,12 +38,13 @@ LINGER_S = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewLimits:
-    """How many look: viewers in all and from one address, different cuts of pictures, snapshots under way."""
+    """How many look: viewers and snapshots under way in all and from one address, different cuts of pictures."""
 
     viewers: int = 128
     per_address: int = 16
     cuts: int = 8
     snapshots: int = 16
+    snapshots_per_address: int = 4
 
 
 class Viewer:
@@ -95,6 +97,7 @@ class View:
         self._cut = cut
         self._client = FrameClient(place.connect, core.clock, cut, self._take)
         self._newest: Jpeg | None = None
+        self._newest_ns = 0
         self._size = (cut.width, cut.height) if cut.width else (place.width, place.height)
         self._heard_ns = core.clock.now_ns()
         self._shown_ns = 0
@@ -102,10 +105,10 @@ class View:
         self._timer: Timer | None = None
         self.viewers: list[Viewer] = []
 
-    @property
-    def newest(self) -> Jpeg | None:
-        """The picture that is shown now; None without a signal."""
-        return self._newest if self._signal else None
+    def newest(self, within_s: float) -> Jpeg | None:
+        """The picture that is shown now, unless it came longer ago than that; None without a signal."""
+        recent = self._clock.now_ns() - self._newest_ns <= within_s * 1e9
+        return self._newest if self._signal and recent else None
 
     async def run(self) -> None:
         """Fetch pictures until cancelled."""
@@ -147,7 +150,7 @@ class View:
             return
         if self._signal and self._newest is not None and message.t_ns <= self._newest.t_ns:
             return  # another rate was asked for, and the newest picture came once more
-        self._signal, self._newest = True, message
+        self._signal, self._newest, self._newest_ns = True, message, self._heard_ns
         self._size = message.width, message.height
         part = part_of(message.data, message.number)
         for viewer in self.viewers:
@@ -188,7 +191,10 @@ class Views:
         self._viewers: dict[Viewer, View] = {}
         self._leaving: dict[tuple[str, Cut], Timer] = {}
         self._addresses: Counter[str] = Counter()
-        self._snapshots = 0
+        self._snapshots = Seats(
+            "video", "snapshots are being taken", most=self._limits.snapshots,
+            per_address=self._limits.snapshots_per_address, error=Unavailable,
+        )  # fmt: skip
 
     @property
     def places(self) -> Mapping[str, Place]:
@@ -224,21 +230,18 @@ class Views:
         for viewer in tuple(self._viewers):
             viewer.ended.set()
 
-    async def snapshot(self, place: Place, cut: Cut) -> Jpeg:
+    async def snapshot(self, place: Place, cut: Cut, address: str = "") -> Jpeg:
         """The newest picture. Raises Unavailable with the reason when there is none, or too many are asked for."""
-        view = self._views.get((place.source, cut))
-        if view is not None and view.newest is not None:
-            return view.newest
         state = self.state(place)
+        view = self._views.get((place.source, cut))
+        # Whoever looks at one picture a second makes no snapshot a second old: two frames of the camera at most.
+        fps = max(1.0, place.fps if state is None else state.fps)
+        if view is not None and (newest := view.newest(2.0 / fps)) is not None:
+            return newest
         if state is not None and state.phase is Signal.NO_SIGNAL:
             raise Unavailable("video", f"no signal: {state.reason}")
-        if self._snapshots >= self._limits.snapshots:
-            raise Unavailable("video", f"{self._snapshots} snapshots are being taken already; try again")
-        self._snapshots += 1
-        try:
+        with self._snapshots.taken(address):
             return await one_picture(place.connect, cut, SNAPSHOT_S)
-        finally:
-            self._snapshots -= 1
 
     @contextmanager
     def watching(self, place: Place, cut: Cut, fps: int, address: str, most: int = 0) -> Iterator[Viewer]:

@@ -29,5 +29,7 @@ class Speaker(Protocol):
 
 def explained(speaker: Speaker, error: StationError) -> str:
     """One line: what kind of error in the visitor's language, then place and reason."""
-    kind = speaker.say(KINDS[error.code]) if error.code in KINDS else error.code
+    codes = [error.code, *(kind.code for kind in type(error).__mro__ if issubclass(kind, StationError))]
+    known = next((code for code in codes if code in KINDS), "")
+    kind = speaker.say(KINDS[known]) if known else error.code
     return f"{kind}: {error.where}: {error.message}"

@@ -12,6 +12,7 @@ from firmware.core.vocabulary.station import UnsafeSetting
 from firmware.interfaces.web.errors import explained
 from firmware.interfaces.web.feed import gone
 from firmware.interfaces.web.pages import PAGES, Page
+from firmware.interfaces.web.settings import PlaceSettings
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.words import LANGUAGES, N_
 
@@ -24,9 +25,9 @@ LEVELS = {Level.VIEWER: N_("Viewer"), Level.OPERATOR: N_("Operator"), Level.ADMI
 async def furnish(view: View, page: Page) -> None:
     """Build the frame and the page within it; what goes wrong in the page is shown in its place."""
     ui.add_head_html(HEAD)
-    _head(view, page)
+    await _head(view, page)
     _warnings(view)
-    with ui.element("main").classes("page").props(f'data-page="{page.name}"'):
+    with ui.element("div").classes("page").props(f'data-page="{page.name}"'):
         with ui.element("h1").classes("title"):
             ui.label(view.say(page.title))
         try:
@@ -35,7 +36,12 @@ async def furnish(view: View, page: Page) -> None:
             ui.label(explained(view, error)).classes("trouble").props("role=alert")
 
 
-def _head(view: View, page: Page) -> None:
+async def _name(view: View) -> str:
+    """What people call this device."""
+    return str((await view.read(PlaceSettings.group))["name"]) or view.info.product
+
+
+async def _head(view: View, page: Page) -> None:
     _ = view.say
     with ui.left_drawer(value=None, bordered=True).classes("drawer") as drawer:
         with ui.element("nav") as nav:
@@ -46,7 +52,7 @@ def _head(view: View, page: Page) -> None:
     with ui.header().classes("head"):
         ui.button(icon="menu", on_click=drawer.toggle).props(f'flat round color=white aria-label="{_(N_("Menu"))}"')
         with ui.element("a").props('href="/"').classes("brand"):
-            ui.label(view.info.product)
+            ui.label(await _name(view))
         ui.space()
         ui.label(_(page.title)).classes("here")
         ui.space()
@@ -91,6 +97,7 @@ def _account(view: View) -> None:
     with _menu("account_circle", _(N_("Account"))):
         level = LEVELS.get(view.caller.level)
         ui.menu_item(f"{view.caller.name} ({_(level) if level else view.caller.level.name})").props("disable")
+        ui.menu_item(_(N_("Own password"))).on("click", js_handler="() => location.assign('/password')")
         ui.menu_item(_(N_("Log out"))).on("click", js_handler="() => lintel.logout()")
 
 

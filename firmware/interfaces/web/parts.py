@@ -14,9 +14,10 @@ from firmware.interfaces.web.words import N_
 
 
 @contextmanager
-def card(title: str, *, wide: bool = False) -> Iterator[Element]:
+def card(title: str, *, wide: bool = False, tall: bool = False) -> Iterator[Element]:
     """A card with a heading."""
-    with ui.element("section").classes("card wide" if wide else "card") as box:
+    words = ("card", "wide" if wide else "", "tall" if tall else "")
+    with ui.element("section").classes(" ".join(word for word in words if word)) as box:
         with ui.element("h2"):
             ui.label(title)
         yield box
@@ -35,17 +36,25 @@ class Facts:
     def __init__(self) -> None:
         self._list = ui.element("dl").classes("facts")
         self._values: dict[str, ui.label] = {}
+        self._rows: dict[str, tuple[Element, Element]] = {}
 
     def show(self, name: str, value: str, *, tone: str = "") -> None:
         """Add a fact, or change what it says; `tone` is good, warn, bad, quiet, mono or nothing."""
         if name not in self._values:
             with self._list:
-                with ui.element("dt"):
+                with ui.element("dt") as term:
                     ui.label(name)
-                with ui.element("dd"):
+                with ui.element("dd") as said:
                     self._values[name] = ui.label()
+            self._rows[name] = (term, said)
         self._values[name].set_text(value)
         self._values[name].classes(replace=tone)
+
+    def drop(self, name: str) -> None:
+        """Take a fact away; harmless when it is not there."""
+        self._values.pop(name, None)
+        for element in self._rows.pop(name, ()):
+            element.delete()
 
     def moment(self, name: str, at: datetime) -> None:
         """Add a time, which does not change."""

@@ -16,14 +16,16 @@ from firmware.core.values import decode
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.web.errors import explained
 from firmware.interfaces.web.feed import Feed, Heard, Listener
+from firmware.interfaces.web.plan import Plan
 from firmware.interfaces.web.visitor import Taste
 
 if TYPE_CHECKING:
     from nicegui import Client
 
-    from firmware.interfaces.web.bench import Bench
+    from firmware.interfaces.web.bench import Bench, Changed
 
 T = TypeVar("T")
+NOTHING_DRAWN = Plan()
 
 log = logging.getLogger("lintel.web")
 
@@ -40,15 +42,26 @@ class View:
         taste: Taste,
         *,
         token: str = "",
+        session: str = "",
         bench: Bench | None = None,
+        plan: Plan = NOTHING_DRAWN,
+        visitors: Callable[[], list[tuple[str, str]]] = list,
     ) -> None:
-        """`token` is the secret of the visitor's session, if it has one; `bench` reaches a simulated world."""
+        """`token` is the secret of the visitor's session, if it has one, and `session` what facts call it.
+
+        `bench` reaches the simulated world of a simulated device, `plan` is what the device image shows,
+        and `visitors` answers the names and addresses behind all open pages.
+        """
         self.core = core
         self.client = client
         self.caller = caller
         self.taste = taste
         self.token = token
+        self.session = session
         self.bench = bench
+        self.plan = plan
+        self.visitors = visitors
+        self._watching: list[Changed] = []
         self._used = False
         self._feed = feed
         self._listener = Listener(self._within)
@@ -59,6 +72,9 @@ class View:
     def _close(self) -> None:
         self.dead = True
         self._feed.leave(self._listener)
+        if self.bench is not None:
+            for changed in self._watching:
+                self.bench.unwatch(changed)
 
     def _within(self, heard: Heard, notice: Notice) -> None:
         with self.client:
@@ -98,6 +114,39 @@ class View:
     def on(self, *classes: type[Event], then: Callable[[Notice], None]) -> None:
         """Call `then` with every fact of these classes while the page is open; retained states first, now."""
         self._feed.hear(self._listener, classes, then)
+
+    def watch(self, changed: Changed) -> None:
+        """Call `changed` with what the bench sees while the page is open, and soon with what it sees now."""
+        bench = self.bench
+        assert bench is not None, "a real device has no bench"
+
+        def within(name: str, value: bool | str) -> None:
+            with self.client:
+                changed(name, value)
+
+        async def begin() -> None:
+            for name, value in (await bench.peers()).items():
+                parts = value if isinstance(value, dict) else {"": value}
+                for part, each in parts.items():
+                    if isinstance(each, bool | str):
+                        within(f"{name}.{part}" if part else name, each)
+
+        self._watching.append(within)
+        bench.watch(within)
+        self.begin(begin())
+
+    def mark(self) -> tuple[int, int]:
+        """Where `rewind` goes back to: what is listened to now."""
+        return len(self._listener.wishes), len(self._watching)
+
+    def rewind(self, mark: tuple[int, int]) -> None:
+        """Stop listening to what was asked for after the mark: a part of the page is built anew."""
+        wishes, watching = mark
+        del self._listener.wishes[wishes:]
+        for changed in self._watching[watching:]:
+            if self.bench is not None:
+                self.bench.unwatch(changed)
+        del self._watching[watching:]
 
     # commands
 
@@ -142,4 +191,4 @@ class View:
         """The visitor is no longer who it was: the page is loaded anew, and takes no more events."""
         if not self.dead:
             self.dead = True
-            self.client.run_javascript("location.reload()")
+            self.client.run_javascript("lintel.unsaved.clear(); location.reload()")

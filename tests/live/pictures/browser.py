@@ -21,7 +21,7 @@ PROGRAMS = ("chromium-headless-shell", "chromium")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-extensions",
-    "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-port=0",
+    "--disable-dev-shm-usage", "--remote-debugging-port=0",
 )  # fmt: skip
 
 
@@ -50,10 +50,12 @@ class Page:
 
 
 @contextlib.contextmanager
-def browser(folder: Path) -> Iterator[Page]:
-    """A page of a fresh browser, logged in as the administrator wherever it goes."""
+def browser(folder: Path, *names: str) -> Iterator[Page]:
+    """A page of a fresh browser, logged in as the administrator wherever it goes; `names` are this machine to it."""
     program = next(found for name in PROGRAMS if (found := shutil.which(name)))
-    words = [program, *FLAGS, f"--user-data-dir={folder}", "about:blank"]
+    known = "".join(f"MAP {name} 127.0.0.1, " for name in names)
+    rules = f"--host-resolver-rules={known}MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    words = [program, *FLAGS, rules, f"--user-data-dir={folder}", "about:blank"]
     with (folder.with_suffix(".log")).open("wb") as log:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:

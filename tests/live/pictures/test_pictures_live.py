@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
-from tests.live.device import PASSWORD, PATIENCE_S, Device, running, until
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, running, until
 from tests.live.pictures.browser import browser
 from tests.live.pictures.viewers import Viewer, authorization, look
 
@@ -59,6 +60,30 @@ def test_ffprobe_reads_a_snapshot_and_the_stream(camera: Device) -> None:
     assert (moving["codec_name"], moving["width"], moving["height"]) == ("mjpeg", 1280, 720)
     assert moving["pix_fmt"] == "yuvj420p"
     assert int(moving["nb_read_frames"]) == 12
+
+
+def test_row_39_logging_out_ends_the_pictures_that_were_opened_in_the_session(camera: Device) -> None:
+    async def run() -> None:
+        base = f"http://127.0.0.1:{camera.port}"
+        async with httpx.AsyncClient(base_url=base, timeout=PATIENCE_S) as browser_like:
+            opened = await browser_like.post("/api/v1/session", json={"name": USER, "password": PASSWORD})
+            other = await look(camera.port, MJPEG, "127.0.0.2")
+            async with browser_like.stream("GET", MJPEG) as pictures:
+                pieces = pictures.aiter_raw()
+                assert b"image/jpeg" in await anext(pieces) + await anext(pieces)
+                out = await browser_like.delete("/api/v1/session", headers={"x-csrf-token": opened.json()["csrf"]})
+                assert out.status_code == 204
+                async with asyncio.timeout(PATIENCE_S):
+                    async for _ in pieces:  # ends
+                        pass
+            seen = len(other.frames)
+            async with asyncio.timeout(PATIENCE_S):
+                while len(other.frames) < seen + 3:
+                    await asyncio.sleep(0.05)
+            assert other.transport is not None
+            other.transport.close()
+
+    asyncio.run(run())
 
 
 LOOK = """(async () => {

@@ -1,4 +1,7 @@
-"""The speaker test of a whole horn speaker, through its cards and the room: what a person at the site would try."""
+"""The speaker test of a whole horn speaker, through its cards and the room: what a person at the site would try.
+
+And what programs try on it: the test under its compatible address, talking through the speaker, and listening.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
+import numpy as np
 import pytest
 
 from firmware.audio.locate import NOTES_HZ
-from tests.live.device import Device, running, until
+from firmware.audio.mulaw import decode, encode
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, running, until
 
 pytestmark = pytest.mark.live
 
@@ -124,3 +130,46 @@ def test_a_sound_at_the_microphone_rises_above_the_alarm_level_and_falls_again(h
     until("above", lambda: state(horn, "audio/detection")["above"])
     until("below", lambda: not state(horn, "audio/detection")["above"])
     assert [kind for kind, line in crossings() if (kind, line) not in before] == ["rise", "pass", "fall", "pass"]
+
+
+def asked(device: Device, method: str, path: str, **how: Any) -> httpx.Response:
+    """The answer to a program that logs in by Digest."""
+    url = f"http://127.0.0.1:{device.port}{path}"
+    return httpx.request(method, url, auth=httpx.DigestAuth(USER, PASSWORD), timeout=PATIENCE_S, **how)
+
+
+def test_programs_run_the_speaker_test_and_read_its_report(horn: Device) -> None:
+    done = asked(horn, "POST", "/vapix/axast", json={"axast:PerformSpeakerTest": {}})
+    assert (done.status_code, done.json()) == (200, {})
+    told = asked(horn, "POST", "/vapix/axast", json={"axast:GetSpeakerTestReport": {}}).json()["SpeakerTestReport"]
+    assert told["SpeakerTestStatus"] == "OK"
+    assert told["CalibrationTimestamp"] < told["TestTimestamp"]
+
+
+def test_what_somebody_sends_is_heard_in_the_room_with_its_pitch_and_length(horn: Device) -> None:
+    tone = (np.sin(2 * np.pi * 700 * np.arange(12_000) / 8000) * 12_000).astype(np.int16)
+    since = str(horn.ask("heard", "--since", "0")["now_s"])
+    how = {"content": encode(tone), "headers": {"content-type": "audio/basic"}}
+    assert asked(horn, "POST", "/axis-cgi/audio/transmit.cgi", **how).status_code == 200
+    # It was answered when the last of it was out: all of it has been heard.
+    (sound,) = until("the sound", lambda: horn.ask("heard", "--since", since)["sounds"])
+    assert sound["pitch_hz"] == pytest.approx(700, abs=3)
+    assert sound["length_s"] == pytest.approx(1.5, abs=0.1)
+
+
+def test_somebody_in_the_room_is_heard_over_the_network(horn: Device) -> None:
+    url = f"http://127.0.0.1:{horn.port}/axis-cgi/audio/receive.cgi"
+    horn.ask("hear", "tone:900:20")
+    try:
+        codes = b""
+        with httpx.stream("GET", url, auth=httpx.DigestAuth(USER, PASSWORD), timeout=PATIENCE_S) as answer:
+            assert answer.headers["content-type"] == "audio/basic"
+            for piece in answer.iter_raw():
+                codes += piece
+                if len(codes) > 16_000:
+                    break
+    finally:
+        horn.ask("hear", "quiet")
+    sound = decode(codes[8000:16_000])
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
+    assert np.argmax(spectrum) == pytest.approx(900, abs=3)  # a second of sound: a step is one hertz

@@ -172,6 +172,10 @@ def test_an_unknown_name_suggests_the_nearest_of_all_roles(play):
         device.control.params.declare(ControlGroup)
         media, network = await device.join("media", prepare), await device.join("network")
         await device.settle()
+        for link in (device.hub, network.link, media.link):  # its owner may be about to come
+            with pytest.raises(Unavailable, match=r"nobody answers for 'clip\.pley' yet, the device is starting"):
+                await link.command("clip.pley", {}, ADMIN)
+        device.hub.ready()
         for link in (device.hub, network.link, media.link):
             with pytest.raises(NotFound, match=r"no action 'clip\.pley'; did you mean 'clip\.play'\?"):
                 await link.command("clip.pley", {}, ADMIN)
@@ -239,6 +243,7 @@ def test_when_a_role_leaves_its_words_go_and_its_callers_are_told(play):
             await device.clock.sleep(1000)
 
         media, network = await device.join("media", prepare), await device.join("network")
+        device.hub.ready()
         media.bus.publish(AUDIO)
         await device.settle()
         asked = [

@@ -86,12 +86,12 @@ INFO = DeviceInfo(
     serial="0123456789AB",
     chip_id="1",
     simulated=True,
-    capabilities=("relay", "speaker"),
+    capabilities=("relay", "microphone", "speaker"),
 )
 
 
 async def away() -> Channel:
-    """There is no media role behind this face."""
+    """There is no media role behind this face, for pictures and sound."""
     raise ConnectionRefusedError
 
 
@@ -202,7 +202,7 @@ class Face:
         self.spool = Spool(root.parent / "spool", self.core)
         self.views = Views(self.core, (PLACE,))
         self.api = Api(self.core, spool=self.spool, clip_spool=self.clip_spool, views=self.views)
-        self.vapix = Vapix(self.core, self.views, spool=self.spool, clip_spool=self.clip_spool)
+        self.vapix = Vapix(self.core, self.views, spool=self.spool, clip_spool=self.clip_spool, voices=away)
         self.web = Web(self.core) if web else None
         pages = () if self.web is None else (self.web.face(),)
         self.guard = Guard((self.api.face(alone=not pages), *pages, self.vapix.face()), self.core, host_names)

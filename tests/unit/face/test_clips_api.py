@@ -115,7 +115,9 @@ def test_a_link_plays_with_the_volume_and_the_number_of_times_it_was_made_for(pl
         made = await client.get(f"{ONE}/link", params={"volume": 40, "repeat": 2})
         url = made.json()["url"]
         assert url.startswith("http://127.0.0.1:8080/")
-        assert parse_qs(urlsplit(url).query) == {"volume": ["40"], "repeat": ["2"]}
+        words = parse_qs(urlsplit(url).query)
+        assert len(words.pop("key")[0]) == 24
+        assert words == {"volume": ["40"], "repeat": ["2"]}
         answer = await client.get(url)
         assert (answer.status_code, answer.json()["playing"]) == (200, "p1")
         assert asked(face, ClipPlayParams) == ClipPlayParams(clip=CLIP_ID, volume=40, repeat=2)
@@ -126,18 +128,39 @@ def test_a_link_plays_with_the_volume_and_the_number_of_times_it_was_made_for(pl
 def test_row_39_a_link_does_not_play_because_another_site_says_so(play: Play) -> None:
     async def main(face: Face, client: httpx.AsyncClient) -> None:
         headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
-        assert (await client.get(f"{ONE}/play", headers=headers)).status_code == 403
+        url = (await client.get(f"{ONE}/link")).json()["url"]
+        assert (await client.get(url, headers=headers)).status_code == 403
+        # Over plain HTTP a browser does not say that another site made it ask: it does not know the key.
+        assert (await client.get(f"{ONE}/play")).status_code == 400
+        for other in (f"{ONE}/play?key=", url.replace("volume=100", "volume=1000"), url[:-2], f"{url}A"):
+            answer = await client.get(other)
+            assert (answer.status_code, answer.json()["error"]["where"]) == (403, "query.key"), other
         assert not [one for one in face.owners.asked if isinstance(one.params, ClipPlayParams)]
+        assert (await client.get(url)).status_code == 200
 
     play(session(main))
+
+
+def test_a_link_is_good_after_a_restart(play: Play) -> None:
+    made: list[str] = []
+
+    async def before(face: Face, client: httpx.AsyncClient) -> None:
+        made.append((await client.get(f"{ONE}/link")).json()["url"])
+
+    async def after(face: Face, client: httpx.AsyncClient) -> None:
+        assert (await client.get(made[0])).status_code == 200
+        assert (await client.get(f"{ONE}/link")).json()["url"] == made[0]
+
+    play(session(before), session(after))
 
 
 @pytest.mark.parametrize(
     ("path", "where"),
     [
-        ("play?volume=1001", "query.volume"),
-        ("play?repeat=-2", "query.repeat"),
-        ("play?volum=5", "did you mean 'volume'"),
+        ("play?key=x&volume=1001", "query.volume"),
+        ("play?key=x&repeat=-2", "query.repeat"),
+        ("play?key=x&volum=5", "did you mean 'volume'"),
+        ("play", '"query.key","message":"is missing"'),
         ("play?volume=5&volume=6", "is there twice"),
         ("link?volume=loud", "query.volume"),
     ],

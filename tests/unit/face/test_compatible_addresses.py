@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware.core.actions import Level
+from firmware.core.vocabulary.speaker_test import SpeakerTestState
+from firmware.core.vocabulary.watch import DayNight, DayNightState
 from firmware.interfaces.vapix.face import OPEN
 from tests.unit.face.conftest import ADMIN, Face
 
@@ -16,6 +18,8 @@ STILL_OPEN = {path for path in OPEN if not path.endswith("/pwdgrp.cgi")}
 
 async def make_roles(face: Face) -> None:
     await face.set_up()
+    face.bus.publish(DayNightState(mode=DayNight.DAY, why="setting", illumination=False))
+    face.bus.publish(SpeakerTestState())
     for level, (name, password) in ROLES.items():
         if level is not Level.ADMIN:
             await face.account(name, password, level.name.lower())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware.core.vocabulary.security import AccountLevel
 from firmware.security.digest import (
     LIFETIME_S,
     NONCES,
@@ -16,8 +19,10 @@ from firmware.security.digest import (
     challenge,
     ha1,
     read_answer,
+    read_any_fields,
     read_fields,
 )
+from firmware.security.records import Account, Vault, new_key
 
 # RFC 7616, section 3.9.1.
 VECTOR = (
@@ -138,3 +143,43 @@ def test_row_31_a_forgotten_nonce_cannot_be_used_again() -> None:
     assert not nonces.take(first, 1, 3 * S)
     assert not nonces.take(first, 2, 3 * S)
     assert nonces.take(nonces.fresh(4 * S), 1, 4 * S)
+
+
+PIECES = st.sampled_from(
+    [
+        "a",
+        "uri",
+        "=",
+        '"',
+        ",",
+        ", ",
+        " ",
+        "\t",
+        "\\",
+        "/x?y=1,2",
+        "SHA-256",
+        "\xe4",
+        "0001",
+        '="',
+        '", ',
+        "-",
+        "a=b",
+        'c="d"',
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+def test_the_quick_way_of_reading_fields_finds_what_the_thorough_one_does(text: str) -> None:
+    assert read_fields(text) == read_any_fields(text)
+
+
+def test_a_secret_once_opened_is_not_taken_for_one_of_another_name_or_algorithm() -> None:
+    vault = Vault(new_key())
+    sealed = {each: vault.seal("ada", "r", each, "secret") for each in Algorithm}
+    account = Account(name="ada", level=AccountLevel.VIEWER, hash="", realm="r", sha256=sealed[Algorithm.SHA256],
+                      md5=sealed[Algorithm.MD5], ptz=False)  # fmt: skip
+    for _ in range(2):
+        assert vault.open(account, Algorithm.SHA256) == ha1(Algorithm.SHA256, "ada", "r", "secret")
+        assert vault.open(replace(account, name="eve"), Algorithm.SHA256) is None
+        assert vault.open(replace(account, md5=account.sha256), Algorithm.MD5) is None

@@ -12,16 +12,22 @@ import httpx
 
 from firmware.core.vocabulary.access import CardRead, DoorAlarm, DoorAlarmKind, DoorState, PinEntered, Position
 from firmware.interfaces.api import events
+from firmware.security.accounts import SWEEP_S
+from firmware.security.sessions import IDLE_S
 
 Play = Callable[..., None]
 ADMIN = ("admin", "choose-one")
 VIEWER = ("vic", "v-secret")
+HERE = "127.0.0.1"
 
 
 class Listener:
     """One client of the stream, at the seam of the server; while `slow` it does not take what is written."""
 
-    def __init__(self, face: Any, auth: tuple[str, str] | None, *, kind: str = "http", **headers: str) -> None:
+    def __init__(
+        self, face: Any, auth: tuple[str, str] | None, *, kind: str = "http", address: str = HERE, **headers: str
+    ) -> None:
+        away = "" if address == HERE else "s"  # from elsewhere a password comes over HTTPS only
         url = "http://127.0.0.1/api/v1/events"
         request = httpx.Request("GET", url, headers=headers)
         if auth is not None:
@@ -29,12 +35,12 @@ class Listener:
         self.face = face
         self.scope = {
             "type": kind,
-            "scheme": "http" if kind == "http" else "ws",
+            "scheme": ("http" if kind == "http" else "ws") + away,
             "path": "/api/v1/events",
             "raw_path": b"/api/v1/events",
             "query_string": b"",
             "headers": [(name.lower(), value) for name, value in request.headers.raw],
-            "client": ("127.0.0.1", 40000),
+            "client": (address, 40000),
             "server": ("127.0.0.1", 8080),
             "subprotocols": [],
             "extensions": {"websocket.http.response": {}},
@@ -175,12 +181,83 @@ def test_row_45_a_client_that_does_not_read_loses_pulses_keeps_the_truth_and_slo
 def test_there_are_only_so_many_streams(play: Play) -> None:
     async def main(face: Any) -> None:
         await face.set_up()
-        listeners = [Listener(face, ADMIN) for _ in range(events.STREAMS)]
+        listeners = [
+            Listener(face, ADMIN, address=f"192.0.2.{number // events.PER_ADDRESS}") for number in range(events.STREAMS)
+        ]
         async with listening(*listeners):
+            assert {each.sent[0]["status"] for each in listeners} == {200}
             late, later = Listener(face, ADMIN), Listener(face, ADMIN, kind="websocket")
             async with listening(late, later):
                 assert late.sent[0]["status"] == 507
                 assert later.sent[0]["status"] == 507
+
+    play(main)
+
+
+def test_row_32_one_address_does_not_take_all_streams_from_the_others(play: Play) -> None:
+    async def main(face: Any) -> None:
+        await face.set_up()
+        greedy = [
+            Listener(face, ADMIN, kind=("http", "websocket")[number % 2], address="192.0.2.1")
+            for number in range(events.PER_ADDRESS)
+        ]
+        async with listening(*greedy):
+            assert all(each.sent[0].get("status", 101) in (101, 200) for each in greedy)
+            refused = [Listener(face, ADMIN, kind=kind, address="192.0.2.1") for kind in ("http", "websocket")]
+            other = Listener(face, ADMIN, address="192.0.2.2")
+            async with listening(*refused, other):
+                assert [each.sent[0]["status"] for each in refused] == [507, 507]
+                assert b"16 clients listen already from 192.0.2.1" in refused[0].sent[1]["body"]
+                assert other.sent[0]["status"] == 200
+            greedy[0].gone.set()
+            await settled(face)
+            again = Listener(face, ADMIN, address="192.0.2.1")
+            async with listening(again):
+                assert again.sent[0]["status"] == 200  # a place that was given back
+
+    play(main)
+
+
+async def session_of(face: Any) -> tuple[httpx.AsyncClient, str, str]:
+    """A logged-in browser: its client, its cookie, the token of its changes."""
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app=face.guard), base_url="http://127.0.0.1")
+    opened = await client.post("/api/v1/session", json={"name": ADMIN[0], "password": ADMIN[1]})
+    assert opened.status_code == 201, opened.text
+    return client, opened.headers["set-cookie"].partition(";")[0], opened.json()["csrf"]
+
+
+def test_row_39_logging_out_ends_what_was_opened_in_the_session_and_nothing_else(play: Play) -> None:
+    async def main(face: Any) -> None:
+        await face.set_up()
+        (client, cookie, csrf), (other, other_cookie, _) = await session_of(face), await session_of(face)
+        mine = [Listener(face, None, kind=kind, cookie=cookie) for kind in ("http", "websocket")]
+        others = [Listener(face, None, cookie=other_cookie), Listener(face, ADMIN)]
+        async with listening(*mine, *others):
+            assert (await client.delete("/api/v1/session", headers={"x-csrf-token": csrf})).status_code == 204
+            await settled(face)
+            assert [each.ended for each in (*mine, *others)] == [True, True, False, False]
+            assert mine[0].sent[-1]["more_body"] is False
+            assert mine[1].sent[-1]["type"] == "websocket.close"
+            (told,) = others[0].heard("security/session/ended")
+            assert (told["name"], told["why"]) == (ADMIN[0], "logged_out")
+            assert cookie.partition("=")[2] not in others[0].text
+        await client.aclose()
+        await other.aclose()
+
+    play(main)
+
+
+def test_row_39_a_session_that_rests_too_long_ends_its_streams_although_nobody_asks_for_it(play: Play) -> None:
+    async def main(face: Any) -> None:
+        await face.set_up()
+        client, cookie, _ = await session_of(face)
+        idle = Listener(face, None, cookie=cookie)
+        async with listening(idle):
+            await face.clock.sleep(IDLE_S - 1)
+            assert not idle.ended
+            await face.clock.sleep(SWEEP_S + 2)
+            assert idle.ended
+        await client.aclose()
 
     play(main)
 

@@ -14,6 +14,7 @@ from firmware.interfaces.http.face import Face, Route
 from firmware.interfaces.rtsp.conversation import METHODS
 from firmware.interfaces.web.web import Web
 from tests.unit.face import rtsp_client
+from tests.unit.face.conftest import away
 
 Play = Callable[..., None]
 ADMIN = ("admin", "choose-one")
@@ -70,7 +71,7 @@ def listed(face: Face) -> set[Route]:
 def test_row_44_every_route_of_every_face_asks_for_a_log_in_unless_it_is_listed(play: Play) -> None:
     async def main(face: Any) -> None:
         await face.set_up()
-        guard = guarded(face.core, web=Web(face.core), views=face.views)
+        guard = guarded(face.core, web=Web(face.core), views=face.views, voices=away)
         wrong = []
         for each in guard.faces:
             assert each.levels, each.name
@@ -88,7 +89,7 @@ def test_row_44_every_route_of_every_face_turns_lower_levels_away(play: Play) ->
         await face.set_up()
         for level, account in ACCOUNTS.items():
             await face.account(*account, level.name.lower())
-        guard = guarded(face.core, web=Web(face.core), views=face.views)
+        guard = guarded(face.core, web=Web(face.core), views=face.views, voices=away)
         wrong = []
         for each in guard.faces:
             for route, least in each.levels.items():
@@ -135,7 +136,7 @@ def test_row_44_every_method_of_rtsp_asks_for_a_log_in_and_only_options_answers_
 
 def test_row_44_what_a_policy_opens_exists_and_has_its_reason(play: Play) -> None:
     async def main(face: Any) -> None:
-        guard = guarded(face.core, web=Web(face.core), views=face.views)
+        guard = guarded(face.core, web=Web(face.core), views=face.views, voices=away)
         for each in guard.faces:
             policy = each.policy
             reasons = {**policy.public, **policy.until_setup, **policy.optional}

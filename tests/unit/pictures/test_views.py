@@ -77,7 +77,7 @@ class Scene:
             role="network", clock=clock, bus=bus, actions=ActionTable(), link=cast(Any, None),
             params=cast(Any, None), store=cast(Any, None), shared=cast(Any, None),
         )  # fmt: skip
-        self.place = Place(source="camera1", alias="road", width=1920, height=1080, fps=30, connect=self.connect)
+        self.place = Place(source="camera1", alias="road", width=1920, height=1080, fps=HZ, connect=self.connect)
         self.views = Views(core, (self.place,), limits)
 
     async def connect(self) -> Channel:
@@ -242,6 +242,31 @@ def test_too_many_viewers_addresses_or_cuts_are_refused_by_name_and_what_has_gon
     play(test, ViewLimits(viewers=5, per_address=2, cuts=2))
 
 
+def test_row_32_one_address_does_not_take_all_snapshots_from_the_others() -> None:
+    async def test(scene: Scene) -> None:
+        scene.on = False
+        await scene.clock.sleep(1)
+        async with asyncio.TaskGroup() as group:
+
+            async def ask(address: str) -> str:
+                try:
+                    await scene.views.snapshot(scene.place, Cut(), address)
+                except Unavailable as error:
+                    return error.message
+                return ""
+
+            asked = [group.create_task(ask(f"192.0.2.{number}")) for number in (1, 1, 1, 2, 3, 4)]
+        told = [task.result() for task in asked]
+        assert [message.partition(" from ")[0] for message in told if "already" in message] == [
+            "2 snapshots are being taken already", "4 snapshots are being taken already",
+        ]  # fmt: skip
+        scene.on = True
+        await scene.clock.sleep(1)
+        assert (await scene.views.snapshot(scene.place, Cut(), "192.0.2.1")).number == scene.number
+
+    play(test, ViewLimits(snapshots=4, snapshots_per_address=2))
+
+
 def test_a_snapshot_is_what_a_view_shows_or_fetched_for_it() -> None:
     async def test(scene: Scene) -> None:
         cut = Cut(width=640, height=360)
@@ -253,6 +278,23 @@ def test_a_snapshot_is_what_a_view_shows_or_fetched_for_it() -> None:
             wishes = len(scene.wishes)
             assert (await scene.views.snapshot(scene.place, cut)).number == scene.number
             assert len(scene.wishes) == wishes, "the source was not asked again"
+
+    play(test)
+
+
+def test_a_snapshot_is_two_frames_old_at_most_however_slowly_a_viewer_looks() -> None:
+    async def test(scene: Scene) -> None:
+        with ExitStack() as stack:
+            scene.look(stack, fps=1)
+            await scene.clock.sleep(1.05)
+            shown, wishes, scene.silent = scene.number, len(scene.wishes), True
+            await scene.clock.sleep(0.15)
+            assert (await scene.views.snapshot(scene.place, PLAIN)).number == shown
+            await scene.clock.sleep(0.5)
+            scene.silent = False
+            picture = await scene.views.snapshot(scene.place, PLAIN)
+            assert picture.number > shown + 4
+            assert len(scene.wishes) == wishes + 1, "the source was asked"
 
     play(test)
 

@@ -32,7 +32,7 @@ def test_a_granted_access_releases_its_door_for_7_s_and_shows_green(on_station):
             fact = station.granted(door="yard", reader="reader2")
             await station.settle()
             release, indicate = (invocation for _, invocation in station.asked)
-            assert (release.action, release.params) == ("door.release", ReleaseParams(door="yard", hold_s=7.0))
+            assert (release.action, release.params) == ("door.release", ReleaseParams(door="yard"))
             assert indicate.action == "reader.indicate"
             assert indicate.params == IndicateParams(reader="reader2", colour=Colour.GREEN, for_s=7.0)
             assert {release.cause, indicate.cause} == {fact.id}

@@ -1,0 +1,24 @@
+"""Words of discovery: how the device can be found on its network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from firmware.core.events import State, topic
+
+
+@topic("network/discovery")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoveryState(State):
+    """One protocol (mdns, ssdp, ws_discovery): the adapters it answers at, the name it shows, its trouble in words.
+
+    `host` is the name of multicast DNS without `.local`; another than the usual one when somebody else had that.
+    """
+
+    keys: ClassVar[tuple[str, ...]] = ("protocol",)
+    protocol: str
+    adapters: tuple[str, ...]
+    name: str
+    host: str = ""
+    trouble: str = ""

@@ -1,0 +1,24 @@
+"""Header fields of a request by name: looked up in one step, because every request passes here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class Fields:
+    """The first field of each name, as text; names are lower-case bytes, as the server gives them."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._found: dict[bytes, bytes] = {}
+        for name, value in raw:
+            self._found.setdefault(name, value)
+
+    def get(self, name: bytes, default: str = "") -> str:
+        """The value of a field, or the default when it was not sent."""
+        value = self._found.get(name)
+        return default if value is None else value.decode("latin-1")
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._found

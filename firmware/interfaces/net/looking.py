@@ -1,0 +1,108 @@
+"""Troubleshooting for every interface: ping, port check, network trace, connected clients. One test at a time.
+
+Where tests may reach is judged first (hardening row 38); what they find is a value that each interface words itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from firmware.core.context import Core
+from firmware.core.errors import Busy, Invalid, Refused
+from firmware.core.vocabulary.certificates import HttpState
+from firmware.core.worker import Worker
+from firmware.interfaces.net.adapters import adapters
+from firmware.interfaces.net.capture import LONGEST_S, capture
+from firmware.interfaces.net.clients import Client, clients
+from firmware.interfaces.net.probe import Echo, knock, ping
+from firmware.interfaces.outgoing.reach import Peer, Target, Unreachable, find
+from hal.errors import nearest
+
+LONGEST_HOST = 253
+TEST, TRACE, REPORT = "test", "trace", "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Pinged:
+    """The address that was pinged, and what became of each echo request."""
+
+    address: str
+    echoes: tuple[Echo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Knocked:
+    """The address that was tried, and `open` or why not in words."""
+
+    address: str
+    found: str
+
+
+class Looking:
+    """The tests; `local` tells whether this device itself and its link may be tried."""
+
+    def __init__(self, core: Core, local: Callable[[], bool]) -> None:
+        self._core = core
+        self._local = local
+        self._busy: set[str] = set()
+
+    async def ping(self, where: str, host: str) -> Pinged:
+        """Echo requests. Raises Invalid at `where`, Refused, Busy, Unsupported."""
+        with self.turn(TEST):
+            target = await self._target(where, host, 0)
+            return Pinged(target.address, await ping(target.address, self._core.clock))
+
+    async def knock(self, where: str, host: str, port: int) -> Knocked:
+        """One connection, closed at once. Raises Invalid at `where`, Refused, Busy."""
+        with self.turn(TEST):
+            target = await self._target(where, host, port)
+            return Knocked(target.address, await knock(target.address, target.port, self._core.clock))
+
+    def adapter(self, where: str, wanted: str) -> str:
+        """An adapter of this machine; empty: the first that leads somewhere. Raises Invalid with the nearest."""
+        known = adapters()
+        names = [each.name for each in known]
+        if not wanted:
+            return next((each.name for each in known if each.up and not each.loopback), names[0])
+        if wanted not in names:
+            raise Invalid(where, f"no adapter {wanted[:20]!r}{nearest(wanted[:20], names)}; valid: {', '.join(names)}")
+        return wanted
+
+    async def trace(self, adapter: str, for_s: float) -> bytes:
+        """What goes over an adapter, as a file. Raises Busy, Unsupported, Unavailable."""
+        assert 0 < for_s <= LONGEST_S
+        with self.turn(TRACE):
+            return await capture(adapter, for_s, self._core.clock)
+
+    async def clients(self) -> tuple[Client, ...]:
+        """Who is connected now."""
+        doors = self._core.bus.state(HttpState)
+        worker = Worker(self._core.clock, "clients")
+        worker.start()
+        try:
+            return await worker.run(lambda: clients(doors))
+        finally:
+            worker.close()
+
+    @contextmanager
+    def turn(self, what: str) -> Iterator[None]:
+        """One at a time: the turn as long as the block lasts. Raises Busy."""
+        if what in self._busy:
+            raise Busy(what, f"another {what} is under way; try again")
+        self._busy.add(what)
+        try:
+            yield
+        finally:
+            self._busy.discard(what)
+
+    async def _target(self, where: str, host: str, port: int) -> Target:
+        """The address, judged; a name is looked up once. Raises Invalid, Refused."""
+        if not host or len(host) > LONGEST_HOST or not all(sign.isalnum() or sign in ".:-_%" for sign in host):
+            raise Invalid(where, f"{host[:40]!r} is neither an address nor a name")
+        peer = Peer(what="host to be tested", local=self._local(), private=True)
+        try:
+            return await find(host, port, peer)
+        except Unreachable as error:
+            raise Refused(where, str(error)) from None

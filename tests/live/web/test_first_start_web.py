@@ -1,0 +1,115 @@
+"""A new device, a phone, and nothing else: from the first page to a door that opens for a card and closes again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.live.device import PASSWORD, USER, Device, running, until
+from tests.live.web.browser import PHONE, Person, person
+
+CARD = "H10301:42:1234"
+
+
+@pytest.fixture(scope="module")
+def new_device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    """A door station nobody has set up."""
+    with running(tmp_path_factory.mktemp("new") / "state") as found:
+        yield found
+
+
+def onward(somebody: Person, title: str) -> None:
+    """To the next step, which has this title."""
+    assert somebody.fits()
+    somebody.page.click("[data-next]")
+    expect(somebody.page.locator("h2")).to_have_text(title)
+
+
+def test_a_phone_sets_up_a_new_device_and_its_first_card_opens_the_door_and_the_door_closes(
+    browser: Browser, new_device: Device
+) -> None:
+    with person(browser, new_device, viewport=PHONE, has_touch=True, is_mobile=True) as ada:
+        page = ada.page
+        page.goto("/")
+        assert page.url.endswith("/setup")
+        assert (ada.fits(), ada.barriers()) == (True, [])
+        page.fill("#name", USER)
+        page.click("#generate")
+        assert page.input_value("#password") == page.input_value("#again") == page.inner_text("#generated") != ""
+        page.fill("#password", PASSWORD)
+        page.fill("#again", "something else")
+        page.check("#licence")
+        page.click("#send")
+        ada.sees("The two passwords differ.")
+        page.fill("#again", PASSWORD)
+        page.click("#send")
+        page.wait_for_url("**/wizard")
+        ada.alive()
+        ada.sees("Step 1 of 5")
+        page.get_by_label("Name of this device").fill("Back door")
+        onward(ada, "Network")
+        onward(ada, "Reader")
+        onward(ada, "First card")
+        ada.bench_swipes(CARD)
+        ada.sees(f"Card {CARD} was read.")
+        page.get_by_label("Name of the holder").fill("Ada")
+        onward(ada, "Door")
+        page.get_by_label("Seconds that door door stays released").fill("2")
+        onward(ada, "Try it")
+        assert (ada.fits(), ada.barriers()) == (True, [])
+        stripe, leaf = page.locator("[data-reader=front]"), page.locator("[data-door=door]")
+        expect(leaf).to_have_attribute("data-released", "false")
+        page.click("[data-swipe]")
+        expect(leaf).to_have_attribute("data-released", "true")
+        expect(stripe).to_have_attribute("data-pattern", "green")
+        expect(page.locator("[data-mark=relay1]")).to_have_attribute("data-on", "true")
+        ada.sees("Door door is released for 2")
+        expect(leaf).to_have_attribute("data-released", "false", timeout=60_000)
+        pulse = until("the pulse", lambda: new_device.ask("trace", "door")["pulses"])[-1]
+        assert pulse["width_s"] == pytest.approx(2.0, abs=0.3)
+        page.click("[data-next]")
+        page.wait_for_url(lambda url: url.endswith("/"))
+        ada.alive()
+        ada.sees("Back door")
+    names = {entry["name"]: entry["card"] for entry in new_device.api.get("/entries").json()["entries"]}
+    assert names == {"Ada": CARD}
+    assert new_device.api.get("/params/place").json()["first_steps"] is False
+
+
+def test_the_image_is_pressed_held_typed_on_and_its_door_is_pushed_open(browser: Browser, new_device: Device) -> None:
+    with person(browser, new_device, viewport=PHONE) as ada:
+        ada.log_in()
+        page = ada.page
+        button = page.get_by_role("button", name="Button control")
+        button.dispatch_event("pointerdown")
+        until("the finger", lambda: new_device.ask("state")["peers"]["button:control"] is True)
+        button.dispatch_event("pointerup")
+        until("no finger", lambda: new_device.ask("state")["peers"]["button:control"] is False)
+        made = new_device.api.post("/entries", json={"name": "Pia", "pin": "1470"})
+        assert made.status_code == 201, made.text
+        for key in "1470#":
+            page.get_by_role("button", name=f"Key {key}").click()
+        leaf = page.locator("[data-door=door]")
+        expect(leaf).to_have_attribute("data-released", "true")
+        page.get_by_role("button", name="Door door: open or close it").press("Enter")
+        expect(leaf).to_have_class("leaf released open touch")
+        page.get_by_role("button", name="Door door: open or close it").press("Enter")
+        until("closed", lambda: new_device.ask("state")["peers"]["input:door"] == "closed")
+        light = page.locator("[data-light=status]")
+        expect(light).to_have_attribute("data-pattern", "green")
+        assert new_device.api.post("/actions/device.identify", json={"active": True}).status_code == 200
+        expect(light.locator("animate")).to_have_count(1)
+        assert new_device.api.post("/actions/device.identify", json={"active": False}).status_code == 200
+        expect(light.locator("animate")).to_have_count(0)
+
+
+def test_a_viewer_sees_the_image_and_may_not_touch_it(browser: Browser, new_device: Device) -> None:
+    made = new_device.api.post("/accounts", json={"name": "vic", "password": PASSWORD, "level": "viewer"})
+    assert made.status_code == 201
+    with person(browser, new_device, viewport=PHONE) as vic:
+        vic.log_in("vic")
+        expect(vic.page.locator("[data-door=door]")).to_be_visible()
+        assert vic.page.locator(".image [role=button]").count() == 0
+        assert vic.page.locator("[data-swipe]").count() == 0
