@@ -311,7 +311,7 @@ class GroupForm(Form):
 
 
 async def part_labels(view: View, group: str, labels: Mapping[str, str]) -> dict[str, str]:
-    """Labels for the parts of every table of a group (`door.hold_s`); among several tables its name goes before."""
+    """Labels for the parts of every table of a group, such as `door.hold_s`; of several tables each is named."""
     names = list(await view.read(group))
     before = "{name}: " if len(names) > 1 else ""
     return {

@@ -45,8 +45,13 @@ class Page:
         return cast(Build, import_module(f"{__name__}.{self.name}").build)
 
 
+READER = frozenset({"reader"})
+TERMINALS = frozenset({"relay", "port"})
+
 PAGES = (
     Page(name="status", path="/", title=N_("Status"), icon="home"),
+    Page(name="reader", path="/reader", title=N_("Reader"), icon="contactless", level=Level.OPERATOR, needs=READER),
+    Page(name="doors", path="/doors", title=N_("Door and I/O ports"), icon="door_front", needs=TERMINALS),
     Page(name="video", path="/video", title=N_("Video"), icon="videocam", needs=frozenset({"camera"})),
     Page(name="audio", path="/audio", title=N_("Audio"), icon="volume_up", needs=frozenset({"speaker", "microphone"})),
     Page(name="check", path="/check", title=N_("Configuration check"), icon="fact_check", level=Level.OPERATOR),
