@@ -43,7 +43,7 @@ def test_the_device_says_what_it_is_and_what_it_does(play: Play) -> None:
         face.bus.publish(DevicePhase(phase=Phase.NORMAL))
         body = (await client.get("/api/v1/device")).json()
         assert (body["serial"], body["model"]) == ("0123456789AB", "LINTEL-DS1")
-        assert body["capabilities"] == ["relay", "speaker"]
+        assert body["capabilities"] == ["relay", "microphone", "speaker"]
         assert body["phase"]["phase"] == "normal"
         assert body["setup"]["needed"] is False
         assert body["utc_trusted"] is True
