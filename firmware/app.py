@@ -454,13 +454,15 @@ def network_services(
     reach: Callable[[str], Connect] | None = None,
     voices: Connect | None = None,
     bench: Path | None = None,
+    memory: Path | None = None,
     discovery: str = OFF,
 ) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
     """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
 
     `reach` answers how to get at the pictures of a source; without it there are none; `voices` leads to those
-    who listen to sound or talk. `bench` is the socket of a simulated world, for the device image. `discovery` names
-    the adapters at which the device can be found.
+    who listen to sound or talk. `bench` is the socket of a simulated world, for the device image, `memory`
+    the folder of what outlives the process and no power cut. `discovery` names the adapters at which the device can
+    be found.
     """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
@@ -476,7 +478,8 @@ def network_services(
         from firmware.security import AccountsService
 
         places = () if reach is None else picture_places(parts.board, reach)
-        accounts = AccountsService(core, f"LINTEL_{info.serial}")
+        kept = None if memory is None else Store(memory, parts.clock, alarm=alarm_on(core.bus))
+        accounts = AccountsService(core, f"LINTEL_{info.serial}", memory=kept)
         certificates = CertificatesService(core, info.model, info.serial)
         state = parts.state
         api = ApiService(
@@ -488,10 +491,11 @@ def network_services(
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
             services.append(CarrierService(core))
         if "controller_net" in duties_on(parts.board, "network"):
-            services.append(ControllerHttpService(core))
+            services.append(ControllerHttpService(core, certificates.client))
         if rtsp is not None:
             services.append(RtspService(core, *rtsp))
-        return (*services, api, DiscoveryService(core, info, discovery), CloudService(core, lambda: api.app))
+        discovered = DiscoveryService(core, info, discovery)
+        return (*services, api, discovered, CloudService(core, lambda: api.app, certificates.client))
 
     return make
 

@@ -110,6 +110,10 @@ class RuntimeDir:
         """The bench's verbs."""
         return self.root / "bench"
 
+    def memory(self, role: str) -> Path:
+        """What a role remembers over its own end, and not over that of the power."""
+        return self.root / f"memory-{role}"
+
     @property
     def sound(self) -> Path:
         """The simulated sound cards and their ALSA configuration."""

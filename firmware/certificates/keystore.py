@@ -11,8 +11,9 @@ import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from firmware.core.errors import Invalid, NotFound
+from firmware.core.errors import Invalid, NotFound, Refused
 from firmware.core.params import Keeper
+from firmware.core.vocabulary.certificates import KeyType
 
 if TYPE_CHECKING:
     from firmware.certificates.keys import PrivateKey
@@ -23,8 +24,6 @@ FILE = "keystore"
 class Keystore(Protocol):
     """A place of private keys, by the name of their certificate. Serving TLS needs no library but Python's own."""
 
-    name: str
-
     async def open(self) -> None:
         """Read what is there. Raises Damaged, Unavailable, Invalid."""
 
@@ -33,6 +32,24 @@ class Keystore(Protocol):
 
     async def keep(self, name: str, key: bytes) -> None:
         """Keep a key (PKCS #8 in PEM), durably. Raises Unavailable."""
+
+    def makes(self, kind: KeyType) -> bool:
+        """Whether a new key of this kind is made in the keystore itself, and nowhere else."""
+
+    async def make(self, name: str, kind: KeyType) -> PrivateKey:
+        """Make a key, of a kind that it `makes`; the answer signs with it. Raises Unavailable."""
+
+    async def settle(self, name: str) -> None:
+        """What was made is used from now on: a former key of that name is destroyed. Raises Unavailable."""
+
+    async def unmake(self, name: str) -> None:
+        """What was made is not used and is destroyed; a former key of that name stays. Raises Unavailable."""
+
+    def place_of(self, name: str) -> str:
+        """Where a key is: `file` or `tpm`."""
+
+    def close(self) -> None:
+        """Let what runs finish."""
 
     async def remove(self, name: str) -> None:
         """Destroy a key. Raises Unavailable."""
@@ -45,8 +62,6 @@ class Keystore(Protocol):
 
 class FileKeystore:
     """Keys in one file of the settings, readable by the firmware's user only."""
-
-    name = "file"
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
@@ -70,6 +85,27 @@ class FileKeystore:
         if name not in self._keys:
             raise NotFound("certificates.name", f"no private key for {name!r}")
         return key_of(self._keys[name])
+
+    def makes(self, kind: KeyType) -> bool:
+        """A file makes no keys."""
+        return False
+
+    async def make(self, name: str, kind: KeyType) -> PrivateKey:
+        """Never asked. Raises Refused."""
+        raise Refused("keystore", f"makes no {kind.value}")
+
+    async def settle(self, name: str) -> None:
+        """Nothing was made."""
+
+    async def unmake(self, name: str) -> None:
+        """Nothing was made."""
+
+    def place_of(self, name: str) -> str:
+        """In the file."""
+        return "file"
+
+    def close(self) -> None:
+        """Nothing runs."""
 
     async def keep(self, name: str, key: bytes) -> None:
         """Keep a key, durably. Raises Unavailable; then nothing has changed."""

@@ -91,7 +91,12 @@ _BOTH = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 def drawn(kind: KeyType, subject: Subject, now: datetime, days: int) -> tuple[bytes, str]:
     """A new key and its certificate by itself, both in PEM. RSA takes its time."""
     key = generate(kind)
-    return key_pem(key), self_signed(key, subject, now, days).public_bytes(Encoding.PEM).decode()
+    return key_pem(key), certificate_of(key, subject, now, days)
+
+
+def certificate_of(key: PrivateKey, subject: Subject, now: datetime, days: int) -> str:
+    """A certificate of a key by itself, in PEM. Raises Invalid."""
+    return self_signed(key, subject, now, days).public_bytes(Encoding.PEM).decode()
 
 
 def signing_request(key: PrivateKey, subject: Subject) -> str:

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from firmware.certificates.keystore import FileKeystore, Keystore, load_chain
+from firmware.certificates.settings import CertificateSettings, KeystoreKind
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
 from firmware.core.errors import Exhausted, Invalid, NotFound, Refused, StationError
@@ -59,11 +60,12 @@ class CertificatesService:
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, core: Core, model: str, serial: str, keystore: Keystore | None = None) -> None:
+    def __init__(self, core: Core, model: str, serial: str) -> None:
         self._core = core
         self._subject = Subject(common_name=f"{model}-{serial}"[:64], alternative_names=_own_names())
-        self._keys: Keystore = FileKeystore(core.store) if keystore is None else keystore
+        self._keys: Keystore = FileKeystore(core.store)
         self._own: dict[str, str] = {}
+        self._away: dict[str, str] = {}  # whose key is in a TPM that cannot be reached now
         self._authorities: dict[str, str] = {}
         self._changing = asyncio.Lock()
         self._pool: ThreadPoolExecutor | None = None
@@ -79,14 +81,36 @@ class CertificatesService:
             ("certificates.request", SigningRequestParams, self._request, SigningRequest, "A signing request."),
         ):
             add(name, params, owner, summary=summary, answer=answer, level=Level.ADMIN)
+        await self._choose_keystore()
         try:
             await self._keys.open()
             await self._load()
         except StationError as error:
             # The device must be reachable: with a new certificate, and an alarm of the store.
             log.error("the certificates cannot be used: %s", error)
-        if DEVICE not in self._own:
+        # One that lies in the file although keys are made in a TPM now is of the time before.
+        if not self._usable() or (self._keys.makes(KeyType.EC_P256) and self._keys.place_of(DEVICE) == "file"):
             await self._make_own()
+
+    async def _choose_keystore(self) -> None:
+        settings = self._core.params
+        if CertificateSettings.group not in settings:
+            settings.declare(CertificateSettings)
+        await settings.load(CertificateSettings)
+        if settings.get(CertificateSettings).keystore is KeystoreKind.TPM:
+            from firmware.certificates.token_keystore import TokenKeystore
+
+            self._keys = TokenKeystore(self._core.store, self._core.store.root / "tpm", self._core.clock)
+
+    def _usable(self) -> bool:
+        """Whether the device's own certificate is there with the key that belongs to it."""
+        try:
+            self.server()
+        except StationError as error:
+            if DEVICE in self._own:
+                log.error("the device's own certificate cannot be used, another one is made: %s", error)
+            return False
+        return True
 
     async def run(self) -> None:
         """Nothing to do but be there."""
@@ -94,6 +118,7 @@ class CertificatesService:
 
     async def stop(self) -> None:
         """Let the arithmetic that runs finish."""
+        self._keys.close()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
@@ -109,11 +134,20 @@ class CertificatesService:
         except (ValueError, KeyError, AttributeError, TypeError):
             raise Invalid(FILE, "is not a table of certificates") from None
         self._own = {name: chain for name, chain in own.items() if name in self._keys}
+        self._away = {name: chain for name, chain in own.items() if name not in self._keys}
         self._authorities = trusted
 
     async def _make_own(self) -> None:
         from firmware.certificates.making import drawn
 
+        if self._keys.makes(KeyType.EC_P256):
+            try:
+                await self._make(DEVICE, KeyType.EC_P256, self._subject, DAYS)
+                return
+            except StationError as error:
+                log.error("the device's own key cannot be made in the TPM: %s", error)
+                if DEVICE in self._own:
+                    return
         key, pem = drawn(KeyType.EC_P256, self._subject, self._core.clock.utc(), DAYS)
         try:
             await self._keep(DEVICE, key, pem)
@@ -122,13 +156,28 @@ class CertificatesService:
             self._own[DEVICE] = pem
             self._keys = _Fleeting(self._keys, DEVICE, key)
 
+    async def _make(self, name: str, kind: KeyType, subject: Subject, days: int) -> None:
+        """A key that the keystore makes itself, with its certificate. Raises Unavailable; then there is neither."""
+        from firmware.certificates.making import certificate_of
+
+        signer = await self._keys.make(name, kind)
+        try:
+            now = self._core.clock.utc()
+            pem = await self._aside(lambda: certificate_of(signer, subject, now, days))
+            await self._save({**self._own, name: pem}, self._authorities)
+        except StationError:
+            await self._keys.unmake(name)
+            raise
+        await self._keys.settle(name)
+
     async def _keep(self, name: str, key: bytes, pem: str) -> None:
         """Key first: a certificate without its key would be of no use. Raises Unavailable."""
         await self._keys.keep(name, key)
         await self._save({**self._own, name: pem}, self._authorities)
 
     async def _save(self, own: dict[str, str], trusted: dict[str, str]) -> None:
-        await self._core.store.save(FILE, json.dumps({"own": own, "ca": trusted}).encode())
+        table = {"own": {**self._away, **own}, "ca": trusted}
+        await self._core.store.save(FILE, json.dumps(table).encode())
         self._own, self._authorities = dict(own), dict(trusted)
 
     # contexts for other rooms (firmware.core.tls)
@@ -176,7 +225,7 @@ class CertificatesService:
         from firmware.certificates.reading import shown
 
         if name in self._own:
-            return shown(name, CertificateKind.OWN, self._own[name], self._keys.name)
+            return shown(name, CertificateKind.OWN, self._own[name], self._keys.place_of(name))
         return shown(name, CertificateKind.AUTHORITY, self._authorities[name], "")
 
     async def _create(self, invocation: Invocation) -> CertificateView:
@@ -187,9 +236,12 @@ class CertificatesService:
         async with self._changing:
             self._check_free("certificates.create.name", params.name)
             subject = params.subject if params.subject != Subject() else self._subject
-            now = self._core.clock.utc()
-            key, pem = await self._aside(lambda: drawn(params.key_type, subject, now, params.days))
-            await self._keep(params.name, key, pem)
+            if self._keys.makes(params.key_type):
+                await self._make(params.name, params.key_type, subject, params.days)
+            else:
+                now = self._core.clock.utc()
+                key, pem = await self._aside(lambda: drawn(params.key_type, subject, now, params.days))
+                await self._keep(params.name, key, pem)
         return self._say(params.name, "created", invocation)
 
     async def _add(self, invocation: Invocation) -> CertificateView:
@@ -282,7 +334,6 @@ class _Fleeting:
     """A keystore with one key more that could not be saved: it lives as long as the process."""
 
     def __init__(self, kept: Keystore, name: str, key: bytes) -> None:
-        self.name = kept.name
         self._kept = kept
         self._own_name = name
         self._key = key
@@ -295,6 +346,30 @@ class _Fleeting:
         from firmware.certificates.keys import key_of
 
         return key_of(self._key) if name == self._own_name else self._kept.signer(name)
+
+    def makes(self, kind: KeyType) -> bool:
+        """As the one behind it."""
+        return self._kept.makes(kind)
+
+    async def make(self, name: str, kind: KeyType) -> PrivateKey:
+        """As the one behind it. Raises Unavailable."""
+        return await self._kept.make(name, kind)
+
+    def place_of(self, name: str) -> str:
+        """As the one behind it."""
+        return self._kept.place_of(name)
+
+    def close(self) -> None:
+        """Let what runs finish."""
+        self._kept.close()
+
+    async def settle(self, name: str) -> None:
+        """As the one behind it. Raises Unavailable."""
+        await self._kept.settle(name)
+
+    async def unmake(self, name: str) -> None:
+        """As the one behind it. Raises Unavailable."""
+        await self._kept.unmake(name)
 
     async def keep(self, name: str, key: bytes) -> None:
         """Keep a key. Raises Unavailable."""

@@ -16,6 +16,7 @@ lintel: open firmware for a network door station, simulated or real
                   [--https HOST:PORT|off] [--rtsp HOST:PORT|off] [--discovery ADAPTER,...|all|off]
                   [--role all|control|media|network] [--no-web]
   lintel explain  [--board NAME|FILE]
+  lintel param    list|get|set|reset ...     (lintel param --help lists the options)
   lintel bench    [--state DIR] VERB ...     (lintel bench --help lists the verbs)
   lintel bundle   build|sign|inspect|keys    (lintel bundle --help lists the options)
   lintel dispatcher [--listen HOST:PORT]     (lintel dispatcher --help lists the options)
@@ -33,6 +34,12 @@ def _run(words: list[str]) -> int:
 
 def _explain(words: list[str]) -> int:
     from firmware.cli.explain import command
+
+    return command(words)
+
+
+def _param(words: list[str]) -> int:
+    from firmware.cli.param import command
 
     return command(words)
 
@@ -58,6 +65,7 @@ def _dispatcher(words: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": _run,
     "explain": _explain,
+    "param": _param,
     "bench": _bench,
     "bundle": _bundle,
     "dispatcher": _dispatcher,

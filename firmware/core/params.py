@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,6 +20,7 @@ from pydantic.config import JsonDict
 from firmware.core.actions import Caller, Level
 from firmware.core.bus import Bus
 from firmware.core.errors import Forbidden, Invalid, NotFound, Unavailable
+from firmware.core.param_schema import schemas_of, unit_of
 from firmware.core.store_file import Damaged
 from firmware.core.values import explain
 from firmware.core.vocabulary.station import ParamsChanged
@@ -53,10 +53,14 @@ def param(
     level: Level = Level.ADMIN,
     scope: Scope = Scope.RESET,
     secret: bool = False,
+    restart: bool = False,
     **limits: Any,
 ) -> Any:
-    """Declare one parameter: default, one sentence, who may change it, reset scope, secrecy, pydantic limits."""
-    extra: JsonDict = {"level": int(level), "scope": scope.value, "secret": secret}
+    """Declare one parameter: default, one sentence, who may change it, reset scope, secrecy, pydantic limits.
+
+    `restart`: a change is followed only with the next start; where it is not said, at once.
+    """
+    extra: JsonDict = {"level": int(level), "scope": scope.value, "secret": secret, "restart": restart}
     if callable(default):
         return Field(default_factory=default, description=summary, json_schema_extra=extra, **limits)
     return Field(default=default, description=summary, json_schema_extra=extra, **limits)
@@ -83,7 +87,8 @@ def part_over(model: type[BaseModel], name: str, current: Callable[[str], BaseMo
 class ParamInfo:
     """One declared parameter, for lists and forms; `default` is JSON-ready, and masked when secret.
 
-    `schema` is the JSON schema of its values, as text: kind, limits, choices.
+    `schema` is the JSON schema of its value as text (type, limits, choices); `unit` is empty for what has none;
+    `restart` says that a change is followed only with the next start.
     """
 
     group: str
@@ -93,34 +98,9 @@ class ParamInfo:
     scope: Scope
     secret: bool
     default: object
-    schema: str
-
-
-@lru_cache(maxsize=128)
-def _schemas(model: type[Group]) -> Mapping[str, str]:
-    """The schema of each parameter of a group, complete in itself; what `ParamInfo` says already is left out."""
-    whole = model.model_json_schema()
-    shared = whole.get("$defs", {})
-    found = {}
-    for name, shape in whole["properties"].items():
-        own = {key: value for key, value in shape.items() if key not in (*EXTRAS, "default", "description", "title")}
-        text = json.dumps(own, separators=(",", ":"))
-        needed = _named(text, shared)
-        found[name] = json.dumps(own | {"$defs": needed}, separators=(",", ":")) if needed else text
-    return found
-
-
-def _named(text: str, shared: Mapping[str, object]) -> dict[str, object]:
-    """The shared definitions that a schema refers to, and those that they refer to."""
-    needed: dict[str, object] = {}
-    waiting = [text]
-    while waiting:
-        text = waiting.pop()
-        for name, shape in shared.items():
-            if name not in needed and f'"#/$defs/{name}"' in text:
-                needed[name] = shape
-                waiting.append(json.dumps(shape))
-    return needed
+    restart: bool = False
+    schema: str = "{}"
+    unit: str = ""
 
 
 class Keeper(Protocol):
@@ -233,9 +213,11 @@ class Params:
         return self._groups[group]
 
     def infos(self, group: str) -> tuple[ParamInfo, ...]:
-        """The declarations of a group. Raises NotFound."""
+        """The declarations of a group, with the schemas of their values. Raises NotFound."""
+        return self._infos(group, schemas_of(type(self.find(group))))
+
+    def _infos(self, group: str, schemas: Mapping[str, str]) -> tuple[ParamInfo, ...]:
         model = type(self.find(group))
-        schemas = _schemas(model)
         defaults = self._defaults[group].model_dump(mode="json")
         found = []
         for name, field in model.model_fields.items():
@@ -251,7 +233,9 @@ class Params:
                     scope=Scope(meta.get("scope", Scope.RESET)),
                     secret=secret,
                     default=MASK if secret and defaults[name] else defaults[name],
-                    schema=schemas[name],
+                    restart=bool(meta.get("restart", False)),
+                    schema=schemas.get(name, "{}"),
+                    unit=unit_of(name),
                 )
             )
         return tuple(found)
@@ -262,7 +246,7 @@ class Params:
         if caller.level < value.level:
             raise Forbidden(group, f"needs {value.level.name.lower()}")
         values = value.model_dump(mode="json")
-        for info in self.infos(group):
+        for info in self._infos(group, {}):
             if info.secret and values[info.name]:
                 values[info.name] = MASK
         return values
@@ -293,7 +277,7 @@ class Params:
             await self._read_late(group)
         current = self.find(group)
         model = type(current)
-        infos = {info.name: info for info in self.infos(group)}
+        infos = {info.name: info for info in self._infos(group, {})}
         for name in patch:
             if name not in infos:
                 raise Invalid(f"{group}.{name}", f"unknown parameter {name!r}{nearest(name, infos)}")

@@ -17,7 +17,7 @@ from firmware.core.actions import NOTHING, Handler, Invocation, Level, Nothing
 from firmware.core.context import Core
 from firmware.core.deletions import deletions_kept
 from firmware.core.errors import Busy, Exhausted, Invalid, Refused, SetupCodeRequired, SetupDone, Unavailable
-from firmware.core.store import Damaged
+from firmware.core.store import Damaged, Store
 from firmware.core.vocabulary.security import (
     AccountAdd,
     AccountChange,
@@ -48,6 +48,7 @@ from firmware.security.throttle import Throttle
 log = logging.getLogger("lintel.security")
 
 MAX_ACCOUNTS = 100
+SESSIONS_FILE = "sessions"
 SWEEP_S = 15.0
 Row = tuple[str, type[Any], Handler, type[Any], str]
 
@@ -59,7 +60,10 @@ class AccountsService:
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, core: Core, realm: str, throttle: Throttle | None = None) -> None:
+    def __init__(
+        self, core: Core, realm: str, throttle: Throttle | None = None, *, memory: Store | None = None
+    ) -> None:
+        """`memory` keeps what outlives a killed process and no power cut: the sessions."""
         self._core = core
         self._worker = Worker(core.clock)
         self._book = AccountBook(core.store, self._worker, realm)
@@ -67,6 +71,7 @@ class AccountsService:
         self._doorkeeper = Doorkeeper(self._book, self._worker, core.bus, core.clock, self._throttle)
         self._desk = LoginDesk(self._doorkeeper, realm, core.clock, self._check_usable)
         self._window = SetupWindow(core.store, core.clock, self._say_setup)
+        self._memory = memory
         self._damage = ""
 
     @property
@@ -89,6 +94,7 @@ class AccountsService:
             await self._load()
         except (Damaged, Invalid) as error:
             self._close_down(f"{error.where}: {error.message}")
+        await self._recall()
         self._say_setup()
         self._register()
 
@@ -96,6 +102,8 @@ class AccountsService:
         """Count the set-up window, end sessions, and follow the settings."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._window.run(), name="set-up window")
+            if self._memory is not None:
+                group.create_task(self._remember(self._memory), name="sessions")
             group.create_task(self._expire(), name="sessions")
             with self._core.bus.subscribe(ParamsChanged) as changes:
                 self._obey()  # what changed before somebody listened
@@ -126,6 +134,28 @@ class AccountsService:
         """Let the running hash finish; forget verified passwords."""
         self._worker.close()
         self._doorkeeper.forget_all()
+        if self._memory is not None:
+            await self._memory.close()
+
+    async def _recall(self) -> None:
+        """Go on with the sessions of a process that was killed; what cannot be read is forgotten."""
+        if self._memory is None:
+            return
+        await self._memory.start()
+        try:
+            if (data := await self._memory.load(SESSIONS_FILE)) is not None:
+                self._doorkeeper.sessions.read(data, self._core.clock.now_ns())
+        except (Damaged, Unavailable, ValueError) as error:
+            log.warning("the sessions are forgotten: %s", error)
+
+    async def _remember(self, memory: Store) -> None:
+        while True:
+            await self._doorkeeper.to_write.wait()
+            self._doorkeeper.to_write.clear()
+            try:
+                await memory.save(SESSIONS_FILE, self._doorkeeper.sessions.written())
+            except Unavailable as error:
+                log.warning("the sessions cannot be written down: %s", error)
 
     async def _load(self) -> None:
         saved = await self._book.load()

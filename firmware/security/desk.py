@@ -74,7 +74,7 @@ class LoginDesk:
     async def _session(self, invocation: Invocation) -> SessionView:
         assert isinstance(invocation.params, SessionToken)
         self._check()
-        return self._doorkeeper.session(invocation.params.token, peek=invocation.params.peek)
+        return self._doorkeeper.session(invocation.params.token)
 
     async def _close(self, invocation: Invocation) -> Nothing:
         assert isinstance(invocation.params, SessionToken)

@@ -7,6 +7,7 @@ does, and a password verified lately is not hashed again.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,6 +48,11 @@ NO_SUCH_ACCOUNT = "unknown"
 SETUP_TRY = "set-up code"
 
 
+def mark_of(account: Account) -> str:
+    """What a session remembers its account by: it ends with another password or level, whatever was written down."""
+    return hashlib.sha256(f"{account.name}:{account.level.value}:{account.hash}".encode()).hexdigest()[:32]
+
+
 class Turns:
     """One at a time per key, so that tries of one account from one address are counted exactly."""
 
@@ -72,7 +78,8 @@ class Doorkeeper:
 
     def __init__(self, book: AccountBook, worker: Worker, bus: Bus, clock: Clock, throttle: Throttle) -> None:
         self.nonces = Nonces()
-        self.sessions = Sessions(self._session_over)
+        self.to_write = asyncio.Event()
+        self.sessions = Sessions(self._session_over, self.to_write.set)
         self.md5 = True
         self._book = book
         self._worker = worker
@@ -131,14 +138,17 @@ class Doorkeeper:
         verdict = await self.basic(params)
         if verdict.login is not Login.GRANTED:
             return SessionOpened(verdict=verdict)
-        token, csrf = self.sessions.open(verdict.name, self._clock.now_ns())
+        account = self._book.get(verdict.name)
+        if account is None:  # removed while the verdict fell
+            return SessionOpened(verdict=Verdict(login=Login.REFUSED))
+        token, csrf = self.sessions.open(verdict.name, mark_of(account), self._clock.now_ns())
         return SessionOpened(verdict=verdict, token=token, csrf=csrf)
 
-    def session(self, token: str, *, peek: bool = False) -> SessionView:
-        """Whose session it is; to peek does not keep it."""
-        session = self.sessions.find(token, self._clock.now_ns(), peek=peek)
+    def session(self, token: str) -> SessionView:
+        """Whose session it is."""
+        session = self.sessions.find(token, self._clock.now_ns())
         account = self._book.get(session.name) if session is not None else None
-        if session is None or account is None:
+        if session is None or account is None or session.mark != mark_of(account):
             return SessionView()
         return SessionView(
             name=account.name, level=LEVELS[account.level], ptz=account.ptz, csrf=session.csrf,

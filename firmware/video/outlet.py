@@ -36,13 +36,8 @@ AT_ONCE_PIXELS = 1280 * 720
 Make = tuple[Size, int]
 
 
-def tried(job: Callable[[], list[Jpeg]]) -> list[Jpeg] | None:
-    """What a job makes; None when it fails, which is logged: the camera goes on."""
-    try:
-        return job()
-    except Exception:
-        log.exception("no JPEG could be made")
-        return None
+# A frame that cannot be made is followed by others like it, thirty a second: told of once in so long.
+TOLD_EVERY_S = 60.0
 
 
 class Maker:
@@ -51,6 +46,21 @@ class Maker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._pool: ThreadPoolExecutor | None = None
+        self._told_ns: int | None = None
+        self._untold = 0
+
+    def _tried(self, job: Callable[[], list[Jpeg]]) -> list[Jpeg] | None:
+        """What a job makes; None when it fails, which is logged: the camera goes on."""
+        try:
+            return job()
+        except Exception:
+            now_ns = self._clock.now_ns()
+            if self._told_ns is not None and now_ns - self._told_ns < TOLD_EVERY_S * 1e9:
+                self._untold += 1
+                return None
+            log.exception("no JPEG could be made (and %d more since this was last said)", self._untold)
+            self._told_ns, self._untold = now_ns, 0
+            return None
 
     def start(self) -> None:
         """Be ready; starting twice is harmless."""
@@ -63,11 +73,11 @@ class Maker:
             done(None)
             return
         if pixels <= AT_ONCE_PIXELS:
-            done(tried(job))
+            done(self._tried(job))
             return
         outside = ExitStack()
         outside.enter_context(self._clock.outside())
-        future = asyncio.get_running_loop().run_in_executor(self._pool, tried, job)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self._tried, job)
 
         def finished(future: asyncio.Future[list[Jpeg] | None]) -> None:
             outside.close()

@@ -31,6 +31,7 @@ from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
 from firmware.interfaces.web.web import Web
 from firmware.paths import RuntimeDir, StateDir
+from firmware.plan import plan_of
 from firmware.upgrade.boot_sim import sim_boot
 from hal.board import load_board
 from hal.sim.scene.peer import CameraPeer
@@ -178,11 +179,13 @@ class SimBench(BenchBase[VirtualClock]):
         await self._run(self._network)
         from firmware.interfaces.faces import guarded
         from firmware.interfaces.video.views import Views
+        from firmware.interfaces.web.web import Web
 
         views = Views(self._network.core, picture_places(self._board, self.media.reach))
         watching = self._group.create_task(views.run(), name="views")
         self._stack.callback(watching.cancel)
-        self.web = Web(self._network.core)
+        self.web = Web(self._network.core, plan=plan_of(self._board))
+        await self.web.start()
         app = guarded(self._network.core, web=self.web, views=views)
         self._transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 40000))
         self._http = await self._stack.enter_async_context(

@@ -123,6 +123,21 @@ def test_row_46_a_dispatcher_with_a_good_certificate_is_reached(authority: Autho
     play(main)
 
 
+def test_row_46_a_dispatcher_is_trusted_by_an_authority_that_is_installed(authority: Authority, tmp_path: Path) -> None:
+    def installed() -> ssl.SSLContext:
+        return ssl.create_default_context(cadata=authority.pem)
+
+    async def main() -> None:
+        async with dispatching(authority, tmp_path) as (_, port):
+            found = settings(authority, port).model_copy(update={"ca": ""})
+            with pytest.raises(NoWay, match="its certificate is not good"):
+                await dial(found, SERIAL)
+            link = await dial(found, SERIAL, installed)
+            link.hang_up()
+
+    play(main)
+
+
 @pytest.mark.parametrize(
     ("name", "days", "said"),
     [("127.0.0.9", 30, "IP address mismatch"), ("127.0.0.1", -1, "certificate has expired")],

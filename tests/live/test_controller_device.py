@@ -93,6 +93,26 @@ def test_a_controller_on_the_network_opens_the_door_for_who_the_list_does_not_kn
     assert releases(device) == 1
 
 
+def test_row_46_a_controller_is_trusted_by_an_authority_that_is_installed_and_no_longer_without_it(
+    device: Device, controller: DoorController, authority: Authority
+) -> None:
+    params(device, "controller_http", url=controller.url, user=USER, password=PASSWORD, local=True)
+
+    def listed() -> Any:
+        return device.api.post("/actions/controller.readers", json={}).json()
+
+    def refused() -> bool:
+        return "certificate is not good" in listed().get("error", {}).get("message", "")
+
+    assert refused()
+    added = device.api.post("/certificates", json={"name": "doors", "kind": "ca", "pem": authority.pem})
+    assert added.status_code == 201, added.text
+    # A client that is there already learns of it from the fact that is told.
+    until("the readers", lambda: [each["id"] for each in listed().get("readers", ())] == ["north", "south"])
+    assert device.api.delete("/certificates/doors").status_code == 204
+    until("distrust", refused)
+
+
 def test_whatever_the_controller_does_an_enrolled_card_opens_and_a_stranger_does_not(
     device: Device, controller: DoorController, authority: Authority
 ) -> None:

@@ -144,16 +144,17 @@ def test_a_upnp_program_finds_the_device_and_reads_what_it_is(shared_device: Dev
 
 def test_a_switch_turns_each_protocol_off_and_a_name_is_shown_at_once(shared_device: Device, tmp_path: Path) -> None:
     change = shared_device.api.patch
+    name = f"Back door {shared_device.port}"  # another run on this machine gives its own name
     with browser("_http._tcp", tmp_path / "seen") as out:
-        assert change("/params/discovery", json={"mdns_name": "Back door", "ssdp_name": "Ring here"}).status_code == 200
+        assert change("/params/discovery", json={"mdns_name": name, "ssdp_name": "Ring here"}).status_code == 200
         try:
-            seen(out, "added", "Back door")
+            seen(out, "added", name)
             until("the name of UPnP", lambda: answering(shared_device, "ssdp")["name"] == "Ring here")
             description = httpx.get(f"http://127.0.0.1:{shared_device.port}/upnp.xml").text
             assert "<friendlyName>Ring here</friendlyName>" in description
             off = {"mdns": False, "ssdp": False, "ws_discovery": False}
             assert change("/params/discovery", json=off).status_code == 200
-            seen(out, "removed", "Back door")
+            seen(out, "removed", name)
             for protocol in off:
                 until(f"{protocol} off", lambda name=protocol: (state(shared_device, name) or {})["adapters"] == [])
             assert httpx.get(f"http://127.0.0.1:{shared_device.port}/upnp.xml").status_code == 404

@@ -271,10 +271,9 @@ class Challenges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionToken:
-    """The secret of a session, as its cookie carries it; to `peek` at it is no use of it, which would keep it."""
+    """The secret of a session, as its cookie carries it."""
 
     token: str = field(repr=False)
-    peek: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

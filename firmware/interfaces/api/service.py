@@ -22,7 +22,6 @@ from firmware.core.vocabulary.discovery import DiscoveryState
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.api.settings import Access, HttpSettings
 from firmware.interfaces.net.settings import TroubleshootingSettings
-from firmware.interfaces.web.settings import PlaceSettings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -111,7 +110,7 @@ class ApiService:
         from firmware.interfaces.video.views import Views
 
         params = self._core.params
-        for group in (HttpSettings, TroubleshootingSettings, *((PlaceSettings,) if self._with_web else ())):
+        for group in (HttpSettings, TroubleshootingSettings):
             if group.group not in params:
                 params.declare(group)
             await params.load(group)
@@ -125,6 +124,8 @@ class ApiService:
                 await each.clear()
         views = self._views = Views(self._core, self._places) if self._places else None
         self._web = self._pages() if self._with_web else None
+        if self._web is not None:
+            await self._web.start()
         guard = guarded(
             self._core,
             web=self._web,

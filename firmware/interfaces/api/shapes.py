@@ -78,7 +78,7 @@ class DoorsBody:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParamShape:
-    """One declared parameter, with the JSON schema of its values."""
+    """One declared parameter: `schema` is the JSON schema of its value, `level` who may change it."""
 
     group: str
     name: str
@@ -87,7 +87,9 @@ class ParamShape:
     scope: str
     secret: bool
     default: Any
+    restart: bool
     schema: dict[str, Any]
+    unit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

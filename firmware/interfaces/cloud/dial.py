@@ -17,7 +17,7 @@ from firmware.interfaces.cloud.contract import DEVICE_HEADER, MESSAGE_BYTES, SUB
 from firmware.interfaces.cloud.settings import CloudSettings
 from firmware.interfaces.cloud.socket import Broken, WebSocket
 from firmware.interfaces.outgoing.reach import Peer, Target, Unreachable, find
-from firmware.interfaces.outgoing.tls import trusting
+from firmware.interfaces.outgoing.tls import Installed, trusting
 
 DIAL_S = 20.0
 CLOSING_S = 2.0
@@ -29,14 +29,17 @@ class NoWay(Exception):
     """The dispatcher was not reached; says why in words."""
 
 
-async def dial(settings: CloudSettings, serial: str) -> WebSocket:
-    """An open WebSocket to the dispatcher. Raises NoWay, after `DIAL_S` seconds at the latest."""
+async def dial(settings: CloudSettings, serial: str, installed: Installed = ssl.create_default_context) -> WebSocket:
+    """An open WebSocket to the dispatcher; without an authority of its own all `installed` ones are trusted.
+
+    Raises NoWay, after `DIAL_S` seconds at the latest.
+    """
     limit = asyncio.timeout(DIAL_S)
     writer: asyncio.StreamWriter | None = None
     try:
         async with limit:
             reader, writer = await _connect(settings)
-            await _encrypt(writer, settings)
+            await _encrypt(writer, settings, installed)
             link = WebSocket(reader, writer, ConnectionType.CLIENT, MESSAGE_BYTES)
             headers = [("authorization", f"Bearer {settings.owner_key}"), (DEVICE_HEADER, serial)]
             await link.open(_netloc(settings.host, settings.port), settings.target, headers, SUBPROTOCOL)
@@ -88,8 +91,9 @@ async def _open(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWri
         raise
 
 
-async def _encrypt(writer: asyncio.StreamWriter, settings: CloudSettings) -> None:
-    await writer.start_tls(trusting(settings.ca), server_hostname=settings.host, ssl_handshake_timeout=DIAL_S)
+async def _encrypt(writer: asyncio.StreamWriter, settings: CloudSettings, installed: Installed) -> None:
+    context = trusting(settings.ca, installed)
+    await writer.start_tls(context, server_hostname=settings.host, ssl_handshake_timeout=DIAL_S)
 
 
 async def _tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, settings: CloudSettings) -> None:

@@ -23,6 +23,7 @@ from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.cloud.patience import GOOD_S, Patience
 from firmware.interfaces.cloud.settings import CloudSettings
+from firmware.interfaces.outgoing.tls import Installed
 from hal.clock import Timer
 
 if TYPE_CHECKING:
@@ -55,9 +56,15 @@ class CloudService:
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, core: Core, app: Callable[[], ASGIApp | None], chance: Random | None = None) -> None:
-        """`app` is the device's own API while it runs; `chance` decides the jitter of waits."""
+    def __init__(
+        self, core: Core, app: Callable[[], ASGIApp | None], installed: Installed, chance: Random | None = None
+    ) -> None:
+        """`app` is the device's own API while it runs; `chance` decides the jitter of waits.
+
+        `installed` makes the context of a client that trusts all authorities of this device.
+        """
         self._core = core
+        self._installed = installed
         self._app = app
         self._patience = Patience(Random() if chance is None else chance)
         self._mode = NO
@@ -228,7 +235,7 @@ class CloudService:
             return "control does not say which device this is"
         settings = self._core.params.get(CloudSettings)
         try:
-            link = await dial(settings, info.serial)
+            link = await dial(settings, info.serial, self._installed)
         except NoWay as error:
             return str(error)
         self._tell(CloudPhase.CONNECTED, f"{settings.host}:{settings.port}")

@@ -54,8 +54,10 @@ class CloudSettings(Group):
         "", "The key that tells the dispatcher whose device this is.", secret=True, repr=False, scope=Scope.KEEP
     )
     ca: Pem = param(
-        "", "The authority that signed the dispatcher's certificate (PEM); empty: the system's own.", scope=Scope.KEEP
-    )
+        "",
+        "The authority that signed the dispatcher's certificate (PEM); empty: the system's and those installed.",
+        scope=Scope.KEEP,
+    )  # fmt: skip
     local: bool = param(
         False, "Allow a dispatcher on a private network, at a link-local address or on this device.", scope=Scope.KEEP
     )

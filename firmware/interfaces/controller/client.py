@@ -20,7 +20,7 @@ from firmware.core.vocabulary.controller import AskAnswer, ControllerReader, For
 from firmware.interfaces.controller.contract import Garbled, NoAnswer, answer_of, question_of, readers_of
 from firmware.interfaces.controller.settings import Authentication, ControllerHttp
 from firmware.interfaces.outgoing.reach import Peer, Unreachable, find
-from firmware.interfaces.outgoing.tls import trusting
+from firmware.interfaces.outgoing.tls import Installed, trusting
 
 WHAT = "door controller"
 BODY_BYTES = 16 * 1024
@@ -33,9 +33,9 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Ag
 Steps = Generator[httpx.Request, httpx.Response, None]
 
 
-def tls_of(settings: ControllerHttp) -> ssl.SSLContext:
+def tls_of(settings: ControllerHttp, installed: Installed) -> ssl.SSLContext:
     """How the controller's certificate is checked; TLS 1.2 at least."""
-    context = trusting(settings.ca)
+    context = trusting(settings.ca, installed)
     if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -58,14 +58,17 @@ class ControllerClient:
     a refusal too.
     """
 
-    def __init__(self, settings: ControllerHttp, device: str) -> None:
+    def __init__(
+        self, settings: ControllerHttp, device: str, installed: Installed = ssl.create_default_context
+    ) -> None:
+        """`installed` makes the context of whoever trusts all authorities of this device."""
         self._settings = settings
         self._device = device
         self._url = urlsplit(settings.url)
         self._auth = auth_of(settings)
         self._closed = False
         self._transport = httpx.AsyncHTTPTransport(
-            verify=tls_of(settings),
+            verify=tls_of(settings, installed),
             limits=httpx.Limits(max_connections=8, max_keepalive_connections=2, keepalive_expiry=IDLE_S),
             trust_env=False,
         )

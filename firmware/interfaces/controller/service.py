@@ -13,6 +13,7 @@ from firmware.core.actions import Invocation, Level, Nothing
 from firmware.core.bus import Subscription
 from firmware.core.context import Core
 from firmware.core.errors import Unavailable
+from firmware.core.vocabulary.certificates import CertificateChanged
 from firmware.core.vocabulary.controller import (
     AskAnswer,
     AskParams,
@@ -29,6 +30,7 @@ from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.controller.contract import NoAnswer
 from firmware.interfaces.controller.settings import ControllerHttp
+from firmware.interfaces.outgoing.tls import Installed
 from hal.errors import nearest
 
 if TYPE_CHECKING:
@@ -56,13 +58,13 @@ class Nobody:
         """Nothing to give up."""
 
 
-def client_of(settings: ControllerHttp, device: str) -> ControllerClient | Nobody:
+def client_of(settings: ControllerHttp, device: str, installed: Installed) -> ControllerClient | Nobody:
     """A client for these settings."""
     if not settings.url:
         return Nobody()
     from firmware.interfaces.controller.client import ControllerClient
 
-    return ControllerClient(settings, device)
+    return ControllerClient(settings, device, installed)
 
 
 class ControllerHttpService:
@@ -72,8 +74,10 @@ class ControllerHttpService:
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset({"reader"})
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, installed: Installed) -> None:
+        """`installed` makes the context of a client that trusts all authorities of this device."""
         self._core = core
+        self._installed = installed
         self._client: ControllerClient | Nobody | None = None
         self._settings: ControllerHttp | None = None
 
@@ -102,7 +106,7 @@ class ControllerHttpService:
 
     async def run(self) -> None:
         """Follow the settings, and look at the controller every `check_s`, until cancelled."""
-        with self._core.bus.subscribe(ParamsChanged, ControllerState) as changes:
+        with self._core.bus.subscribe(ParamsChanged, ControllerState, CertificateChanged) as changes:
             while True:
                 await self._renew()
                 await self._look()
@@ -123,7 +127,7 @@ class ControllerHttpService:
         if settings is self._settings and self._client is not None:
             return
         info = self._core.bus.state(DeviceInfo)
-        former, self._client = self._client, client_of(settings, "" if info is None else info.serial)
+        former, self._client = self._client, client_of(settings, "" if info is None else info.serial, self._installed)
         self._settings = settings
         standing = {
             ControllerRisk.UNVERIFIED: not settings.verify and settings.url.startswith("https:"),
@@ -150,7 +154,8 @@ class ControllerHttpService:
         try:
             async with limit:
                 while self._core.params.get(ControllerHttp) is self._settings and self._wanted() is wanted:
-                    await changes.get()
+                    if isinstance((await changes.get()).event, CertificateChanged):
+                        self._settings = None  # whom we trust has changed: another client
         except TimeoutError:
             if not limit.expired():
                 raise

@@ -49,7 +49,9 @@ class ControllerHttp(Group):
     verify: bool = param(
         True, "Check the controller's certificate. UNSAFE when off: whoever is on the network can open the door."
     )
-    ca: Pem = param("", "The authority that signed the controller's certificate (PEM); empty: the system's own.")
+    ca: Pem = param(
+        "", "The authority that signed the controller's certificate (PEM); empty: the system's and those installed."
+    )
     plain_http: bool = param(
         False, "Allow http:// addresses. UNSAFE: whoever is on the network can read cards and open the door."
     )

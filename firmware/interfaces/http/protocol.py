@@ -199,6 +199,8 @@ class StrictHttp(HttpToolsProtocol):
             self._refuse(431, "too_large", "headers", f"more than {self._limits.header_bytes} bytes")
 
     def handle_websocket_upgrade(self) -> None:
+        if self._refused:
+            return  # what was turned away as a request becomes nothing else
         self._reading.clear()
         self._writing.clear()
         self.server_state.gauge.works(self)
@@ -376,6 +378,13 @@ class StrictWebSocket(WSProtocol):
         super().__init__(config, server_state, app_state)
         self._shared = server_state
         self._writing = Alarm(server_state.clock, self._stalled)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            super().data_received(data)
+        except UnicodeError:  # a Host that is no name: wsproto decodes it without a care
+            self.transport.write(refusal(400, "invalid", "host", "is no name of a host"))
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._writing.clear()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+
+# Makes the context of a client that trusts the system's authorities and those installed on the device.
+Installed = Callable[[], ssl.SSLContext]
 
 
-def trusting(ca: str) -> ssl.SSLContext:
-    """Checks name and certificate against the authority `ca` (PEM; empty: the system's own); TLS 1.2 at least."""
-    context = ssl.create_default_context(cadata=ca or None)
+def trusting(ca: str, installed: Installed) -> ssl.SSLContext:
+    """Checks name and certificate against the authority `ca` alone (PEM), or where it is empty against all installed.
+
+    TLS 1.2 at least.
+    """
+    context = ssl.create_default_context(cadata=ca) if ca else installed()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -97,6 +97,7 @@ class View:
         self._cut = cut
         self._client = FrameClient(place.connect, core.clock, cut, self._take)
         self._newest: Jpeg | None = None
+        self._newest_ns = 0
         self._size = (cut.width, cut.height) if cut.width else (place.width, place.height)
         self._heard_ns = core.clock.now_ns()
         self._shown_ns = 0
@@ -104,10 +105,10 @@ class View:
         self._timer: Timer | None = None
         self.viewers: list[Viewer] = []
 
-    @property
-    def newest(self) -> Jpeg | None:
-        """The picture that is shown now; None without a signal."""
-        return self._newest if self._signal else None
+    def newest(self, within_s: float) -> Jpeg | None:
+        """The picture that is shown now, unless it came longer ago than that; None without a signal."""
+        recent = self._clock.now_ns() - self._newest_ns <= within_s * 1e9
+        return self._newest if self._signal and recent else None
 
     async def run(self) -> None:
         """Fetch pictures until cancelled."""
@@ -149,7 +150,7 @@ class View:
             return
         if self._signal and self._newest is not None and message.t_ns <= self._newest.t_ns:
             return  # another rate was asked for, and the newest picture came once more
-        self._signal, self._newest = True, message
+        self._signal, self._newest, self._newest_ns = True, message, self._heard_ns
         self._size = message.width, message.height
         part = part_of(message.data, message.number)
         for viewer in self.viewers:
@@ -231,10 +232,12 @@ class Views:
 
     async def snapshot(self, place: Place, cut: Cut, address: str = "") -> Jpeg:
         """The newest picture. Raises Unavailable with the reason when there is none, or too many are asked for."""
-        view = self._views.get((place.source, cut))
-        if view is not None and view.newest is not None:
-            return view.newest
         state = self.state(place)
+        view = self._views.get((place.source, cut))
+        # Whoever looks at one picture a second makes no snapshot a second old: two frames of the camera at most.
+        fps = max(1.0, place.fps if state is None else state.fps)
+        if view is not None and (newest := view.newest(2.0 / fps)) is not None:
+            return newest
         if state is not None and state.phase is Signal.NO_SIGNAL:
             raise Unavailable("video", f"no signal: {state.reason}")
         with self._snapshots.taken(address):

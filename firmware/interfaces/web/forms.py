@@ -12,6 +12,7 @@ from nicegui.elements.mixins.value_element import ValueElement
 
 from firmware.core.errors import StationError
 from firmware.core.events import Notice
+from firmware.core.param_schema import unit_of
 from firmware.core.params import ParamInfo
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.web.errors import explained
@@ -32,6 +33,7 @@ class Field:
         *,
         help_text: str = "",
         secret: bool = False,
+        unit: str = "",
         choices: Mapping[Any, str] | None = None,
     ) -> None:
         """`choices` says in words what the values of a CHOICE are."""
@@ -39,6 +41,8 @@ class Field:
         self.label = label
         with ui.element("div").classes("field") as self.row:
             self._build(help_text, secret, choices)
+        if unit and isinstance(self.element, ui.input):
+            self.element.props["suffix"] = unit
 
     def _build(self, help_text: str, secret: bool, choices: Mapping[Any, str] | None) -> None:
         self._fault: ui.label | None = None
@@ -235,6 +239,8 @@ def help_of(view: View, info: ParamInfo, name: str, shape: Shape) -> str:
         default = str(text_of(shape, info.default)).replace("\n", ", ")
         if default and len(default) <= 40:
             words.append(_(N_("Default: {default}."), default=default))
+    if info.restart and "." not in name:
+        words.append(_(N_("Followed from the next start on.")))
     return " ".join(words)
 
 
@@ -261,7 +267,8 @@ class GroupForm(Form):
             for name, shape in leaves(info.name, shape_of(json.loads(info.schema))):
                 help_text = help_of(view, info, name, shape)
                 label = named.get(name, name)
-                field = self.add(name, _maker(shape, label, help_text, info.secret), _at(values, name))
+                unit = unit_of(name.rpartition(".")[2]) if "." in name else info.unit
+                field = self.add(name, _maker(shape, label, help_text, info.secret, unit), _at(values, name))
                 if not view.may(info.level):
                     field.element.props("disable")
         if any(view.may(info.level) for info in infos):
@@ -303,8 +310,17 @@ class GroupForm(Form):
         self._take(await self.view.read(self.name), keep=True)
 
 
-def _maker(shape: Shape, label: str, help_text: str, secret: bool) -> Callable[[], Field]:
-    return lambda: Field(shape, label, help_text=help_text, secret=secret)
+async def part_labels(view: View, group: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels for the parts of every table of a group, such as `door.hold_s`; of several tables each is named."""
+    names = list(await view.read(group))
+    before = "{name}: " if len(names) > 1 else ""
+    return {
+        f"{name}.{part}": before.format(name=name) + view.say(said) for name in names for part, said in labels.items()
+    }
+
+
+def _maker(shape: Shape, label: str, help_text: str, secret: bool, unit: str) -> Callable[[], Field]:
+    return lambda: Field(shape, label, help_text=help_text, secret=secret, unit=unit)
 
 
 def _at(values: Mapping[str, Any], name: str) -> Any:

@@ -14,9 +14,10 @@ from firmware.interfaces.web.words import N_
 
 
 @contextmanager
-def card(title: str, *, wide: bool = False) -> Iterator[Element]:
+def card(title: str, *, wide: bool = False, tall: bool = False) -> Iterator[Element]:
     """A card with a heading."""
-    with ui.element("section").classes("card wide" if wide else "card") as box:
+    words = ("card", "wide" if wide else "", "tall" if tall else "")
+    with ui.element("section").classes(" ".join(word for word in words if word)) as box:
         with ui.element("h2"):
             ui.label(title)
         yield box

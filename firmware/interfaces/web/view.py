@@ -42,20 +42,25 @@ class View:
         taste: Taste,
         *,
         token: str = "",
+        session: str = "",
         bench: Bench | None = None,
         plan: Plan = NOTHING_DRAWN,
+        visitors: Callable[[], list[tuple[str, str]]] = list,
     ) -> None:
-        """`token` is the secret of the visitor's session, if it has one.
+        """`token` is the secret of the visitor's session, if it has one, and `session` what facts call it.
 
-        `bench` reaches the simulated world of a simulated device, `plan` is what the device image shows.
+        `bench` reaches the simulated world of a simulated device, `plan` is what the device image shows,
+        and `visitors` answers the names and addresses behind all open pages.
         """
         self.core = core
         self.client = client
         self.caller = caller
         self.taste = taste
         self.token = token
+        self.session = session
         self.bench = bench
         self.plan = plan
+        self.visitors = visitors
         self._watching: list[Changed] = []
         self._used = False
         self._feed = feed

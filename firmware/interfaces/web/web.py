@@ -17,9 +17,10 @@ from firmware.core.actions import Caller, Invocation, Level
 from firmware.core.context import Core
 from firmware.core.errors import NotFound, StationError, Unavailable
 from firmware.core.vocabulary.device import DeviceInfo
-from firmware.core.vocabulary.security import AccountChanged, SessionToken, SessionView
+from firmware.core.vocabulary.security import AccountChanged, AnonymousState, SessionEnded, SessionToken, SessionView
 from firmware.interfaces.api.routes import Routes, Schemas, caller_of
 from firmware.interfaces.http.credentials import cookie_of
+from firmware.interfaces.http.ending import is_end
 from firmware.interfaces.http.errors import refusal
 from firmware.interfaces.http.face import Face, Visitor
 from firmware.interfaces.http.guard import Faults
@@ -29,6 +30,7 @@ from firmware.interfaces.web.feed import Feed
 from firmware.interfaces.web.pages import PAGES, Page
 from firmware.interfaces.web.plan import Plan
 from firmware.interfaces.web.policy import POLICY, nonce, page_csp
+from firmware.interfaces.web.settings import PlaceSettings
 from firmware.interfaces.web.toolkit import FILES, SOCKET, Toolkit, with_nonce
 from firmware.interfaces.web.visitor import THEMES, taste_of
 from firmware.interfaces.web.words import QUASAR
@@ -37,7 +39,7 @@ from hal.errors import nearest
 if TYPE_CHECKING:
     from firmware.interfaces.web.view import View
 
-# How often it is looked whether the sessions of open pages still live, in seconds.
+# How often it is said which sessions were used by pages, in seconds.
 WATCH_S = 20.0
 NOTHING_DRAWN = Plan()
 STATIC = ("pages.css", "pages.js")
@@ -80,13 +82,20 @@ class Web:
         }
         return Face(name="web", prefixes=("/",), app=self._route, policy=POLICY, levels=levels)
 
+    async def start(self) -> None:
+        """Read the settings that belong to the pages. Raises Unavailable."""
+        params = self._core.params
+        if PlaceSettings.group not in params:
+            params.declare(PlaceSettings)
+        await params.load(PlaceSettings)
+
     async def run(self) -> None:
         """Bring facts to the pages and end those whose visitor is gone, until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._feed.run(), name="web feed")
-                group.create_task(self._watch_accounts(), name="web accounts")
-                group.create_task(self._watch_sessions(), name="web sessions")
+                group.create_task(self._watch_ends(), name="web ends")
+                group.create_task(self._keep_sessions(), name="web sessions")
                 if self._bench is not None:
                     group.create_task(self._bench.run(), name="web bench")
         finally:
@@ -137,8 +146,10 @@ class Web:
                 caller_of(request),
                 taste,
                 token=token,
+                session=visitor.session,
                 bench=self._bench,
                 plan=self._plan,
+                visitors=self._visitors,
             )
             self._views[client.id] = view
             client.on_delete(lambda: self._views.pop(client.id, None))
@@ -170,33 +181,31 @@ class Web:
 
     # visitors
 
+    def _visitors(self) -> list[tuple[str, str]]:
+        return [(view.caller.name, view.client.ip) for view in self._views.values() if not view.dead]
+
     def _view(self, client_id: str) -> View | None:
         return self._views.get(client_id)
 
-    async def _watch_accounts(self) -> None:
-        with self._core.bus.subscribe(AccountChanged) as changes:
+    async def _watch_ends(self) -> None:
+        """A page ends with its session, its account, and what nobody may watch without one any more."""
+        with self._core.bus.subscribe(AccountChanged, SessionEnded, AnonymousState) as changes:
             async for notice in changes:
-                event = notice.event
-                assert isinstance(event, AccountChanged)
                 for view in tuple(self._views.values()):
-                    if view.caller.name == event.name:
+                    if is_end(notice.event, view.caller, view.session):
                         view.leave()
 
-    async def _watch_sessions(self) -> None:
-        """A page ends with its session. A page that is used keeps its session; one that is only open does not."""
+    async def _keep_sessions(self) -> None:
+        """A page that is used keeps its session; one that is only open does not."""
         while True:
             await self._core.clock.sleep(WATCH_S)
             for view in tuple(self._views.values()):
-                if not view.token or view.dead:
+                if not view.token or not view.take_use():
                     continue
-                asked = SessionToken(token=view.token, peek=not view.take_use())
                 try:
-                    found = await self._ask(asked)
+                    await self._ask(SessionToken(token=view.token))
                 except StationError as error:
                     log.info("the sessions cannot be asked: %s", error)
-                    continue
-                if found.name != view.caller.name:
-                    view.leave()
 
     async def _ask(self, token: SessionToken) -> SessionView:
         caller = Caller("web", Level.SYSTEM, "web")

@@ -30,6 +30,7 @@ from hal.sim.world import World
 from tests.bench.base import PASSWORD, USER, BenchBase
 from tests.bench.kernel.chips import KernelChips
 from tests.bench.kernel.lines import KernelLines
+from tests.bench.kernel.patient import patient
 from tests.bench.kernel.roles import Device, Roles
 from tests.bench.kernel.stations import KernelSerial
 from tests.bench.kernel.telling import Telling
@@ -86,6 +87,7 @@ class KernelBench(BenchBase[GuestClock]):
 
     def __init__(self, state: Path, board: str = "door_station") -> None:
         super().__init__(state)
+        board = patient(board, state.parent)
         self._board = load_board(board)
         self._device = Device(board, state, free_port(), state.with_name(state.name + ".log"))
         self._life = asyncio.Lock()

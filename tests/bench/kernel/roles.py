@@ -11,7 +11,6 @@ import os
 import re
 import signal
 import socket
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from firmware.notify import parse
 from firmware.paths import CHECKOUT
 from hal.clock import Clock
+from tests.bench.kernel.processes import Nursery, RoleProcess
 
 # Where the firmware expects its runtime directory on a board (systemd/, firmware/upgrade/boot_tryboot.py).
 RUNTIME = Path("/run/lintel")
@@ -43,10 +43,10 @@ class Device:
     log: Path
 
     def words(self, role: str) -> list[str]:
-        """The command that starts a role."""
-        words = ["-P", "-m", "firmware", "run", "--role", role, "--hal", "real", "--board", self.board]
+        """The words of `lintel` that start a role."""
+        words = ["run", "--no-web", "--role", role, "--hal", "real", "--board", self.board]
         words += ["--state", str(self.state), "--http", f"127.0.0.1:{self.port}", "--https", "off", "--rtsp", "off"]
-        return [sys.executable, *words]
+        return words
 
 
 class Roles:
@@ -55,7 +55,9 @@ class Roles:
     def __init__(self, device: Device, clock: Clock) -> None:
         self._device = device
         self._clock = clock
-        self.processes: dict[str, asyncio.subprocess.Process] = {}
+        self.processes: dict[str, RoleProcess] = {}
+        self._nursery = Nursery.of_this_session()
+        self._nursery.attach()
         self.starts: Counter[str] = Counter()
         self.said: dict[str, dict[str, str]] = {}
         self.fed_ns: dict[str, int] = {}  # when a role fed its watchdog last
@@ -82,20 +84,11 @@ class Roles:
         self.said.pop(role, None)
         environment = os.environ | {
             "LINTEL_RUNTIME": str(RUNTIME),
-            "LINTEL_PARENT": str(os.getpid()),
             "NOTIFY_SOCKET": str(RUNTIME / "notify"),
             "PYTHONPATH": str(CHECKOUT),
             "WATCHDOG_USEC": str(round(watchdog_s(role) * 1e6)),
         }
-        with self._device.log.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *self._device.words(role),
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        process = await self._nursery.start(self._device.words(role), environment, self._device.log)
         self.processes[role] = process
         self.starts[role] += 1
         end_ns = self._clock.now_ns() + round(PATIENCE_S * 1e9)
@@ -136,5 +129,6 @@ class Roles:
         """Stop what still runs."""
         for role in reversed(tuple(self.processes)):
             await self.stop(role)
+        self._nursery.detach()
         asyncio.get_running_loop().remove_reader(self._notices)
         self._notices.close()

@@ -6,6 +6,7 @@ The dispatcher is one that may not be connected to (this device itself, not tick
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -51,7 +52,7 @@ class Scene:
             role="network", clock=clock, bus=bus, actions=actions, link=LocalLink(actions, params), params=params,
             store=self.store, shared=self.store,
         )  # fmt: skip
-        self.service = CloudService(self.core, lambda: None, Random(1))
+        self.service = CloudService(self.core, lambda: None, ssl.create_default_context, Random(1))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -147,18 +147,18 @@ def test_row_30_guessing_at_the_log_in_form_is_the_same_throttle_and_shows_no_br
 
 def test_sessions_end_by_rest_and_by_age_and_are_bounded() -> None:
     sessions = Sessions()
-    token, _ = sessions.open("ada", 0)
+    token, _ = sessions.open("ada", "mark", 0)
     assert sessions.find(token, int(IDLE_S * S)) is not None
     assert sessions.find(token, int(2.1 * IDLE_S * S)) is None
-    token, _ = sessions.open("ada", 0)
+    token, _ = sessions.open("ada", "mark", 0)
     for step in range(int(LONGEST_S / IDLE_S) + 1):
         assert sessions.find(token, int(step * IDLE_S * S)) is not None
     assert sessions.find(token, int((LONGEST_S + 1) * S)) is None
-    tokens = [sessions.open("ada", 0)[0] for _ in range(PER_ACCOUNT + 1)]
+    tokens = [sessions.open("ada", "mark", 0)[0] for _ in range(PER_ACCOUNT + 1)]
     assert sessions.find(tokens[0], 0) is None
     assert sessions.find(tokens[-1], 0) is not None
     for number in range(1000):
-        sessions.open(f"n{number}", 0)
+        sessions.open(f"n{number}", "mark", 0)
     assert len(sessions) <= 256
 
 

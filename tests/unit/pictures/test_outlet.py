@@ -14,7 +14,7 @@ from firmware.core.bus import Bus
 from firmware.core.link.channel import Channel
 from firmware.core.stream.wire import Cut, Jpeg, NoSignal, Unpacker, pack_cut
 from firmware.core.vocabulary.video import VideoSource
-from firmware.video.outlet import AT_ONCE_PIXELS, Maker, Outlet, oriented
+from firmware.video.outlet import AT_ONCE_PIXELS, TOLD_EVERY_S, Maker, Outlet, oriented
 from firmware.video.settings import ImageSettings, VideoSettings, quality_of
 from firmware.video.sizes import offered, small
 from firmware.video.snapshot import jpeg_of
@@ -252,7 +252,9 @@ def test_a_picture_of_a_watcher_is_a_jpeg_file() -> None:
     play(test)
 
 
-def test_a_picture_that_cannot_be_made_is_logged_and_the_camera_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_pictures_that_cannot_be_made_are_logged_once_a_minute_and_the_camera_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Both ways to make one; the failure is that of the codec, for a quality there is not."""
     made: list[object] = []
 
@@ -264,6 +266,13 @@ def test_a_picture_that_cannot_be_made_is_logged_and_the_camera_goes_on(caplog: 
         maker.make(bad, AT_ONCE_PIXELS + 1, made.append)
         while len(made) < 3:
             await clock.sleep(0.1)
+        for _ in range(100):
+            maker.make(bad, 1, made.append)
+        assert caplog.text.count("no JPEG could be made") == 1
+        await clock.sleep(TOLD_EVERY_S)
+        maker.make(bad, AT_ONCE_PIXELS + 1, made.append)
+        while len(made) < 104:
+            await clock.sleep(0.1)
         maker.close()
 
     def bad() -> list[Jpeg]:
@@ -271,5 +280,6 @@ def test_a_picture_that_cannot_be_made_is_logged_and_the_camera_goes_on(caplog: 
         return [Jpeg(jpeg_of(picture, quality=101), 8, 8, 1, 1)]
 
     virtual_run(main)
-    assert made == [None, None, None]
+    assert made == [None] * 104
     assert caplog.text.count("no JPEG could be made") == 2
+    assert "(and 101 more since this was last said)" in caplog.text

@@ -77,7 +77,7 @@ class Scene:
             role="network", clock=clock, bus=bus, actions=ActionTable(), link=cast(Any, None),
             params=cast(Any, None), store=cast(Any, None), shared=cast(Any, None),
         )  # fmt: skip
-        self.place = Place(source="camera1", alias="road", width=1920, height=1080, fps=30, connect=self.connect)
+        self.place = Place(source="camera1", alias="road", width=1920, height=1080, fps=HZ, connect=self.connect)
         self.views = Views(core, (self.place,), limits)
 
     async def connect(self) -> Channel:
@@ -278,6 +278,23 @@ def test_a_snapshot_is_what_a_view_shows_or_fetched_for_it() -> None:
             wishes = len(scene.wishes)
             assert (await scene.views.snapshot(scene.place, cut)).number == scene.number
             assert len(scene.wishes) == wishes, "the source was not asked again"
+
+    play(test)
+
+
+def test_a_snapshot_is_two_frames_old_at_most_however_slowly_a_viewer_looks() -> None:
+    async def test(scene: Scene) -> None:
+        with ExitStack() as stack:
+            scene.look(stack, fps=1)
+            await scene.clock.sleep(1.05)
+            shown, wishes, scene.silent = scene.number, len(scene.wishes), True
+            await scene.clock.sleep(0.15)
+            assert (await scene.views.snapshot(scene.place, PLAIN)).number == shown
+            await scene.clock.sleep(0.5)
+            scene.silent = False
+            picture = await scene.views.snapshot(scene.place, PLAIN)
+            assert picture.number > shown + 4
+            assert len(scene.wishes) == wishes + 1, "the source was asked"
 
     play(test)
 

@@ -44,6 +44,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_nothing_is_changed(benc
         await page.type("device_failures_per_s", "7")
         await page.press("Save")
         assert "(got -3)" in page.fault("page_failures_per_s")
+        assert page.field("period_s").props["suffix"] == "s"
         assert await bench.param("brute_force") == before
         await find(page, "network.")
         await page.type("address", "192.0.2.300")

@@ -45,14 +45,23 @@ class Page:
         return cast(Build, import_module(f"{__name__}.{self.name}").build)
 
 
+READER = frozenset({"reader"})
+TERMINALS = frozenset({"relay", "port"})
+
 PAGES = (
     Page(name="status", path="/", title=N_("Status"), icon="home"),
-    Page(name="wizard", path="/wizard", title=N_("First steps"), icon="flag", level=Level.ADMIN, listed=False),
+    Page(name="reader", path="/reader", title=N_("Reader"), icon="contactless", level=Level.OPERATOR, needs=READER),
+    Page(name="doors", path="/doors", title=N_("Door and I/O ports"), icon="door_front", needs=TERMINALS),
+    Page(name="video", path="/video", title=N_("Video"), icon="videocam", needs=frozenset({"camera"})),
+    Page(name="audio", path="/audio", title=N_("Audio"), icon="volume_up", needs=frozenset({"speaker", "microphone"})),
     Page(name="check", path="/check", title=N_("Configuration check"), icon="fact_check", level=Level.OPERATOR),
     Page(name="accounts", path="/accounts", title=N_("Accounts"), icon="group", level=Level.ADMIN),
     Page(name="certificates", path="/certificates", title=N_("Certificates"), icon="badge", level=Level.ADMIN),
+    Page(name="network", path="/network", title=N_("Network and discovery"), icon="lan", level=Level.ADMIN),
+    Page(name="time", path="/time", title=N_("Time and location"), icon="schedule", level=Level.ADMIN),
     Page(name="maintenance", path="/maintenance", title=N_("Maintenance"), icon="build", level=Level.ADMIN),
     Page(name="logs", path="/logs", title=N_("Logs and reports"), icon="receipt_long", level=Level.ADMIN),
     Page(name="config", path="/config", title=N_("Plain config"), icon="tune", level=Level.ADMIN),
+    Page(name="wizard", path="/wizard", title=N_("First steps"), icon="flag", level=Level.ADMIN, listed=False),
     Page(name="password", path="/password", title=N_("Own password"), icon="key", listed=False),
 )  # fmt: skip

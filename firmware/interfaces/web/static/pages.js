@@ -88,6 +88,22 @@ function tick(element) {
   element.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
 }
 
+// Pictures that go on for ever begin when the page is there, or it would be loading for ever; and begin anew after a fault.
+function live() {
+  for (const image of document.querySelectorAll("img[data-live]")) {
+    if (image.dataset.live === image.dataset.shown) continue;
+    image.dataset.shown = image.dataset.live;
+    const begin = () => {
+      if (image.isConnected) image.src = image.dataset.live && `${image.dataset.live}#${Date.now()}`;
+    };
+    image.onerror = () => image.dataset.live && setTimeout(begin, 2000);
+    if (image.dataset.live) begin();
+    else image.removeAttribute("src");
+  }
+}
+
+setInterval(() => document.readyState === "complete" && live(), 250);
+
 setInterval(() => document.querySelectorAll("[data-left]").forEach((each) => each.end && tick(each)), 1000);
 
 addEventListener("beforeunload", (event) => {

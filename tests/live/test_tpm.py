@@ -1,0 +1,174 @@
+"""Private keys in a TPM 2.0 (swtpm) behind a running device: made there, used for TLS and requests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, running, until
+
+NAME = "com.intel.tss2.Tabrmd"
+OWNED = "org.freedesktop.DBus.NameHasOwner"
+
+
+class Tpm:
+    """A software TPM that keeps its state when it is stopped, with a resource manager before it as kernels have one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bus = f"unix:path={folder / 'bus'}"
+        self._running: list[subprocess.Popen[bytes]] = []
+        (folder / "state").mkdir()
+        self._bus = self._begin("dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={self.bus}")
+        until("the bus", (folder / "bus").exists)
+
+    def _begin(self, *words: str) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{words[0]}.log").open("ab")
+        with log:
+            return subprocess.Popen(
+                words, stdout=log, stderr=log, env={**os.environ, "DBUS_SESSION_BUS_ADDRESS": self.bus}
+            )
+
+    def start(self) -> None:
+        """Power on."""
+        socket = self.folder / "tpm"
+        chip = self._begin(
+            "swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.folder / 'state'}", "--server",
+            f"type=unixio,path={socket}", "--ctrl", f"type=unixio,path={socket}.ctrl", "--flags",
+            "not-need-init,startup-clear",
+        )  # fmt: skip
+        until("the TPM", lambda: socket.exists() and Path(f"{socket}.ctrl").exists())
+        manager = self._begin("tpm2-abrmd", "--session", "--allow-root", f"--tcti=swtpm:path={socket}")
+        self._running = [manager, chip]
+        until("the resource manager", self._served)
+
+    def _served(self) -> bool:
+        asked = ["dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/", OWNED, f"string:{NAME}"]
+        environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": self.bus}
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, env=environment, timeout=PATIENCE_S)
+        return "boolean true" in done.stdout
+
+    def stop(self) -> None:
+        """Power off."""
+        for process in self._running:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
+        self._running = []
+        for left in ("tpm", "tpm.ctrl"):
+            (self.folder / left).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Power off for good."""
+        self.stop()
+        self._bus.terminate()
+        self._bus.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def tpm() -> Iterator[Tpm]:
+    """A TPM in a folder whose name is short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="tpm"))
+    found = Tpm(folder)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.close()
+        shutil.rmtree(folder)
+
+
+def certificates(device: Device) -> dict[str, dict[str, Any]]:
+    """All certificates by name."""
+    return {each["name"]: each for each in device.api.get("/certificates").json()["certificates"]}
+
+
+def again(device: Device) -> None:
+    """The network role starts anew, and answers."""
+    device.wait_ready("network", device.kill("network"))
+    until("the API", lambda: _answers(device))
+
+
+def _answers(device: Device) -> bool:
+    try:
+        return device.api.get("/device").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def shown(device: Device, trusted: str) -> str:
+    """The fingerprint of what HTTPS shows, to a client that trusts that certificate alone and asks something."""
+    states = device.api.get("/state").json()["states"]
+    at = next(each["https"] for each in states if each["topic"] == "network/http")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=trusted)
+    with httpx.Client(base_url=f"https://{at}/api/v1", auth=(USER, PASSWORD), verify=context) as client:
+        assert client.get("/device").status_code == 200
+    host, _, port = at.rpartition(":")
+    der = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port))))
+    return hashlib.sha256(der).hexdigest()
+
+
+def private_keys(state: Path) -> int:
+    """How many private keys lie readable in the settings."""
+    files = [path for path in (state / "settings").rglob("*") if path.is_file()]
+    return sum(path.read_bytes().count(b"BEGIN PRIVATE KEY") for path in files)
+
+
+def test_the_key_of_https_is_made_in_the_tpm_serves_tls_and_leaves_no_copy_and_the_device_does_without_a_tpm_too(
+    tpm: Tpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TPM2_PKCS11_TCTI", "tabrmd:bus_type=session")
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", tpm.bus)
+    monkeypatch.setenv("TSS2_LOG", "all+NONE")
+    with running(tmp_path / "state") as device:
+        device.set_up()
+        before = certificates(device)["device"]
+        assert before["keystore"] == "file"
+        assert private_keys(device.state) > 0
+        assert device.api.patch("/params/certificates", json={"keystore": "tpm"}).status_code == 200
+        again(device)
+        own = certificates(device)["device"]
+        assert (own["keystore"], own["key_type"]) == ("tpm", "ec-p256")
+        assert own["fingerprint"] != before["fingerprint"]
+        assert shown(device, own["pem"]) == own["fingerprint"]
+
+        # Another key, a request signed in the TPM, and HTTPS with it; the settings hold no key in clear.
+        made = device.api.post("/actions/certificates.create", json={"name": "second", "key_type": "ec-p384"})
+        assert (made.status_code, made.json()["keystore"]) == (200, "tpm"), made.text
+        request = device.api.post("/actions/certificates.request", json={"name": "second"}).json()["pem"]
+        assert x509.load_pem_x509_csr(request.encode()).is_signature_valid
+        assert device.api.patch("/params/http", json={"certificate": "second"}).status_code == 200
+        second = certificates(device)["second"]
+        until("the second certificate", lambda: shown(device, second["pem"]) == second["fingerprint"])
+        assert private_keys(device.state) == 0
+
+        # Without its TPM the device is reachable all the same, and says why it shows another certificate.
+        tpm.stop()
+        again(device)
+        stand_in = certificates(device)
+        assert stand_in["device"]["keystore"] == "file"
+        assert "second" not in stand_in
+        assert shown(device, stand_in["device"]["pem"]) == stand_in["device"]["fingerprint"]
+        assert "the TPM cannot be used" in device.api.get("/logs/system?limit=1000").text
+
+        # And with it again everything is as it was.
+        tpm.start()
+        again(device)
+        back = certificates(device)
+        assert back["device"]["keystore"] == "tpm"
+        assert back["second"]["fingerprint"] == second["fingerprint"]
+        until("the second certificate again", lambda: shown(device, second["pem"]) == second["fingerprint"])
+        assert private_keys(device.state) == 0
+        assert device.api.post("/actions/certificates.remove", json={"name": "second"}).status_code == 200
