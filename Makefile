@@ -46,7 +46,7 @@ crash: $(READY)
 # The firmware on a kernel's simulated devices (docs/kernel_bench.md); no root, no KVM. The kernel is built once and kept.
 # The guest's time is virtual: no test waits, and none is late because the machine has other work.
 GUEST := $(BIN)/python tools/kernel-bench/run.py
-VIRTUAL = $(GUEST) --virtual --timeout 3600 $(BIN)/pytest --timeout 0 --bench=kernel
+VIRTUAL = $(GUEST) --virtual --timeout 3600 $(BIN)/pytest --timeout 0 --color=no --bench=kernel
 
 # The guest forgets what it compiles: it is compiled before.
 COMPILED = $(BIN)/python -m compileall -q hal firmware boards tests/bench

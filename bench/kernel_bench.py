@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ class Cards:
     lost: int
     invented: int
     spoilt_by_host: int
-    faults: int
+    faults: dict[str, int]
     longest_us_p50: float
 
 
@@ -97,7 +98,7 @@ async def cards(chip: str, folder: Path, injector: Path, frames: int) -> Cards:
         lost=len(set(good) - set(told)),
         invented=len(set(told) - {number for number, _, _ in sent}),
         spoilt_by_host=sum(not ok for _, ok, _ in sent),
-        faults=sum(isinstance(fact, ReaderFault) for fact in facts),
+        faults=dict(Counter(fact.trouble.value for fact in facts if isinstance(fact, ReaderFault))),
         longest_us_p50=statistics.median(longest_us for _, _, longest_us in sent),
     )
 

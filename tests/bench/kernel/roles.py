@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 from collections import Counter
@@ -62,9 +63,8 @@ class Roles:
         self.starts: Counter[str] = Counter()
         self.said: dict[str, dict[str, str]] = {}
         self.fed_ns: dict[str, int] = {}  # when a role fed its watchdog last
-        RUNTIME.mkdir(exist_ok=True)
-        for left in RUNTIME.iterdir():
-            left.unlink()
+        shutil.rmtree(RUNTIME, ignore_errors=True)  # of the device of the test before
+        RUNTIME.mkdir()
         self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._notices.bind(str(RUNTIME / "notify"))
         asyncio.get_running_loop().add_reader(self._notices, self._noticed)
