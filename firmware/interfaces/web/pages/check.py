@@ -55,20 +55,29 @@ class Seen:
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self._early: list[Notice] | None = []  # heard while the journal is read
         _ = view.say
         with card(_(N_("Latest credentials")), wide=True):
             self._table = Table((_(N_("Time")), _(N_("Reader")), _(N_("What")), _(N_("Details"))))
             self._none = ui.label(_(N_("Nothing was held to a reader yet."))).classes("quiet")
 
     async def past(self) -> None:
-        """What the journal knows."""
+        """What the journal knows, and then what was heard meanwhile and is not in it."""
         page = await self._view.attempt(self._view.ask("journal.read", {"limit": JOURNAL}, JournalPage))
         for line in page.lines if page is not None else ():
             if line.topic in WHATS:
                 self._add(line.at, line.topic, line.fields)
+        known = {line.id for line in page.lines} if page is not None else set()
+        early, self._early = self._early or [], None
+        for notice in early:
+            if notice.event.id not in known:
+                self.heard(notice)
 
     def heard(self, notice: Notice) -> None:
         """Something more."""
+        if self._early is not None:
+            self._early.append(notice)
+            return
         event = notice.event
         self._add(event.at, event.topic, encode(event))
 
@@ -104,8 +113,8 @@ async def build(view: View) -> None:
         if view.may(Level.ADMIN):
             _check(view)
         seen = Seen(view)
-    await seen.past()
     view.on(*SEEN, then=seen.heard)
+    await seen.past()
 
 
 def _check(view: View) -> None:

@@ -90,9 +90,9 @@ class Lines:
                 label.classes("bad" if line.severity <= Severity.ERROR else "warn")
             say(line.text)
 
-    def heard(self, _: Notice) -> None:
-        """Something happened: a line may have come of it."""
-        if self._live.value and not self._due and not self._view.dead:
+    def heard(self, notice: Notice) -> None:
+        """Something happened: a line may have come of it. Never of what moves all the time, as level meters do."""
+        if notice.event.journalled and self._live.value and not self._due and not self._view.dead:
             self._due = True
             self._view.begin(self._soon())
 
