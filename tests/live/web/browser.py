@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect, sync_playwright
 
 from tests.live.device import PASSWORD, PATIENCE_S, USER, Device
 
@@ -82,8 +82,12 @@ class Person:
         self.device.ask("swipe", reader, card)
 
     def fits(self) -> bool:
-        """Whether nothing is wider than the window."""
-        return bool(self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+        """Whether nothing is wider than the window, once everything that slides has come to rest."""
+        try:
+            self.page.wait_for_function("() => document.documentElement.scrollWidth <= window.innerWidth")
+        except TimeoutError:
+            return False
+        return True
 
     def barriers(self) -> list[str]:
         """What axe finds that keeps somebody out: serious and critical violations, with their places."""

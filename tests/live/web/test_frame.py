@@ -119,11 +119,11 @@ def test_no_page_scrolls_sideways_on_a_phone_or_a_desk_or_shuts_anybody_out(brow
         paths = ada.page.eval_on_selector_all("nav a", "links => links.map(link => link.getAttribute('href'))")
         assert len(paths) >= 10
         for path in paths:
-            ada.page.set_viewport_size(DESK)
-            ada.go(path)
-            desk = ada.fits()
             ada.page.set_viewport_size(PHONE)
-            found[path] = (desk and ada.fits(), ada.barriers())
+            ada.go(path)
+            phone, barriers = ada.fits(), ada.barriers()
+            ada.page.set_viewport_size(DESK)
+            found[path] = (phone and ada.fits(), barriers)
         assert {path: what for path, what in found.items() if what != (True, [])} == {}
 
 
