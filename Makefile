@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short bench-kernel soak lock messages clean
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short bench-kernel soak lock messages screenshots clean
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -89,6 +89,10 @@ lock:
 # Brings the catalogues of the web interface in step with its texts, and says what is to be translated.
 messages: $(READY)
 	$(BIN)/python tools/messages.py
+
+# Every page of the web interface as a picture, into docs/images/web.
+screenshots: $(READY)
+	$(BIN)/python tools/screenshots.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -48,7 +48,6 @@ def parse(data: bytes, where: str = "body") -> Element:
     parser = expat.ParserCreate(namespace_separator=SEPARATOR)
     parser.buffer_text = True  # or a text of many lines would be put together line by line
     parser.buffer_size = 64 * 1024
-    parser.StartNamespaceDeclHandler = builder.namespace
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.characters
@@ -73,11 +72,6 @@ class _Builder:
         self._prefixes: dict[str, str] = {}
         self.top: Element | None = None
 
-    def namespace(self, _: str | None, uri: str | None) -> None:
-        # Every element and attribute bears its namespace: a long one would be kept thousands of times.
-        if uri is not None and len(uri) > LONGEST_NAMESPACE:
-            raise Invalid(self._where, f"has a namespace longer than {LONGEST_NAMESPACE} signs")
-
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._count += 1
         if self._count > MOST_ELEMENTS or len(self._open) >= DEEPEST or len(attributes) > MOST_ATTRIBUTES:
@@ -99,6 +93,9 @@ class _Builder:
         self._open[-1].text += text
 
     def declare(self, prefix: str | None, uri: str | None) -> None:
+        # Every element and attribute bears its namespace: a long one would be kept thousands of times.
+        if uri is not None and len(uri) > LONGEST_NAMESPACE:
+            raise Invalid(self._where, f"has a namespace longer than {LONGEST_NAMESPACE} signs")
         self._prefixes[prefix or ""] = uri or ""
         if len(self._prefixes) > MOST_ATTRIBUTES:
             raise Invalid(self._where, f"declares more than {MOST_ATTRIBUTES} prefixes")

@@ -110,14 +110,17 @@ class KernelBench(BenchBase[GuestClock]):
         async def whole() -> None:
             async with self._soldered():
                 await self.start()
-                restarting = asyncio.create_task(self._restarts())  # noqa: TID251
                 self.began_s = self.world.now_s
+                tasks = [asyncio.create_task(work) for work in (test(**arguments), self._restarts())]  # noqa: TID251
                 try:
-                    await test(**arguments)
+                    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        task.result()
                     self._check_alive()
                 finally:
-                    restarting.cancel()
-                    await asyncio.wait((restarting,))
+                    for task in tasks:
+                        task.cancel()
+                    await asyncio.wait(tasks)
                     await self.stop()
 
         with asyncio.Runner(loop_factory=exact_loop) as runner:

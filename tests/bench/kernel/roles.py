@@ -23,6 +23,7 @@ from tests.bench.kernel.processes import Nursery, RoleProcess
 # Where the firmware expects its runtime directory on a board (systemd/, firmware/upgrade/boot_tryboot.py).
 RUNTIME = Path("/run/lintel")
 ASKED = RUNTIME / "restart-asked"
+STARTED = RUNTIME / "started"
 PATIENCE_S = 60.0
 UNITS = CHECKOUT / "systemd"
 
@@ -93,6 +94,10 @@ class Roles:
         self.starts[role] += 1
         end_ns = self._clock.now_ns() + round(PATIENCE_S * 1e9)
         while self.said.get(role, {}).get("READY") != "1":
+            if self.restart_asked():  # before it was ready: a reset that is carried out while it starts
+                await self.kill(role)
+                await self.start(role)
+                return
             assert process.returncode is None, f"{role} ended with {process.returncode}:\n{self.log()}"
             assert self._clock.now_ns() < end_ns, f"{role} was not ready within {PATIENCE_S} s:\n{self.log()}"
             await self._clock.sleep(0.02)
@@ -116,9 +121,14 @@ class Roles:
         return self._clock.now_ns() - self.fed_ns[role] > watchdog_s(role) * 1e9
 
     def restart_asked(self) -> bool:
-        """Whether the firmware has asked for a restart of the machine since the last time."""
+        """Whether the firmware has asked for a restart of the machine since the last time.
+
+        The machine's runtime directory does not survive that restart, and with it goes the mark of a first start.
+        """
         asked = ASKED.exists()
-        ASKED.unlink(missing_ok=True)
+        if asked:
+            ASKED.unlink()
+            STARTED.unlink(missing_ok=True)
         return asked
 
     def log(self) -> str:
