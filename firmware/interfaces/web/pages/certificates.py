@@ -76,7 +76,7 @@ class Certificates:
                 moment(ends, "date")
             if view.core.clock.trusted() and ends < view.core.clock.utc():
                 until.classes("bad")
-            say(shown.key_type)
+            say(f"{shown.key_type}, {shown.keystore}" if shown.keystore else shown.key_type)
             with cell(), ui.element("div").classes("row"):
                 self._button(
                     "download", _(N_("Download {name}"), name=shown.name), lambda: keep(view, shown.name, shown.pem)
