@@ -124,7 +124,8 @@ class Desk:
             elif isinstance(fact, Key):
                 await self._key(fact)
             elif isinstance(fact, Beat):
-                fact.served.set_result(None)
+                if not fact.served.done():  # whoever waited for it may have been stopped
+                    fact.served.set_result(None)
             else:
                 await self._presented(fact)
 

@@ -43,7 +43,6 @@ class Group(BaseModel):
 
 
 G = TypeVar("G", bound=Group)
-EXTRAS = ("level", "scope", "secret")
 
 
 def param(

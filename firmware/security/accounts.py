@@ -133,6 +133,9 @@ class AccountsService:
     async def stop(self) -> None:
         """Let the running hash finish; forget verified passwords."""
         self._worker.close()
+        if self._memory is not None:
+            # As they are now: a restart goes on with those that are open, and never with one that has ended.
+            await self._write_down(self._memory)
         self._doorkeeper.forget_all()
         if self._memory is not None:
             await self._memory.close()
@@ -152,10 +155,17 @@ class AccountsService:
         while True:
             await self._doorkeeper.to_write.wait()
             self._doorkeeper.to_write.clear()
-            try:
-                await memory.save(SESSIONS_FILE, self._doorkeeper.sessions.written())
-            except Unavailable as error:
-                log.warning("the sessions cannot be written down: %s", error)
+            if not await self._write_down(memory):
+                await self._core.clock.sleep(SWEEP_S)
+                self._doorkeeper.to_write.set()
+
+    async def _write_down(self, memory: Store) -> bool:
+        try:
+            await memory.save(SESSIONS_FILE, self._doorkeeper.sessions.written())
+        except Unavailable as error:
+            log.warning("the sessions cannot be written down: %s", error)
+            return False
+        return True
 
     async def _load(self) -> None:
         saved = await self._book.load()

@@ -45,6 +45,7 @@ class InputLinesService:
         for node, lines in self._lines.items():
             lines.watch(None)
             self._core.bus.forget(InputLinesState, node)
+        for lines in self._lines.values():  # after that: a line that cannot be driven keeps no ear open
             _choose(lines, None)
 
     def _follow(self, node: str, wanted: InputState | None, cause: str | None = None) -> None:

@@ -163,7 +163,8 @@ class Mdns:
             known = self._more.pop(source, set())
             self._say([record for record in answers if record.key not in known], DEFEND_NS if defends else QUIET_NS)
 
-        self._post.later(after_s, send)
+        if not self._post.later(after_s, send):
+            self._more.pop(source, None)  # nobody would ever take it away
 
     def _fresh(self, answers: Iterable[Record]) -> bool:
         """Whether everybody heard these lately, so that one asker may have them alone (5.4)."""

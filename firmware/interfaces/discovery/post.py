@@ -105,10 +105,10 @@ class Post:
 
         self.later(after_s, send)
 
-    def later(self, after_s: float, job: Callable[[], None]) -> None:
-        """Do something in a moment; dropped when too much waits already."""
+    def later(self, after_s: float, job: Callable[[], None]) -> bool:
+        """Do something in a moment; False, and it is not done, when too much waits already."""
         if len(self._pending) >= MOST_PENDING:
-            return
+            return False
         timer: Timer
 
         def fire() -> None:
@@ -117,6 +117,7 @@ class Post:
 
         timer = self._clock.call_later(after_s, fire)
         self._pending.add(timer)
+        return True
 
     def close(self) -> None:
         """Forget what waits."""

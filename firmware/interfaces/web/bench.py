@@ -78,7 +78,10 @@ class Bench:
             while line := await reader.readline():
                 change = json.loads(line)["answer"]
                 for changed in tuple(self._watchers):
-                    changed(change["name"], change["value"])
+                    try:
+                        changed(change["name"], change["value"])
+                    except Exception:  # a fault of one page is no fault of the others
+                        log.exception("a page cannot show %s", change["name"])
                 if not self._watchers:
                     self._wanted.clear()
                     return

@@ -120,8 +120,10 @@ class Toolkit:
         if scope["path"].startswith(SOCKET + "/"):
             if scope["type"] != "websocket":
                 raise NotFound(scope["path"], "pages talk over a WebSocket")
-            asked = parse_qs(scope["query_string"].decode("latin-1")).get("client_id", [""])[-1]
-            view = self._view_of(asked)
+            asked = parse_qs(scope["query_string"].decode("latin-1")).get("client_id", [])
+            if len(asked) != 1:  # of several the toolkit might take another than we look at
+                raise Forbidden(scope["path"], "a socket belongs to one page")
+            view = self._view_of(asked[0])
             if view is not None and (view.caller.name, view.caller.level) != (caller.name, caller.level):
                 raise Forbidden(scope["path"], "this page belongs to somebody else")
         if self._app is None:

@@ -190,5 +190,5 @@ class View:
     def leave(self) -> None:
         """The visitor is no longer who it was: the page is loaded anew, and takes no more events."""
         if not self.dead:
-            self.dead = True
+            self._close()  # a browser that does not load it anew hears no more either
             self.client.run_javascript("lintel.unsaved.clear(); location.reload()")

@@ -112,6 +112,25 @@ def test_what_the_asker_knows_already_is_not_said() -> None:
     virtual_run(main)
 
 
+def test_row_50_what_a_flood_left_waiting_is_forgotten_with_it() -> None:
+    async def main(clock: VirtualClock) -> None:
+        wire = Wire(clock, mdns.GROUP)
+        async with wire.running(device(wire).joined()):
+            await clock.sleep(SETTLED_S)
+            for number in range(100):  # more than may wait, and then some who would say more
+                flags = TRUNCATED if number > 70 else 0
+                wire.put(asked(Question(HTTP, PTR), flags=flags), (f"192.168.0.{100 + number}", 5353))
+            await clock.sleep(10)
+            before = len(wire.to_all())
+            wire.put(asked(Question(HTTP, PTR), flags=TRUNCATED), PEER)
+            await clock.sleep(0.1)
+            wire.put(asked(answers=(Record(HTTP, PTR, 4500, dns.pointer(NAMED)),)), PEER)
+            await clock.sleep(1)
+            assert spoken(wire, before) == []
+
+    virtual_run(main)
+
+
 def test_row_50_a_flood_of_questions_gets_each_record_said_once_a_second() -> None:
     async def main(clock: VirtualClock) -> None:
         wire = Wire(clock, mdns.GROUP)
