@@ -137,8 +137,8 @@ def test_whatever_wakes_up_late_the_controller_takes_the_frame_once_and_nothing_
     bits: str, late: dict[int, int], interval_us: int
 ) -> None:
     async def test(clock: VirtualClock, world: World, output: WiegandOutput, controller: ControllerPeer) -> None:
-        lines = await (await SimWires(world).gpio("gpio0")).outputs("late", (18, 19), initial=(False, False))
-        nets = [world.net(LineRef("gpio0", offset)) for offset in (18, 19)]
+        lines = await (await SimWires(world).gpio("gpio0")).outputs("late", (10, 11), initial=(False, False))
+        nets = [world.net(LineRef("gpio0", offset)) for offset in (10, 11)]
         heard = ControllerPeer(world, "late", *nets, active_high=True)
         tardy = cast(Clock, LateClock(clock, [late.get(sleep, 0) * US for sleep in range(121)]))
         sender = WiegandOutput("late", SteppedPulses(lines, tardy, active_high=True), clock)
@@ -164,7 +164,7 @@ def test_whatever_wakes_up_late_the_controller_takes_the_frame_once_and_nothing_
 def test_a_frame_that_always_breaks_is_given_up_with_its_reason_and_the_next_one_still_goes_out() -> None:
     async def test(clock: VirtualClock, world: World, output: WiegandOutput, controller: ControllerPeer) -> None:
         late_ns = [0, 90 * US] * (2 * TRIES)
-        lines = await (await SimWires(world).gpio("gpio0")).outputs("late", (18, 19), initial=(False, False))
+        lines = await (await SimWires(world).gpio("gpio0")).outputs("late", (10, 11), initial=(False, False))
         pulses = SteppedPulses(lines, cast(Clock, LateClock(clock, late_ns)), active_high=True)
         sender = WiegandOutput("late", pulses, clock)
         with pytest.raises(
@@ -196,8 +196,8 @@ def test_a_pulse_or_gap_that_is_just_out_of_bounds_breaks_the_frame(
     sleep: int, late_us: int, attempts: int, heard_bits: int
 ) -> None:
     async def test(clock: VirtualClock, world: World, output: WiegandOutput, controller: ControllerPeer) -> None:
-        lines = await (await SimWires(world).gpio("gpio0")).outputs("late", (18, 19), initial=(False, False))
-        nets = [world.net(LineRef("gpio0", offset)) for offset in (18, 19)]
+        lines = await (await SimWires(world).gpio("gpio0")).outputs("late", (10, 11), initial=(False, False))
+        nets = [world.net(LineRef("gpio0", offset)) for offset in (10, 11)]
         heard = ControllerPeer(world, "late", *nets, active_high=True)
         late_ns = [0] * (sleep - 1) + [late_us * US]
         pulses = SteppedPulses(lines, cast(Clock, LateClock(clock, late_ns)), active_high=True)

@@ -91,6 +91,7 @@ class Station:
                 hub = tasks.create_task(self.hub.run())
                 await service.start()
                 task = tasks.create_task(service.run())
+                self.hub.ready()
                 await self.settle()
                 yield service
                 task.cancel()
