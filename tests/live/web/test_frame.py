@@ -11,6 +11,10 @@ from tests.live.device import PASSWORD, USER, Device, until
 from tests.live.web.browser import DESK, PHONE, person
 
 LEVELS = {"vic": "viewer", "otto": "operator"}
+UPGRADE = {
+    "upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +47,31 @@ def test_row_39_a_socket_of_another_site_or_without_a_session_is_refused(browser
         assert (token["httpOnly"], token["sameSite"]) == (True, "Strict")
         mine = ada.page.evaluate("window.clientId")
     path = f"/_nicegui_ws/socket.io/?EIO=4&transport=websocket&client_id={mine}"
-    headers = {
-        "upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": "13",
-        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }  # fmt: skip
     url = f"http://127.0.0.1:{staffed.port}{path}"
-    asked = staffed.api.build_request("GET", url, headers={**headers, "origin": "https://evil.example"})
+    asked = staffed.api.build_request("GET", url, headers={**UPGRADE, "origin": "https://evil.example"})
     assert staffed.api.send(asked).status_code == 403
-    assert staffed.api.send(staffed.api.build_request("GET", url, headers=headers), auth=None).status_code == 401
+    assert staffed.api.send(staffed.api.build_request("GET", url, headers=UPGRADE), auth=None).status_code == 401
+
+
+def test_row_39_a_socket_that_names_two_pages_is_refused_whichever_of_them_is_the_callers(
+    browser: Browser, staffed: Device
+) -> None:
+    with person(browser, staffed) as ada, person(browser, staffed) as vic:
+        ada.log_in()
+        vic.log_in("vic")
+        mine, other = (somebody.page.evaluate("window.clientId") for somebody in (ada, vic))
+        own = f"http://127.0.0.1:{staffed.port}"
+        # 101: the socket is open, and the toolkit chooses whose page it is of
+        asked = {(mine,): 101, (other,): 403, (other, mine): 403, (mine, other): 403, (mine, mine): 403}
+        answers = {}
+        for pages in asked:
+            query = "&".join(f"client_id={page}" for page in pages)
+            url = f"{own}/_nicegui_ws/socket.io/?EIO=4&transport=websocket&{query}"
+            request = staffed.api.build_request("GET", url, headers={**UPGRADE, "origin": own})
+            answer = staffed.api.send(request, stream=True)
+            answers[pages] = answer.status_code
+            answer.close()
+    assert answers == asked
 
 
 @pytest.mark.parametrize("name", [USER, *LEVELS])
