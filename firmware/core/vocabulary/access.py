@@ -212,6 +212,15 @@ class ExitRequested(Pulse):
     door: str
 
 
+@topic("door/exit/simulated")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitSimulated(Pulse):
+    """`by` pressed the exit button of a door without being there; what it asks for then has this cause."""
+
+    door: str
+    by: str
+
+
 @topic("door/released")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorReleased(Pulse):
@@ -305,6 +314,13 @@ class ReleaseParams:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockParams:
     """End a release now."""
+
+    door: DoorName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitParams:
+    """Whose exit button."""
 
     door: DoorName
 
