@@ -327,11 +327,12 @@ class ExitParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndicateParams:
-    """Show a colour on a reader's light for `for_s` seconds, then what it showed before."""
+    """Show a colour on a reader's light for `for_s` seconds, or while `door` is released, then what it did before."""
 
     reader: DoorName
     colour: Colour
-    for_s: Annotated[float, Field(gt=0, le=3600)]
+    for_s: Annotated[float, Field(gt=0, le=3600)] | None = None
+    door: DoorName | None = None
     flash: bool = False
 
 
