@@ -73,6 +73,19 @@ class Person:
         self.page.wait_for_url(lambda url: "/login" not in url)
         self.alive()
 
+    @contextmanager
+    def beside(self, path: str) -> Iterator[Page]:
+        """Another page of the same person, open while the block lasts."""
+        page = self.context.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(path)
+        page.wait_for_function("window.did_handshake === true")
+        try:
+            yield page
+        finally:
+            page.close()
+
     def sees(self, text: str) -> None:
         """Until a text is on the page."""
         expect(self.page.get_by_text(text).first).to_be_visible(timeout=PATIENCE_S * MS)
