@@ -222,15 +222,15 @@ def test_row_22_a_loop_that_hangs_is_ended_by_the_watchdog_and_replaced(units: U
     units.opens()
 
 
-def test_stopping_control_ends_it_in_order_and_puts_every_output_at_rest(units: UnitSet) -> None:
+def test_stopping_the_units_ends_them_in_order_and_puts_every_output_at_rest(units: UnitSet) -> None:
     units.opens()
-    units.container.systemctl("stop", service := "lintel-control.service")
-    until("a relay at rest", lambda: not units.released())
-    assert units.container.shown(service, "Result") == "success"
-    until("an inactive unit", lambda: units.container.systemctl("is-active", service) == "inactive")
+    units.container.systemctl("stop", *UNITS)
+    assert not units.released()
+    assert [units.container.shown(unit, "ActiveState") for unit in UNITS] == ["inactive"] * 3
+    assert units.container.shown("lintel-control.service", "Result") == "success"
     # The command afterwards ran, and says that it finds no chip of a simulated board.
     said = units.container.run("tail", "-n", "2", "/run/said/lintel-control").stdout
     assert "lintel safe-outputs: gpio0: cannot open the GPIO chip /dev/lintel/gpio" in said
-    units.container.systemctl("start", "lintel-control.service")
-    until("control again", lambda: units.active("control"))
+    units.container.systemctl("start", *UNITS)
+    assert [units.active(role) for role in ROLES] == [True] * 3
     units.opens()
