@@ -20,6 +20,7 @@ lintel: open firmware for a network door station, simulated or real
   lintel bench    [--state DIR] VERB ...     (lintel bench --help lists the verbs)
   lintel bundle   build|sign|inspect|keys    (lintel bundle --help lists the options)
   lintel dispatcher [--listen HOST:PORT]     (lintel dispatcher --help lists the options)
+  lintel safe-outputs [--board NAME|FILE]    (puts every output of a real board at rest; units run it)
   lintel --version
 
 To try it: 'lintel run' in one terminal, the lines it prints in another.
@@ -62,6 +63,12 @@ def _dispatcher(words: list[str]) -> int:
     return command(words)
 
 
+def _safe_outputs(words: list[str]) -> int:
+    from firmware.cli.safe_outputs import command
+
+    return command(words)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": _run,
     "explain": _explain,
@@ -69,6 +76,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "bench": _bench,
     "bundle": _bundle,
     "dispatcher": _dispatcher,
+    "safe-outputs": _safe_outputs,
 }
 
 

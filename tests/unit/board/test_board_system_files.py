@@ -23,7 +23,8 @@ from hal.wires import Gpio, I2c, PulseOut, Uart
 
 PROJECT = BOARDS.parent
 RESTART = PROJECT / "systemd" / "lintel-restart.service"
-UNITS = sorted(path for path in (PROJECT / "systemd").glob("*.service") if path != RESTART)
+ROLES = ("control", "media", "network")
+UNITS = [PROJECT / "systemd" / f"lintel-{role}.service" for role in ROLES]
 CONTROL = PROJECT / "systemd" / "lintel-control.service"
 NETWORK = PROJECT / "systemd" / "lintel-network.service"
 MEDIA = PROJECT / "systemd" / "lintel-media.service"
