@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short bench-kernel soak lock messages screenshots clean
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig bench-kernel soak lock messages screenshots clean
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -58,6 +58,12 @@ test-kernel: $(READY)
 kernel-short: $(READY)
 	$(COMPILED)
 	$(VIRTUAL) $(ARGS) tests/guest @tests/behaviour/kernel_core.txt
+
+# The behaviour tests on a Pi with wires, by its wiring file (docs/rig.md). To be run on that Pi.
+rig: $(READY)
+	@test -n "$(RIG)" || { echo 'make rig RIG=FILE, such as tests/bench/rig/looped_pi.toml' >&2; exit 2; }
+	$(COMPILED)
+	$(BIN)/pytest --timeout 0 --bench=rig:$(RIG) $(or $(ARGS),tests/behaviour)
 
 # Figures of one run: in real time what the guest's kernel and we cost, in virtual time what becomes of relays.
 bench-kernel: $(READY)
