@@ -129,7 +129,7 @@ class PlayedBoard(WirePlayer):
 
 @pytest.fixture
 def usb_rig(tmp_path: Path) -> tuple[Path, Wiring]:
-    text = (RIGS / "usb_relays.toml").read_text().replace("boards/rig_door.toml", str(BOARD))
+    text = (RIGS / "usb_relays.toml").read_text().replace("boards/", f"{RIGS / 'boards'}/")
     path = tmp_path / "usb_relays.toml"
     path.write_text(text.replace("/dev/ttyUSB0", "/dev/ttyVB6"))
     return path, load_wiring(path)
@@ -141,12 +141,12 @@ STRIKE = PlayedRelay(coil=17, contact=9, pull_in_s=0.008, drop_out_s=0.004)
 
 def test_a_rig_of_usb_relays_and_a_real_one_is_looked_over(usb_rig: tuple[Path, Wiring]) -> None:
     _, wiring = usb_rig
-    assert found_on(wiring, lambda: PlayedBoard(CONTACTS, STRIKE, {17: 22})) == []
+    assert found_on(wiring, lambda: PlayedBoard(CONTACTS, STRIKE, {17: 22, 9: 27})) == []
     cut = {relay: line for relay, line in CONTACTS.items() if line != 13}
-    found = found_on(wiring, lambda: PlayedBoard(cut, STRIKE, {17: 22}))
+    found = found_on(wiring, lambda: PlayedBoard(cut, STRIKE, {17: 22, 9: 27}))
     assert found == ["exit button GPIO13 ↔ probe contacts:2: no contact"]
     loose = PlayedRelay(coil=17, contact=11, pull_in_s=0.008, drop_out_s=0.004)
-    found = found_on(wiring, lambda: PlayedBoard(CONTACTS, loose, {17: 22}))
+    found = found_on(wiring, lambda: PlayedBoard(CONTACTS, loose, {17: 22, 9: 27}))
     assert found == ["strike contact ↔ probe GPIO9: stays open when the relay moves"]
 
 
@@ -155,7 +155,7 @@ def test_contacts_made_by_usb_relays_drive_the_door_and_what_they_cannot_do_is_s
     usb_rig: tuple[Path, Wiring],
 ) -> None:
     path, _ = usb_rig
-    with played(lambda: PlayedBoard(CONTACTS, STRIKE, {17: 22})) as runner:
+    with played(lambda: PlayedBoard(CONTACTS, STRIKE, {17: 22, 9: 27})) as runner:
         status, said = bench_run(runner, path, EXIT, FORCED, CARD)
     assert status == 0, said
     assert "2 ran: 2 passed" in said

@@ -66,9 +66,7 @@ def test_a_mistake_in_a_wiring_is_one_line_with_its_place(tmp_path: Path, old: s
 
 
 def test_a_relay_on_usb_cannot_watch_what_the_board_drives(tmp_path: Path) -> None:
-    text = (
-        (RIGS / "usb_relays.toml").read_text().replace("boards/rig_door.toml", "tests/bench/rig/boards/rig_door.toml")
-    )
+    text = (RIGS / "usb_relays.toml").read_text().replace("boards/", "tests/bench/rig/boards/")
     with pytest.raises(BoardError, match=r"wires\.3\.probe: a relay cannot watch door strike relay GPIO17"):
         load_wiring(written(tmp_path, text.replace('probe = "pi:22"', 'probe = "contacts:4"')))
 
