@@ -42,12 +42,15 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, rig: Any) -> Any:
     from tests.bench.kernel.bench import LACKS, KernelBench, lacking
 
     if rig is not None:
+        from tests.bench.rig.asked import asked_in_vain
         from tests.bench.rig.bench import LACKS as RIG_LACKS
         from tests.bench.rig.bench import RigBench
 
         if mark:
             pytest.skip(f"the rig {rig.wiring.name} is {rig.wiring.board.product.name}, not {board}")
         skip_what_lacks(lacking(request.node.obj, RIG_LACKS))
+        name = asked_in_vain(request.node.obj, rig.wiring.board)
+        skip_what_lacks(None if name is None else f"the rig {rig.wiring.name} lacks {name}")
         return RigBench(state, rig)
     skip_what_lacks(lacking(request.node.obj, LACKS))
     return KernelBench(state, board)

@@ -78,7 +78,7 @@ def test_the_behaviour_tests_run_over_wires_and_say_why_each_of_the_others_does_
         status, said = bench_run(runner, FILE, *TESTS)
     assert status == 0, said
     assert "6 ran: 6 passed, 0 failed" in said
-    for reason in ("cannot be told cut from plain", "wall clock of a Pi", "lacks it: port:io1"):
+    for reason in ("cannot be told cut from plain", "wall clock of a Pi", "the rig looped_pi lacks io1"):
         assert reason in said, said
 
 
