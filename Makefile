@@ -19,8 +19,15 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What runs in virtual time, or in its own folder, runs beside its like; what starts whole devices has the machine to itself.
+BESIDE := tests/unit tests/behaviour
 unit: $(READY)
+ifdef ARGS
 	$(BIN)/pytest $(ARGS)
+else
+	$(BIN)/pytest -n logical --dist loadfile $(BESIDE)
+	$(BIN)/pytest $(BESIDE:%=--ignore=%)
+endif
 
 # Benchmarks stand apart from the tests: they print figures with their peers and assert nothing.
 bench: $(READY)
