@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short bench-kernel soak lock messages screenshots clean
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages screenshots clean
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -65,6 +65,19 @@ test-kernel: $(READY)
 kernel-short: $(READY)
 	$(COMPILED)
 	$(VIRTUAL) $(ARGS) tests/guest @tests/behaviour/kernel_core.txt
+
+# The behaviour tests on a Pi with wires, by its wiring file (docs/rig.md). To be run on that Pi.
+rig: $(READY)
+	@test -n "$(RIG)" || { echo 'make rig RIG=FILE, such as tests/bench/rig/looped_pi.toml' >&2; exit 2; }
+	$(COMPILED)
+	$(BIN)/pytest --timeout 0 --bench=rig:$(RIG) --report reports/rig $(or $(ARGS),tests/behaviour)
+
+# A relay of a rig, CYCLES times on and off, its contact watched; the report is left in REPORT.
+CYCLES ?= 10000
+REPORT ?= reports/endurance
+endurance: $(READY)
+	@test -n "$(RIG)" || { echo 'make endurance RIG=FILE, such as tests/bench/rig/usb_relays.toml' >&2; exit 2; }
+	$(BIN)/python -m tests.bench.rig.endurance --rig $(RIG) --cycles $(CYCLES) --report $(REPORT) $(ARGS)
 
 # Figures of one run: in real time what the guest's kernel and we cost, in virtual time what becomes of relays.
 bench-kernel: $(READY)
