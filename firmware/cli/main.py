@@ -14,7 +14,7 @@ lintel: open firmware for a network door station, simulated or real
 
   lintel run      [--board NAME|FILE] [--hal sim|real] [--state DIR] [--http HOST:PORT]
                   [--https HOST:PORT|off] [--rtsp HOST:PORT|off] [--discovery ADAPTER,...|all|off]
-                  [--role all|control|media|network] [--no-web]
+                  [--machine sim|real] [--role all|control|media|network] [--no-web]
   lintel explain  [--board NAME|FILE]
   lintel doctor   [--board NAME|FILE] [--json]   what is missing on this machine, and what mends it
   lintel param    list|get|set|reset ...     (lintel param --help lists the options)
