@@ -120,6 +120,7 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UnitSet]:
         settings=f"LINTEL_HTTP=127.0.0.1:{port}\nLINTEL_HTTPS=off\nLINTEL_RTSP=off\n",
         units={"world.service": WORLD.format(before=" ".join(UNITS), state=STATE)},
         drop_ins={f"lintel-{role}.service": simulated(role) for role in ROLES},
+        extra={"usr/lib/udev/rules.d/62-lintel-broken.rules": 'SUBSYSTEM=="sound", GRUOP="audio"\n'},
     )
     try:
         made = UnitSet(container, port)
@@ -188,6 +189,16 @@ def test_a_process_of_another_user_does_not_join_the_link(units: UnitSet) -> Non
     # Root passes every door of the file system; the hub asks the kernel who it is.
     assert units.container.run("lintel-python", "-c", KNOCK).stdout == "shown out\n"
     assert "user 0 may not join" in units.container.run("cat", "/run/said/lintel-control").stdout
+
+
+def test_udev_itself_has_no_complaint_about_a_rule(units: UnitSet) -> None:
+    done = units.container.run("udevadm", "test", "--action=add", "/class/mem/null")
+    said = done.stdout + done.stderr
+    for name in ("60-lintel", "61-lintel-slots", "61-lintel-adapters"):
+        assert f"Reading rules file: /usr/lib/udev/rules.d/{name}.rules" in said
+    complaints = [line for line in said.splitlines() if re.match(r"/usr/lib/udev/rules.d/[^:]*lintel[^:]*:\d", line)]
+    assert all("broken" in line for line in complaints), complaints
+    assert complaints, "a mistake would not be noticed"
 
 
 def test_kill_9_of_media_and_network_leaves_control_and_the_door_alone(units: UnitSet) -> None:

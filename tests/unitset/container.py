@@ -36,7 +36,11 @@ GOAL = "[Unit]\nDescription=what a test starts\nWants={wants}\n"
 
 
 class Container:
-    """One container; `close` ends everything in it. `units` and `drop_ins` are laid beside ours: name to text."""
+    """One container; `close` ends everything in it.
+
+    `units` and `drop_ins` are laid beside ours, `extra` over the machine's files: name to text. A device is its
+    file, its group and its name in /dev/lintel, as a udev rule would say it. `shared` are files of this machine's /run.
+    """
 
     def __init__(
         self,
@@ -46,7 +50,9 @@ class Container:
         settings: str = "",
         units: Mapping[str, str] | None = None,
         drop_ins: Mapping[str, str] | None = None,
-        devices: tuple[str, ...] = (),
+        extra: Mapping[str, str] | None = None,
+        devices: tuple[tuple[str, str, str], ...] = (),
+        shared: tuple[str, ...] = (),
     ) -> None:
         self._folder = folder
         self._group = _control_groups() / f"lintel-unitset-{os.getpid()}-{folder.name}"
@@ -69,9 +75,13 @@ class Container:
             place.mkdir()
             (place / "test.conf").write_text(text)
         (folder / "units/units.target").write_text(GOAL.format(wants=" ".join(wants)))
-        (folder / "devices").write_text(
-            "".join(f"{name}\n" for name in (*(f"/dev/{one}" for one in DEVICES), *devices))
-        )
+        for name, text in (extra or {}).items():
+            (files / name).write_text(text)
+        everybodys = tuple((f"/dev/{name}", "root", "-") for name in DEVICES)
+        (folder / "devices").write_text("".join(" ".join(one) + "\n" for one in (*everybodys, *devices)))
+        (folder / "shared").mkdir()
+        for name in shared:
+            shutil.copy(name, folder / "shared")
         # There is no udev either, which on a board says when the chip is there.
         (folder / "units/dev-lintel-gpio.device.d").mkdir()
         (folder / "units/dev-lintel-gpio.device.d/now.conf").write_text("[Unit]\nJobTimeoutSec=100ms\n")

@@ -18,7 +18,6 @@ mount --bind -o ro "$2" checkout
 mount --bind -o ro "$3" python
 mount --bind -o ro "$4" packages
 mount -t proc proc "$root/proc"
-if [ -e /run/cpuinfo ]; then mount --bind /run/cpuinfo "$root/proc/cpuinfo"; fi
 mount -o bind,ro "$root/proc/sys" "$root/proc/sys"
 mount -t sysfs sysfs "$root/sys"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
@@ -28,7 +27,7 @@ mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
-while read -r device; do
+while read -r device group name; do
     mkdir -p "$root${device%/*}"
     touch "$root$device"
     mount --bind "$device" "$root$device"
@@ -38,10 +37,17 @@ chmod 1777 "$root/tmp"
 mkdir "$root/run/units" "$root/run/said" "$root/old"
 cp -r "$root"/usr/lib/systemd/system/lintel-* "$folder"/units/. "$root/run/units/"
 # A process that is chrooted may make no user namespace (PrivateUsers=): the root is changed for good.
+cp -r "$folder/devices" "$folder/shared/." "$root/run"
 cd "$root"
 pivot_root . old
 umount -l /old
 systemd-sysusers
 systemd-tmpfiles --create lintel.conf
+while read -r device group name; do # as udev does it
+    [ "$name" != - ] || continue
+    chgrp "$group" "$device"
+    chmod 660 "$device"
+    ln -s "$device" "/dev/lintel/$name"
+done </run/devices
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=lintel SYSTEMD_UNIT_PATH=/run/units \
     /lib/systemd/systemd --unit=units.target --log-target=null

@@ -31,6 +31,7 @@ PLACES = {
     "systemd/deadman": HOME,
     "systemd/board.conf": "etc/lintel",
     "udev/60-lintel.rules": "usr/lib/udev/rules.d",
+    "udev/61-lintel-adapters.rules": "usr/lib/udev/rules.d",
     "udev/61-lintel-slots.rules": "usr/lib/udev/rules.d",
     "dbus/lintel-rauc.conf": "etc/dbus-1/system.d",
 }
