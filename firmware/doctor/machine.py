@@ -5,6 +5,7 @@ Only `/` is alive: processes, mounts and device drivers are asked there and nowh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -160,14 +161,21 @@ class Machine:
 
     def _with_file(self, fits: Callable[[str], bool]) -> Iterator[Holder]:
         for folder in self.path("proc").glob("[0-9]*"):
-            try:
-                links = [os.readlink(each) for each in (folder / "fd").iterdir()]
-            except OSError:
-                continue  # it has just ended, or belongs to somebody else
-            if any(map(fits, links)):
+            if any(map(fits, open_files(folder))):
                 words = self.text(f"proc/{folder.name}/cmdline").split("\0")
                 ours = any(Path(word).name == RUN_USER for word in words[:3])
                 yield Holder(int(folder.name), self.text(f"proc/{folder.name}/comm").strip() or "a process", ours)
+
+
+def open_files(process: Path) -> Iterator[str]:
+    """What the files lead to that a process has open; none where it has ended, or is somebody else's."""
+    try:
+        entries = list((process / "fd").iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            yield os.readlink(entry)
 
 
 def _below(name: str, point: str) -> bool:
