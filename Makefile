@@ -78,6 +78,7 @@ REPORT ?= reports/endurance
 endurance: $(READY)
 	@test -n "$(RIG)" || { echo 'make endurance RIG=FILE, such as tests/bench/rig/usb_relays.toml' >&2; exit 2; }
 	$(BIN)/python -m tests.bench.rig.endurance --rig $(RIG) --cycles $(CYCLES) --report $(REPORT) $(ARGS)
+
 # What the tests of both benches reach of the code next to the hardware: the table of statements, and 1 below 95 %.
 COVERED := .coverage-data
 NEAR_HARDWARE := $(addprefix tests/unit/,audio buses camera cards clips drivers osdp sim sound watch) tests/behaviour \
