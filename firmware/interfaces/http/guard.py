@@ -25,6 +25,7 @@ from firmware.interfaces.http.credentials import SAFE, Credentials, address_of, 
 from firmware.interfaces.http.errors import HttpRefusal, refusal
 from firmware.interfaces.http.face import Face, Policy, Route, Visitor, face_of
 from firmware.interfaces.http.fields import Fields
+from firmware.interfaces.http.reached import Reached
 
 log = logging.getLogger("lintel.http")
 
@@ -150,6 +151,7 @@ class Guard:
         self._names = names
         self._hsts = hsts
         self._credentials = Credentials(core)
+        self._reached = Reached(core)
         self._refusals: Pace[AccessRefused] = Pace(core.clock, core.bus.publish)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -168,6 +170,7 @@ class Guard:
             visitor = await self._admit(scope, fields, policy)
             scope["visitor"], scope["caller"] = visitor, visitor.caller
             outlet.asks = visitor.unknown
+            await self._reached.by(visitor, scope["path"])
             await Faults(face.app, policy)(scope, receive, outlet.send)
             if outlet.denied:
                 raise await self._credentials.challenge(scope, policy, "log in")

@@ -30,7 +30,6 @@ from firmware.interfaces.web.feed import Feed
 from firmware.interfaces.web.pages import PAGES, Page
 from firmware.interfaces.web.plan import Plan
 from firmware.interfaces.web.policy import POLICY, nonce, page_csp
-from firmware.interfaces.web.settings import PlaceSettings
 from firmware.interfaces.web.toolkit import FILES, SOCKET, Toolkit, with_nonce
 from firmware.interfaces.web.visitor import THEMES, taste_of
 from firmware.interfaces.web.words import QUASAR
@@ -84,11 +83,7 @@ class Web:
         return Face(name="web", prefixes=("/",), app=self._route, policy=POLICY, levels=levels)
 
     async def start(self) -> None:
-        """Read the settings that belong to the pages. Raises Unavailable."""
-        params = self._core.params
-        if PlaceSettings.group not in params:
-            params.declare(PlaceSettings)
-        await params.load(PlaceSettings)
+        """The pages have no settings of their own."""
 
     async def run(self) -> None:
         """Bring facts to the pages and end those whose visitor is gone, until cancelled."""
