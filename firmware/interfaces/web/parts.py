@@ -82,6 +82,9 @@ class Table:
         with self._box, ui.element("table").classes("list").props("role=table"):
             with ui.element("thead").props("role=rowgroup"), ui.element("tr").props("role=row"):
                 for head in heads:
+                    if not head:  # of the buttons, which say themselves what they do
+                        ui.element("td").props("role=cell")
+                        continue
                     with ui.element("th").props("scope=col role=columnheader"):
                         ui.label(head)
             self.body = ui.element("tbody").props("role=rowgroup")

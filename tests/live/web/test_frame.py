@@ -9,13 +9,21 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.live.device import PASSWORD, USER, Device, until
-from tests.live.web.browser import DESK, PHONE, person
+from tests.live.web.browser import DESK, PHONE, Person, person
 
 LEVELS = {"vic": "viewer", "otto": "operator"}
 UPGRADE = {
     "upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": "13",
     "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
 }  # fmt: skip
+
+
+def paths(somebody: Person) -> list[str]:
+    """Every page that somebody gets."""
+    links = "links => links.map(link => link.getAttribute('href'))"
+    found: list[str] = somebody.page.eval_on_selector_all("nav a", links)
+    assert len(found) >= 10
+    return [*found, "/wizard", "/password"]
 
 
 @pytest.fixture(scope="module")
@@ -133,20 +141,32 @@ def test_a_changed_account_ends_its_open_pages(browser: Browser, staffed: Device
         eve.page.wait_for_url("**/login**")
 
 
+@pytest.mark.timeout(300)  # a dozen pages, each looked at by axe
 def test_no_page_scrolls_sideways_on_a_phone_or_a_desk_or_shuts_anybody_out(browser: Browser, staffed: Device) -> None:
-    with person(browser, staffed, viewport=DESK) as ada:
+    with person(browser, staffed, viewport=DESK, color_scheme="light") as ada:
         ada.page.goto("/login")
         found = {"/login": (ada.fits(), ada.barriers())}
         ada.log_in()
-        paths = ada.page.eval_on_selector_all("nav a", "links => links.map(link => link.getAttribute('href'))")
-        assert len(paths) >= 10
-        for path in paths:
+        for path in paths(ada):
             ada.page.set_viewport_size(PHONE)
             ada.go(path)
             phone, barriers = ada.fits(), ada.barriers()
             ada.page.set_viewport_size(DESK)
             found[path] = (phone and ada.fits(), barriers)
         assert {path: what for path, what in found.items() if what != (True, [])} == {}
+
+
+@pytest.mark.timeout(300)
+def test_every_page_can_be_read_in_the_dark_theme_on_a_phone(browser: Browser, staffed: Device) -> None:
+    with person(browser, staffed, viewport=PHONE, color_scheme="dark") as ada:
+        ada.page.goto("/login")
+        found = {"/login": ada.barriers("color-contrast")}
+        ada.log_in()
+        expect(ada.page.locator("body")).to_have_class(re.compile("body--dark"))
+        for path in paths(ada):
+            ada.go(path)
+            found[path] = ada.barriers("color-contrast")
+        assert {path: what for path, what in found.items() if what} == {}
 
 
 def test_too_many_wrong_passwords_block_the_address_and_the_page_counts_the_seconds(

@@ -53,7 +53,7 @@ def test_the_image_of_every_product_is_drawn_pressed_and_held_and_its_light_foll
         page.mouse.up()
         expect(knob).to_have_attribute("data-on", "false")
         assert pressed(product) is False
-        button.focus()
+        ada.tab_to("Button control")
         for key in ("Space", "Enter"):
             page.keyboard.down(key)
             expect(knob).to_have_attribute("data-on", "true")
