@@ -55,10 +55,10 @@ def address_or_off(text: str | None, default: tuple[str, int], where: str) -> tu
 
 def discovery_of(text: str | None) -> str | None:
     """The adapters at which the device is to be found; None: as is usual. Raises Invalid."""
-    if text is None:
-        return None
+    if text is None or text in (ALL, OFF):
+        return text
     there = [name for _, name in socket.if_nameindex()]
-    for name in () if text in (ALL, OFF) else text.split(","):
+    for name in text.split(","):
         if name not in there:
             hint = nearest(name, [*there, ALL, OFF])
             raise Invalid("lintel run --discovery", f"no adapter {name[:20]!r}{hint}; there are {', '.join(there)}")

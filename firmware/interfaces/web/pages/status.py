@@ -204,18 +204,5 @@ def _events(view: View) -> None:
 
 def _words(notice: Notice) -> str:
     """What an event says besides its topic; only operators and above are shown it."""
-    names = (
-        "door",
-        "holder",
-        "reader",
-        "credential",
-        "reason",
-        "hold_s",
-        "kind",
-        "button",
-        "gesture",
-        "name",
-        "address",
-    )
-    found = ((name, getattr(notice.event, name, None)) for name in names)
+    found = ((name, getattr(notice.event, name, None)) for name in TOLD)
     return " ".join(f"{name}={value}" for name, value in found if value not in (None, ""))
