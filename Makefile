@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short coverage bench-kernel soak lock messages screenshots clean
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages screenshots clean coverage
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -19,8 +19,15 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What runs in virtual time, or in its own folder, runs beside its like; what starts whole devices has the machine to itself.
+BESIDE := tests/unit tests/behaviour
 unit: $(READY)
+ifdef ARGS
 	$(BIN)/pytest $(ARGS)
+else
+	$(BIN)/pytest -n logical --dist loadfile $(BESIDE)
+	$(BIN)/pytest $(BESIDE:%=--ignore=%)
+endif
 
 # Benchmarks stand apart from the tests: they print figures with their peers and assert nothing.
 bench: $(READY)
@@ -58,6 +65,19 @@ test-kernel: $(READY)
 kernel-short: $(READY)
 	$(COMPILED)
 	$(VIRTUAL) $(ARGS) tests/guest @tests/behaviour/kernel_core.txt
+
+# The behaviour tests on a Pi with wires, by its wiring file (docs/rig.md). To be run on that Pi.
+rig: $(READY)
+	@test -n "$(RIG)" || { echo 'make rig RIG=FILE, such as tests/bench/rig/looped_pi.toml' >&2; exit 2; }
+	$(COMPILED)
+	$(BIN)/pytest --timeout 0 --bench=rig:$(RIG) --report reports/rig $(or $(ARGS),tests/behaviour)
+
+# A relay of a rig, CYCLES times on and off, its contact watched; the report is left in REPORT.
+CYCLES ?= 10000
+REPORT ?= reports/endurance
+endurance: $(READY)
+	@test -n "$(RIG)" || { echo 'make endurance RIG=FILE, such as tests/bench/rig/usb_relays.toml' >&2; exit 2; }
+	$(BIN)/python -m tests.bench.rig.endurance --rig $(RIG) --cycles $(CYCLES) --report $(REPORT) $(ARGS)
 
 # What the tests of both benches reach of the code next to the hardware: the table of statements, and 1 below 95 %.
 COVERED := .coverage-data

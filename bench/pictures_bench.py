@@ -2,8 +2,10 @@
 
 Peers: Pillow and OpenCV for the JPEG; for the fan-out Debian's ustreamer, which gets the very JPEG files that our
 device sent, from a stand-in for /dev/video0 (bench/native/video0.c), so that neither it nor our network role encodes:
-what is compared is the handing out. One table row is one pair of runs, one after the other; the clients
-(bench/native/drain.c) throw away what they read and count it, so a server that drops pictures is seen.
+what is compared is the handing out. A second peer is the floor of a design in which pictures cross from one process to
+another: a loop that receives each and sends it on, and does nothing else (bench/bare_loop.py). One table row is one
+pair of runs, one after the other; the clients (bench/native/drain.c) throw away what they read and count it, so a
+server that drops pictures is seen.
 """
 
 from __future__ import annotations
@@ -173,6 +175,18 @@ def ustreamer(shim: Path, frames: Path) -> Iterator[tuple[int, int]]:
             process.terminate()
 
 
+@contextmanager
+def bare_loop(frames: Path, clients: int) -> Iterator[tuple[int, int]]:
+    """The floor, for so many clients; its process and port."""
+    words = [sys.executable, "-m", "bench.bare_loop", str(frames), str(clients), str(FPS)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.pid, int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
 def compiled(folder: Path) -> tuple[Path, Path]:
     """The clients, and the stand-in for a camera."""
     client, shim = folder / "drain", folder / "video0.so"
@@ -209,6 +223,9 @@ def fan_out_rows(folder: Path) -> list[Row]:
                 (against,), peer_share = drain(client, port, clients, theirs, [peer])
                 whose = f"ustreamer; worst client got {share:.0%} of {FPS}/s (of ustreamer's {peer_share:.0%})"
                 rows.append(Row(f"network role, {clients} clients, {size // 1000} kB", used, "%", against, whose))
+                with bare_loop(frames, clients) as (floor, floor_port):
+                    (least,), _ = drain(client, floor_port, clients, theirs, [floor])
+                rows.append(Row("  a loop that only receives and sends", least, "%", against, "ustreamer"))
             rows.append(Row("media role meanwhile, with painting the scene", media_used, "%", None, ""))
             resident, proportional = memory_mb(media)
             rows.append(Row("media role, resident memory", resident, "MB", 90.0, "the target"))

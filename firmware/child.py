@@ -17,7 +17,7 @@ from firmware import VERSION
 from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services
 from firmware.board_process.supervisor import EX_CONFIG
 from firmware.core.errors import Invalid, StationError
-from firmware.core.link.channel import Connect, connect_unix
+from firmware.core.link.channel import Connect, connect_unix, push_unix
 from firmware.core.services import ServiceCrashed
 from firmware.core.vocabulary.certificates import HttpState
 from firmware.core.vocabulary.device import NetworkState
@@ -169,6 +169,7 @@ class Child:
             boot=boot,
             slot=boot.running(),
             powered_ns=powered_ns(options, runtime),
+            machine=options.sets_machine,
         )
         self._board = board
 
@@ -226,7 +227,7 @@ class Child:
         )  # fmt: skip
 
     def _reach(self, source: str) -> Connect:
-        return partial(connect_unix, self._runtime.video(source))
+        return partial(push_unix, self._runtime.video(source))
 
     @asynccontextmanager
     async def _wires(self) -> AsyncIterator[Wires]:

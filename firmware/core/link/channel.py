@@ -1,6 +1,6 @@
 """How bytes get from one role to another: a Unix stream, or memory inside one process.
 
-Both carry the same frames. Sending waits while the far end does not read: whoever may not wait queues.
+All carry the same frames. Sending waits while the far end does not read: whoever may not wait queues.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ class Channel(Protocol):
     async def receive(self) -> bytes:
         """Some bytes; empty when the far end is gone."""
 
+    async def hand_on(self, take: Callable[[bytes], None]) -> None:
+        """Call `take` with what comes until the far end is gone. Raises what `take` raises."""
+
     def close(self) -> None:
         """End the connection, for both ends; closing twice is harmless."""
 
@@ -33,7 +36,7 @@ Connect = Callable[[], Awaitable[Channel]]
 
 
 class StreamChannel:
-    """A connected Unix stream."""
+    """A connected Unix stream, read when somebody asks for bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -50,6 +53,10 @@ class StreamChannel:
         except ConnectionError:
             return b""
 
+    async def hand_on(self, take: Callable[[bytes], None]) -> None:
+        while data := await self.receive():
+            take(data)
+
     def close(self) -> None:
         # What the far end does not take now it will never take: closing gently would wait for it.
         self._writer.transport.abort()
@@ -63,6 +70,87 @@ class StreamChannel:
 async def connect_unix(path: Path) -> Channel:
     """Connect to a hub's socket. Raises OSError."""
     return StreamChannel(*await asyncio.open_unix_connection(str(path), limit=CHUNK_BYTES))
+
+
+class PushChannel(asyncio.Protocol):
+    """A connected Unix stream that calls whoever wants its bytes as they come.
+
+    Pictures come thirty times a second: no task is woken for them, and nothing is copied on the way. What nobody wants
+    yet waits in the kernel.
+    """
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._take: Callable[[bytes], None] | None = None
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=CHUNK_BYTES)
+        transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._writable.set()
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        assert self._take is not None
+        try:
+            self._take(data)
+        except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for the end
+            if not self._ended.done():
+                self._ended.set_exception(error)
+            self.close()
+
+    async def send(self, data: bytes) -> None:
+        assert self._transport is not None
+        await self._writable.wait()
+        if self._transport.is_closing():
+            raise ConnectionResetError("the far end is gone")
+        self._transport.write(data)
+
+    async def receive(self) -> bytes:
+        got: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def once(data: bytes) -> None:
+            assert self._transport is not None
+            self._transport.pause_reading()
+            got.set_result(data)
+
+        self._want(once)
+        await asyncio.wait((got, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        return got.result() if got.done() else b""
+
+    async def hand_on(self, take: Callable[[bytes], None]) -> None:
+        self._want(take)
+        await self._ended
+
+    def _want(self, take: Callable[[bytes], None]) -> None:
+        assert self._transport is not None
+        self._take = take
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+async def push_unix(path: Path) -> PushChannel:
+    """Connect to a hub's socket, to be called with what comes. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    _, channel = await loop.create_unix_connection(PushChannel, str(path))
+    return channel
 
 
 class _Pipe:
@@ -111,6 +199,10 @@ class MemoryChannel:
 
     async def receive(self) -> bytes:
         return await self._inwards.take()
+
+    async def hand_on(self, take: Callable[[bytes], None]) -> None:
+        while data := await self.receive():
+            take(data)
 
     def close(self) -> None:
         self._inwards.close()

@@ -49,12 +49,15 @@ class FrameClient:
         heard = False
 
         async def listen() -> None:
-            nonlocal heard
             unpacker = Unpacker()
-            while data := await channel.receive():
+
+            def take(data: bytes) -> None:
+                nonlocal heard
                 for message in unpacker.feed(data):
                     heard = True
                     self._handler(message)
+
+            await channel.hand_on(take)
             raise ConnectionResetError("the source has hung up")
 
         try:

@@ -99,6 +99,12 @@ class Unpacker:
 
     def feed(self, data: bytes) -> Iterator[Jpeg | NoSignal]:
         """The messages that these bytes complete. Raises StreamError for what is none, or is too long."""
+        if not self._data and len(data) >= _HEADER.size:
+            kind, width, height, length, number, t_ns = _HEADER.unpack_from(data)
+            if kind == _JPEG and len(data) == _HEADER.size + length:
+                # The usual case, one whole picture, is copied once only.
+                yield Jpeg(data[_HEADER.size :], width, height, number, t_ns)
+                return
         self._data += data
         while len(self._data) >= _HEADER.size:
             kind, width, height, length, number, t_ns = _HEADER.unpack_from(self._data)

@@ -13,7 +13,7 @@ import selectors
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +86,7 @@ class KernelBench(BenchBase[GuestClock]):
     """One device in the guest. `play` runs one test on it, in a loop of its own."""
 
     tolerance_s = 0.02
+    lacks = LACKS
 
     def __init__(self, state: Path, board: str = "door_station") -> None:
         super().__init__(state)
@@ -103,8 +104,8 @@ class KernelBench(BenchBase[GuestClock]):
         self._listening: asyncio.Task[None] | None = None
 
     def __getattr__(self, name: str) -> Any:
-        if name in LACKS:
-            pytest.skip(LACKS[name])
+        if name in self.lacks:
+            pytest.skip(self.lacks[name])
         raise AttributeError(name)
 
     def play(self, test: Callable[..., Coroutine[Any, Any, None]], arguments: dict[str, Any]) -> None:
@@ -238,15 +239,15 @@ def names_in(code: Any) -> frozenset[str]:
     return frozenset(code.co_names).union(*nested)
 
 
-def lacking(test: Callable[..., Any]) -> str | None:
-    """Why a test cannot run on this bench: the first thing that it, or a function of its module, asks in vain."""
+def lacking(test: Callable[..., Any], lacks: Mapping[str, str] = LACKS) -> str | None:
+    """Why a test cannot run on a bench: the first thing it lacks that the test, or a function of its module, asks."""
     waiting, seen = [test], set()
     while waiting:
         function = waiting.pop()
         seen.add(function)
         names = names_in(function.__code__)
-        for name in sorted(names & LACKS.keys()):
-            return LACKS[name]
+        for name in sorted(names & lacks.keys()):
+            return lacks[name]
         used = (function.__globals__.get(name) for name in names)
         waiting += [found for found in used if hasattr(found, "__code__") and found not in seen]
     return None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from firmware.core.errors import Unavailable
-from firmware.core.link.channel import Channel, connect_unix
+from firmware.core.link.channel import Channel, connect_unix, push_unix
 from firmware.core.stream.client import AWAY, FrameClient, one_picture
 from firmware.core.stream.server import MOST_WATCHERS, FrameServer, Watcher
 from firmware.core.stream.wire import Cut, Jpeg, NoSignal, Unpacker, pack, pack_cut
@@ -20,6 +20,8 @@ from hal.clock import Clock, SystemClock
 from hal.sim.time import VirtualClock, virtual_run
 
 BIG = bytes(40_000)
+
+Reach = Callable[[Path], Awaitable[Channel]]
 
 
 def picture(number: int, data: bytes = b"jpeg") -> Jpeg:
@@ -141,10 +143,11 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "v-camera1"
 
 
-def test_over_a_unix_socket_source_and_watcher_may_start_and_restart_in_any_order(place: Path) -> None:
+@pytest.mark.parametrize("reach", [connect_unix, push_unix])
+def test_over_a_unix_socket_source_and_watcher_may_start_and_restart_in_any_order(place: Path, reach: Reach) -> None:
     async def main() -> None:
         clock = SystemClock()
-        async with watching(partial(connect_unix, place), clock, Cut()) as heard:
+        async with watching(partial(reach, place), clock, Cut()) as heard:
             await until(clock, lambda: heard == [AWAY])
             for number in (1, 2):
                 newest = picture(number)
@@ -152,10 +155,33 @@ def test_over_a_unix_socket_source_and_watcher_may_start_and_restart_in_any_orde
                     await until(clock, partial(heard.__contains__, newest))
                 await until(clock, lambda: heard[-1] == AWAY)
         async with running(FrameServer(place, offering(picture(3)))) as server:
-            assert await one_picture(partial(connect_unix, place), Cut(), 20) == picture(3)
+            assert await one_picture(partial(reach, place), Cut(), 20) == picture(3)
             await until(clock, lambda: not server.watchers)
-            async with watching(partial(connect_unix, place), clock, Cut()) as heard:
+            async with watching(partial(reach, place), clock, Cut()) as heard:
                 await until(clock, lambda: heard == [picture(3)])
+
+    asyncio.run(main())
+
+
+def test_a_source_that_talks_nonsense_is_left_and_asked_again(place: Path) -> None:
+    async def main() -> None:
+        clock, answers = SystemClock(), [bytes(range(60)), pack(picture(1, BIG)), pack(picture(2, BIG))]
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            # In two pieces, then two pictures in one: what comes is not always one picture.
+            said, answers[:] = (answers[:1], answers[1:]) if len(answers) == 3 else (answers[:], [])
+            data = b"".join(said)
+            writer.write(data[:50])
+            await clock.sleep(0.02)
+            writer.write(data[50:])
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_unix_server(answer, str(place)):
+            async with watching(partial(push_unix, place), clock, Cut()) as heard:
+                await until(clock, lambda: len(heard) == 3)
+            assert heard == [AWAY, picture(1, BIG), picture(2, BIG)]
 
     asyncio.run(main())
 
