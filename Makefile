@@ -81,8 +81,8 @@ endurance: $(READY)
 
 # What the tests of both benches reach of the code next to the hardware: the table of statements, and 1 below 95 %.
 COVERED := .coverage-data
-NEAR_HARDWARE := $(addprefix tests/unit/,audio buses camera cards clips drivers osdp sim sound watch) tests/behaviour \
-	tests/live/test_pulse_process.py tests/live/sound
+NEAR_HARDWARE := $(addprefix tests/unit/,audio buses camera cards clips drivers osdp sim sound watch) \
+	tests/live/test_pulse_process.py
 
 coverage: $(READY) $(VENV)/.coverage
 	$(COMPILED)
@@ -90,8 +90,8 @@ coverage: $(READY) $(VENV)/.coverage
 	mkdir $(COVERED)
 	COVERAGE_FILE=$(CURDIR)/$(COVERED)/sim $(BIN)/coverage run -m pytest $(NEAR_HARDWARE)
 	COVERAGE_FILE=$(CURDIR)/$(COVERED)/kernel $(GUEST) --virtual --write $(CURDIR)/$(COVERED) --timeout 7200 \
-		$(BIN)/coverage run -m pytest --timeout 0 --color=no --bench=kernel tests/guest tests/behaviour
-	COVERAGE_FILE=$(COVERED)/both $(BIN)/coverage combine -q $(COVERED)
+		$(BIN)/coverage run -m pytest --timeout 0 --color=no --bench=kernel tests/guest tests/behaviour/test_chip_reader.py
+	COVERAGE_FILE=$(COVERED)/both $(BIN)/coverage combine -q $(COVERED)/*
 	COVERAGE_FILE=$(COVERED)/both $(BIN)/coverage report
 
 $(VENV)/.coverage: $(READY) requirements/coverage.txt
