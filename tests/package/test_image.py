@@ -102,6 +102,7 @@ def test_system_and_data_are_sound_and_the_device_trusts_its_vendor(made: Made) 
         said("e2fsck", "-f", "-n", f"{made.card}?offset={made.at(name)}")
     listed = made.debugfs("data", "ls -l /lintel/keyring")
     assert "release.pem" in listed
+    assert {line.split()[1] for line in listed.splitlines() if ".pem" in line} == {"100644"}
     conf = made.debugfs("system", "cat /etc/rauc/system.conf")
     assert "activate-installed=false" in conf
     for name in ("root-a", "root-b"):

@@ -179,7 +179,12 @@ def data_tree(root: Path, keys: Path) -> None:
     """What the data partition begins with: whom the device trusts."""
     (root / "lintel").mkdir(parents=True, mode=0o700)
     (root / "rauc").mkdir()
-    shutil.copytree(keys / "keyring", root / "lintel/keyring")
+    ring = root / "lintel/keyring"
+    shutil.copytree(keys / "keyring", ring)
+    # Certificates are nobody's secret, and here they belong to root: the firmware only reads them.
+    ring.chmod(0o755)
+    for path in ring.iterdir():
+        path.chmod(0o644)
 
 
 def ext4(path: Path, label: str, mib: int, tree: Path) -> None:
