@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages screenshots clean coverage deb test-deb image sbom cool-off
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages screenshots clean coverage deb test-deb image sbom cool-off reference
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -155,6 +155,11 @@ lock:
 # Brings the catalogues of the web interface in step with its texts, and says what is to be translated.
 messages: $(READY)
 	$(BIN)/python tools/messages.py
+
+# The reference pages and the wiring diagrams of the documentation, from the code.
+reference: $(READY)
+	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.drawings
 
 # Every page of the web interface as a picture, into docs/images/web.
 screenshots: $(READY)

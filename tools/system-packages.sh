@@ -23,6 +23,7 @@ need openssl command -v openssl
 need libasound2-dev test -e /usr/include/alsa/asoundlib.h
 need libspeexdsp1 "$python" -c 'import ctypes; ctypes.CDLL("libspeexdsp.so.1")'
 need strace command -v strace
+need curl command -v curl
 need rsyslog env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v rsyslogd'
 need rsyslog-openssl sh -c 'ls /usr/lib/*/rsyslog/lmnsd_ossl.so'
 need dbus command -v dbus-daemon
