@@ -27,6 +27,7 @@ from firmware.core.vocabulary.upgrade import UpgradeState
 from firmware.interfaces.web.feed import gone
 from firmware.interfaces.web.image.device import DeviceImage
 from firmware.interfaces.web.parts import Facts, card, grid, moment
+from firmware.interfaces.web.reasons import reason_text
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.words import N_, PLACE
 
