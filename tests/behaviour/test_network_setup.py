@@ -73,7 +73,7 @@ async def test_who_confirmed_and_who_took_back_stands_in_the_audit_log(bench: Si
 async def test_a_confirmation_that_does_not_arrive_is_made_by_the_next_visit(bench: SimBench) -> None:
     await bench.params("network", **STATIC)
     await tried(bench)
-    with bench.actions_lost():
+    with bench.action_lost("network.confirm"):
         assert (await bench.api("GET", "/device")).status_code == 200
     assert phase(bench).phase == "trying"
     assert (await bench.api("GET", "/device")).status_code == 200

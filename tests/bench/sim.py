@@ -22,7 +22,7 @@ from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services, picture_places
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
-from firmware.core.actions import SYSTEM
+from firmware.core.actions import SYSTEM, Invocation
 from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.errors import Unavailable
@@ -284,12 +284,15 @@ class SimBench(BenchBase[VirtualClock]):
         return port
 
     @contextmanager
-    def actions_lost(self) -> Iterator[None]:
-        """Control does not answer the network role, as while it starts anew."""
+    def action_lost(self, name: str) -> Iterator[None]:
+        """Control does not answer the network role to this action, as while it starts anew."""
         link: Any = self._network.core.link
+        whole = link.invoke
 
-        async def invoke(*_: Any) -> Any:
-            raise Unavailable("link", "control went away")
+        async def invoke(invocation: Invocation, *more: Any, **named: Any) -> Any:
+            if invocation.action == name:
+                raise Unavailable("link", "control went away")
+            return await whole(invocation, *more, **named)
 
         link.invoke = invoke
         try:
