@@ -147,6 +147,7 @@ class Guard:
         hsts: Callable[[], bool] = lambda: False,
     ) -> None:
         self.faces = faces
+        self._face_of = lru_cache(256)(lambda path: face_of(self.faces, path))
         self._core = core
         self._names = names
         self._hsts = hsts
@@ -157,7 +158,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             raise ValueError(f"the server sent {scope['type']!r}")
-        face = face_of(self.faces, scope["path"])
+        face = self._face_of(scope["path"])
         if face is not None and "remote" in scope and not face.policy.remote:
             face = None
         policy = face.policy if face is not None else Policy(via="http")
