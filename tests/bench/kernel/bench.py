@@ -52,8 +52,6 @@ LACKS = {
     "cable": "the guest's network port has no cable to pull",
     "camera": "pictures of a scene are the simulator's; vivid shows bars of its own (tests/guest/test_guest_camera.py)",
     "media": "pictures of a scene are the simulator's; vivid shows bars of its own (tests/guest/test_guest_camera.py)",
-    "kept": "it looks into control's memory without a request, and control is a process of its own here",
-    "change_from_inside": "it changes control's parameters without a request, and control is a process of its own here",
 }
 
 
