@@ -9,6 +9,8 @@ import pytest
 
 from tests.bench.sim import SimBench
 
+pytestmark = pytest.mark.simulator("a known day, and systemd that sets clock and zone, are the simulator's")
+
 CARD = "H10301:42:1234"
 OFFICE = {"windows": [{"days": ["mon"], "start": "14:00", "end": "15:00"}]}
 
