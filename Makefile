@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: deb test-deb image sbom cool-off run test lint unit bench fuzz crash test-kernel kernel-short bench-kernel soak lock messages screenshots clean
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages screenshots clean coverage deb test-deb image sbom cool-off reference
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -66,6 +66,38 @@ kernel-short: $(READY)
 	$(COMPILED)
 	$(VIRTUAL) $(ARGS) tests/guest @tests/behaviour/kernel_core.txt
 
+# The behaviour tests on a Pi with wires, by its wiring file (docs/rig.md). To be run on that Pi.
+rig: $(READY)
+	@test -n "$(RIG)" || { echo 'make rig RIG=FILE, such as tests/bench/rig/looped_pi.toml' >&2; exit 2; }
+	$(COMPILED)
+	$(BIN)/pytest --timeout 0 --bench=rig:$(RIG) --report reports/rig $(or $(ARGS),tests/behaviour)
+
+# A relay of a rig, CYCLES times on and off, its contact watched; the report is left in REPORT.
+CYCLES ?= 10000
+REPORT ?= reports/endurance
+endurance: $(READY)
+	@test -n "$(RIG)" || { echo 'make endurance RIG=FILE, such as tests/bench/rig/usb_relays.toml' >&2; exit 2; }
+	$(BIN)/python -m tests.bench.rig.endurance --rig $(RIG) --cycles $(CYCLES) --report $(REPORT) $(ARGS)
+
+# What the tests of both benches reach of the code next to the hardware: the table of statements, and 1 below 95 %.
+COVERED := .coverage-data
+NEAR_HARDWARE := $(addprefix tests/unit/,audio buses camera cards clips drivers osdp sim sound watch) \
+	tests/live/test_pulse_process.py
+
+coverage: $(READY) $(VENV)/.coverage
+	$(COMPILED)
+	rm -rf $(COVERED)
+	mkdir $(COVERED)
+	COVERAGE_FILE=$(CURDIR)/$(COVERED)/sim $(BIN)/coverage run -m pytest $(NEAR_HARDWARE)
+	COVERAGE_FILE=$(CURDIR)/$(COVERED)/kernel $(GUEST) --virtual --write $(CURDIR)/$(COVERED) --timeout 7200 \
+		$(BIN)/coverage run -m pytest --timeout 0 --color=no --bench=kernel tests/guest tests/behaviour/test_chip_reader.py
+	COVERAGE_FILE=$(COVERED)/both $(BIN)/coverage combine -q $(COVERED)/*
+	COVERAGE_FILE=$(COVERED)/both $(BIN)/coverage report
+
+$(VENV)/.coverage: $(READY) requirements/coverage.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/coverage.txt
+	touch $@
+
 # Figures of one run: in real time what the guest's kernel and we cost, in virtual time what becomes of relays.
 bench-kernel: $(READY)
 	PYTHONPATH=. $(GUEST) --timeout 3600 $(BIN)/python bench/kernel_bench.py $(ARGS)
@@ -117,10 +149,17 @@ lock:
 		pyproject.toml -o requirements/base.txt
 	uv pip compile -q --exclude-newer '$(COOL_OFF)' --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		requirements/fuzz.in -o requirements/fuzz.txt
+	uv pip compile -q --exclude-newer '$(COOL_OFF)' --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		requirements/coverage.in -o requirements/coverage.txt
 
 # Brings the catalogues of the web interface in step with its texts, and says what is to be translated.
 messages: $(READY)
 	$(BIN)/python tools/messages.py
+
+# The reference pages and the wiring diagrams of the documentation, from the code.
+reference: $(READY)
+	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.drawings
 
 # Every page of the web interface as a picture, into docs/images/web.
 screenshots: $(READY)

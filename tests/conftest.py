@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from argparse import ArgumentTypeError
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +22,26 @@ settings.register_profile(
 settings.load_profile("lintel")
 
 
+def _bench(text: str) -> str:
+    """A bench by its name. Raises ValueError, which pytest shows."""
+    if text in ("sim", "kernel") or (text.startswith("rig:") and len(text) > len("rig:")):
+        return text
+    raise ArgumentTypeError(f"no bench {text!r}; there are sim, kernel and rig:FILE (a wiring file, docs/rig.md)")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """On what the behaviour tests run: in this process, or on the devices of a guest's kernel."""
-    parser.addoption("--bench", choices=("sim", "kernel"), default="sim", help="where behaviour tests run")
+    """On what the behaviour tests run: in this process, on the devices of a guest's kernel, or on a rig with wires."""
+    parser.addoption("--bench", type=_bench, default="sim", help="where behaviour tests run: sim, kernel, rig:FILE")
+    parser.addoption("--report", type=Path, metavar="DIR", help="write report.json, report.xml and report.html there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note what tests saw, where a report is wanted."""
+    folder = config.getoption("report")
+    if folder is not None:
+        from tests.bench.report.plugin import Reporter
+
+        config.pluginmanager.register(Reporter(folder, config.getoption("bench")))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,8 +14,9 @@ lintel: open firmware for a network door station, simulated or real
 
   lintel run      [--board NAME|FILE] [--hal sim|real] [--state DIR] [--http HOST:PORT]
                   [--https HOST:PORT|off] [--rtsp HOST:PORT|off] [--discovery ADAPTER,...|all|off]
-                  [--role all|control|media|network] [--no-web]
+                  [--machine sim|real] [--role all|control|media|network] [--no-web]
   lintel explain  [--board NAME|FILE]
+  lintel doctor   [--board NAME|FILE] [--json]   what is missing on this machine, and what mends it
   lintel param    list|get|set|reset ...     (lintel param --help lists the options)
   lintel bench    [--state DIR] VERB ...     (lintel bench --help lists the verbs)
   lintel bundle   build|sign|inspect|keys    (lintel bundle --help lists the options)
@@ -35,6 +36,12 @@ def _run(words: list[str]) -> int:
 
 def _explain(words: list[str]) -> int:
     from firmware.cli.explain import command
+
+    return command(words)
+
+
+def _doctor(words: list[str]) -> int:
+    from firmware.cli.doctor import command
 
     return command(words)
 
@@ -72,6 +79,7 @@ def _safe_outputs(words: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": _run,
     "explain": _explain,
+    "doctor": _doctor,
     "param": _param,
     "bench": _bench,
     "bundle": _bundle,

@@ -26,6 +26,7 @@ def parse(words: list[str]) -> RunOptions:
     parser.add_argument("--https", type=str, default=None, metavar="HOST:PORT|off")
     parser.add_argument("--rtsp", type=str, default=None, metavar="HOST:PORT|off")
     parser.add_argument("--discovery", default=None, metavar="ADAPTER,...|all|off")
+    parser.add_argument("--machine", choices=("sim", "real"), default=None, help="whose network and clock are set")
     parser.add_argument("--role", choices=("all", "control", "media", "network"), default=None)
     parser.add_argument("--no-web", action="store_true", help="leave the status page out")
     found = parser.parse_all(words)
@@ -41,6 +42,7 @@ def parse(words: list[str]) -> RunOptions:
         role=found.role,
         web=not found.no_web,
         discovery=discovery_of(found.discovery),
+        machine=found.machine,
     )
 
 

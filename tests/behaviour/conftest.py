@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +11,64 @@ import pytest
 
 from tests.bench.sim import SimBench
 
-KERNEL = "kernel"
+SIM = "sim"
+RIG = "rig:"
+
+
+@pytest.fixture(scope="session")
+def rig(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The rig of this session, locked and looked over before its first test; None on the other benches."""
+    asked = request.config.getoption("bench")
+    if not asked.startswith(RIG):
+        yield None
+        return
+    from tests.bench.rig.bench import Rig
+
+    taken = Rig.taken(Path(asked.removeprefix(RIG)))
+    try:
+        yield taken
+    finally:
+        taken.holding.close()
 
 
 @pytest.fixture
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+def bench(request: pytest.FixtureRequest, tmp_path: Path, rig: Any) -> Any:
     """A device that starts when the test does; `@pytest.mark.board("ptz_dome")` chooses another product."""
     mark = request.node.get_closest_marker("board")
     board = mark.args[0] if mark else "door_station"
-    if request.config.getoption("bench") != KERNEL:
-        return SimBench(tmp_path / "state", board)
-    from tests.bench.kernel.bench import KernelBench, lacking
+    state = tmp_path / "state"
+    if request.config.getoption("bench") == SIM:
+        return SimBench(state, board)
+    from tests.bench.kernel.bench import LACKS, KernelBench, lacking
 
-    reason = lacking(request.node.obj)
+    if rig is not None:
+        from tests.bench.rig.asked import asked_in_vain
+        from tests.bench.rig.bench import LACKS as RIG_LACKS
+        from tests.bench.rig.bench import RigBench
+
+        if mark:
+            pytest.skip(f"the rig {rig.wiring.name} is {rig.wiring.board.product.name}, not {board}")
+        skip_what_lacks(lacking(request.node.obj, RIG_LACKS))
+        name = asked_in_vain(request.node.obj, rig.wiring.board)
+        skip_what_lacks(None if name is None else f"the rig {rig.wiring.name} lacks {name}")
+        return RigBench(state, rig)
+    skip_what_lacks(lacking(request.node.obj, LACKS))
+    return KernelBench(state, board)
+
+
+def skip_what_lacks(reason: str | None) -> None:
+    """Skip for a reason, before anything is started."""
     if reason is not None:
         pytest.skip(reason)
-    return KernelBench(tmp_path / "state", board)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """How many behaviour tests ran on the bench, and why each of the others was skipped."""
-    if config.getoption("bench") != KERNEL:
+    bench = config.getoption("bench")
+    if bench == SIM:
         return
     found = {name: terminalreporter.stats.get(name, []) for name in ("passed", "failed", "skipped")}
-    terminalreporter.section("behaviour tests on the kernel bench")
+    terminalreporter.section(f"behaviour tests on the {bench.partition(':')[0]} bench")
     ran = len(found["passed"]) + len(found["failed"])
     terminalreporter.line(f"{ran} ran: {len(found['passed'])} passed, {len(found['failed'])} failed")
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in found["skipped"])

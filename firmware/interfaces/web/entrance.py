@@ -5,6 +5,7 @@ Plain pages without the toolkit: whoever is a stranger to the device reaches a f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 
@@ -20,7 +21,8 @@ from firmware.core.vocabulary.security import SetupState
 from firmware.interfaces.api.routes import Routes
 from firmware.interfaces.http.credentials import password_allowed
 from firmware.interfaces.http.guard import host_of
-from firmware.interfaces.web.policy import ENTRANCE_CSP, FILES, LOGIN, SETUP
+from firmware.interfaces.web.plain import plain_page
+from firmware.interfaces.web.policy import FILES, LOGIN, SETUP
 from firmware.interfaces.web.visitor import Taste, taste_of
 from firmware.interfaces.web.words import N_
 from firmware.paths import CHECKOUT
@@ -43,8 +45,10 @@ SAID = {
 class Entrance:
     """The endpoints before the log-in."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, somebody: Callable[[], None]) -> None:
+        """`somebody` is told that a person is about to come in."""
         self._core = core
+        self._somebody = somebody
         folder = files("firmware.interfaces.web") / "static"
         self._files = {name: (folder / name).read_bytes() for name in FILES}
 
@@ -67,6 +71,7 @@ class Entrance:
         """The log-in; a device without an administrator leads to the form that makes one."""
         if self._setup_needed():
             return RedirectResponse(SETUP, 303)
+        self._somebody()
         taste = taste_of(request)
         say = taste.catalogue.gettext
         form = f"""
@@ -83,6 +88,7 @@ class Entrance:
         setup = self._core.bus.state(SetupState)
         if setup is None or not setup.needed:
             return RedirectResponse(LOGIN, 303)
+        self._somebody()
         taste = taste_of(request)
         say = taste.catalogue.gettext
         hidden = "" if setup.code_required else " hidden"
@@ -135,27 +141,8 @@ class Entrance:
         product = "Lintel" if info is None else info.product
         say = taste.catalogue.gettext
         said = "".join(f' data-{name}="{escape(say(text))}"' for name, text in SAID.items())
-        text = f"""<!doctype html>
-<html lang="{taste.language}" data-theme="{taste.theme}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} · {escape(product)}</title>
-<link rel="icon" href="/web/icon.svg">
-<link rel="stylesheet" href="/web/entrance.css">
-<script src="/web/entrance.js" defer></script>
-</head>
-<body{said}>
-<main>
-<h1><img src="/web/icon.svg" alt="" width="32" height="32"> {escape(product)}</h1>
-<h2>{escape(title)}</h2>
-{body}
-</main>
-</body>
-</html>
-"""
-        headers = {"content-security-policy": ENTRANCE_CSP, "cache-control": "no-store"}
-        return Response(text, media_type="text/html", headers=headers)
+        script = '<script src="/web/entrance.js" defer></script>'
+        return plain_page(taste, product, title, body, attributes=said, script=script)
 
 
 def _field(name: str, label: str, how: str, *, needed: bool = True) -> str:

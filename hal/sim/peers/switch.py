@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from hal.clock import Timer
 from hal.sim.nets import Net
@@ -12,6 +13,8 @@ from hal.sim.traces import Trace
 # How long the armature of a small relay takes to move and to fall back.
 PULL_IN_S = 0.008
 DROP_OUT_S = 0.004
+# When the contact of a relay that bounces parts and touches again, in turn, counted from its first touch.
+BOUNCES_S = (0.0003, 0.0007, 0.0012, 0.0015, 0.0021, 0.0024)
 
 
 class Load(Peer):
@@ -84,11 +87,11 @@ class StrikePeer(SwitchPeer):
     """A strike on a relay: `trace` is the coil, `contact` the relay's contact, which moves a little later.
 
     The contact is what the strike gets and what `readback` shows. Fault `welded`: the contact stays on;
-    `dead`: it stays off. Neither can be seen at the coil.
+    `dead`: it stays off. Neither can be seen at the coil. `bounce`: it parts a few times before it stays closed.
     """
 
     kind = "relay"
-    kinds_of_fault = frozenset({"welded", "dead"})
+    kinds_of_fault = frozenset({"welded", "dead", "bounce"})
 
     def __init__(
         self,
@@ -104,7 +107,7 @@ class StrikePeer(SwitchPeer):
         super().__init__(place, name, net, active_high=active_high, alias=alias)
         self._readback = readback
         self._readback_high = readback_high
-        self._moving: Timer | None = None
+        self._moving: list[Timer] = []
         self.contact: Trace[bool] = self.new_trace(False)
         self._show()
 
@@ -117,8 +120,8 @@ class StrikePeer(SwitchPeer):
         self.trace.put(energised, t_ns)
         stuck = "welded" in self.faults or "dead" in self.faults
         wanted = "welded" in self.faults if stuck else energised
-        self.forget(self._moving)
-        self._moving = None
+        while self._moving:
+            self.forget(self._moving.pop())
         if wanted == self.contact.value:
             return
         if stuck:
@@ -126,10 +129,12 @@ class StrikePeer(SwitchPeer):
             return
         delay_s = PULL_IN_S if wanted else DROP_OUT_S
         began_ns = self.place.clock.now_ns() if t_ns is None else t_ns
-        self._moving = self.at(began_ns + round(delay_s * 1e9), lambda: self._move(wanted))
+        moves = [(delay_s, wanted)]
+        if wanted and "bounce" in self.faults:
+            moves += [(delay_s + at_s, bool(index % 2)) for index, at_s in enumerate(BOUNCES_S)]
+        self._moving = [self.at(began_ns + round(at_s * 1e9), partial(self._move, on)) for at_s, on in moves]
 
     def _move(self, on: bool) -> None:
-        self._moving = None
         self.contact.put(on)
         self._show()
 

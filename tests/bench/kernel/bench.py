@@ -13,7 +13,7 @@ import selectors
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,8 @@ from tests.bench.kernel.telling import Telling
 ROLES = ("control", "network")
 # What an event may be late by on its way through the API, in the guest's time.
 TELL_S = 0.05
+# How often it looks whether the firmware asks for a restart. In the guest, looking is what costs.
+RESTART_LOOK_S = 0.05
 PR_SET_TIMERSLACK = 29
 UNTRUSTED = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -84,6 +86,7 @@ class KernelBench(BenchBase[GuestClock]):
     """One device in the guest. `play` runs one test on it, in a loop of its own."""
 
     tolerance_s = 0.02
+    lacks = LACKS
 
     def __init__(self, state: Path, board: str = "door_station") -> None:
         super().__init__(state)
@@ -92,6 +95,7 @@ class KernelBench(BenchBase[GuestClock]):
         self._device = Device(board, state, free_port(), state.with_name(state.name + ".log"))
         self._life = asyncio.Lock()
         self.clock = GuestClock()
+        self.restart_look_s = RESTART_LOOK_S
         self.starts = 0
         self.was_set_up = False  # before this start
         self.lines: KernelLines
@@ -100,8 +104,8 @@ class KernelBench(BenchBase[GuestClock]):
         self._listening: asyncio.Task[None] | None = None
 
     def __getattr__(self, name: str) -> Any:
-        if name in LACKS:
-            pytest.skip(LACKS[name])
+        if name in self.lacks:
+            pytest.skip(self.lacks[name])
         raise AttributeError(name)
 
     def play(self, test: Callable[..., Coroutine[Any, Any, None]], arguments: dict[str, Any]) -> None:
@@ -201,7 +205,7 @@ class KernelBench(BenchBase[GuestClock]):
     async def _restarts(self) -> None:
         """Restart the whole device when the firmware asks for it."""
         while True:
-            await self.clock.sleep(0.05)
+            await self.clock.sleep(self.restart_look_s)
             if self.roles.restart_asked():
                 await self.restart()
 
@@ -235,15 +239,15 @@ def names_in(code: Any) -> frozenset[str]:
     return frozenset(code.co_names).union(*nested)
 
 
-def lacking(test: Callable[..., Any]) -> str | None:
-    """Why a test cannot run on this bench: the first thing that it, or a function of its module, asks in vain."""
+def lacking(test: Callable[..., Any], lacks: Mapping[str, str] = LACKS) -> str | None:
+    """Why a test cannot run on a bench: the first thing it lacks that the test, or a function of its module, asks."""
     waiting, seen = [test], set()
     while waiting:
         function = waiting.pop()
         seen.add(function)
         names = names_in(function.__code__)
-        for name in sorted(names & LACKS.keys()):
-            return LACKS[name]
+        for name in sorted(names & lacks.keys()):
+            return lacks[name]
         used = (function.__globals__.get(name) for name in names)
         waiting += [found for found in used if hasattr(found, "__code__") and found not in seen]
     return None

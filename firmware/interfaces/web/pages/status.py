@@ -27,9 +27,9 @@ from firmware.core.vocabulary.upgrade import UpgradeState
 from firmware.interfaces.web.feed import gone
 from firmware.interfaces.web.image.device import DeviceImage
 from firmware.interfaces.web.parts import Facts, card, grid, moment
-from firmware.interfaces.web.settings import PlaceSettings
+from firmware.interfaces.web.reasons import reason_text
 from firmware.interfaces.web.view import View
-from firmware.interfaces.web.words import N_
+from firmware.interfaces.web.words import N_, PLACE
 
 PHASES = {
     Phase.STARTING: N_("starting"),
@@ -48,7 +48,7 @@ LINES = 12
 async def build(view: View) -> None:
     """The page."""
     _ = view.say
-    place = await view.read(PlaceSettings.group)
+    place = await view.read(PLACE)
     if view.may(Level.ADMIN) and place["first_steps"]:
         with ui.element("a").props('href="/wizard"').classes("notice"):
             ui.label(_(N_("This device is new. Take the first steps.")))
@@ -194,7 +194,7 @@ def _events(view: View) -> None:
         with box, ui.element("div").classes("row") as row:
             moment(event.at, "clock")
             ui.label(event.topic).classes("mono")
-            ui.label(_words(notice)).classes("quiet")
+            ui.label(_words(view, notice)).classes("quiet")
         row.move(target_index=0)
         rows.append(row)
         if len(rows) > LINES:
@@ -203,20 +203,9 @@ def _events(view: View) -> None:
     view.on(*SHOWN, then=heard)
 
 
-def _words(notice: Notice) -> str:
+def _words(view: View, notice: Notice) -> str:
     """What an event says besides its topic; only operators and above are shown it."""
-    names = (
-        "door",
-        "holder",
-        "reader",
-        "credential",
-        "reason",
-        "hold_s",
-        "kind",
-        "button",
-        "gesture",
-        "name",
-        "address",
-    )
-    found = ((name, getattr(notice.event, name, None)) for name in names)
-    return " ".join(f"{name}={value}" for name, value in found if value not in (None, ""))
+    found = {name: getattr(notice.event, name, None) for name in TOLD}
+    if found["reason"]:
+        found["reason"] = view.say(reason_text(str(found["reason"])))
+    return " ".join(f"{name}={value}" for name, value in found.items() if value not in (None, ""))

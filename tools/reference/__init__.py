@@ -1,0 +1,1 @@
+"""The reference of the documentation, written from the code: `python -m tools.reference` (make reference)."""
