@@ -138,7 +138,7 @@ def test_the_gate_of_a_device_of_this_image_takes_the_bundle(made: Made) -> None
         floor=0,
         serial="02A11CE00001",
         chip_id="0123456789abcdef",
-        now=at_least(datetime.now(UTC)),  # noqa: TID251 # the certificates were made just now
+        now=at_least(datetime.now(UTC)),
         clock_trusted=True,
         mode=Mode.STANDARD,
         slot_size=ROOT_MIB * MIB,
