@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages reference screenshots clean
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages reference screenshots clean coverage
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -79,6 +79,25 @@ endurance: $(READY)
 	@test -n "$(RIG)" || { echo 'make endurance RIG=FILE, such as tests/bench/rig/usb_relays.toml' >&2; exit 2; }
 	$(BIN)/python -m tests.bench.rig.endurance --rig $(RIG) --cycles $(CYCLES) --report $(REPORT) $(ARGS)
 
+# What the tests of both benches reach of the code next to the hardware: the table of statements, and 1 below 95 %.
+COVERED := .coverage-data
+NEAR_HARDWARE := $(addprefix tests/unit/,audio buses camera cards clips drivers osdp sim sound watch) tests/behaviour \
+	tests/live/test_pulse_process.py tests/live/sound
+
+coverage: $(READY) $(VENV)/.coverage
+	$(COMPILED)
+	rm -rf $(COVERED)
+	mkdir $(COVERED)
+	COVERAGE_FILE=$(CURDIR)/$(COVERED)/sim $(BIN)/coverage run -m pytest $(NEAR_HARDWARE)
+	COVERAGE_FILE=$(CURDIR)/$(COVERED)/kernel $(GUEST) --virtual --write $(CURDIR)/$(COVERED) --timeout 7200 \
+		$(BIN)/coverage run -m pytest --timeout 0 --color=no --bench=kernel tests/guest tests/behaviour
+	COVERAGE_FILE=$(COVERED)/both $(BIN)/coverage combine -q $(COVERED)
+	COVERAGE_FILE=$(COVERED)/both $(BIN)/coverage report
+
+$(VENV)/.coverage: $(READY) requirements/coverage.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/coverage.txt
+	touch $@
+
 # Figures of one run: in real time what the guest's kernel and we cost, in virtual time what becomes of relays.
 bench-kernel: $(READY)
 	PYTHONPATH=. $(GUEST) --timeout 3600 $(BIN)/python bench/kernel_bench.py $(ARGS)
@@ -105,6 +124,8 @@ lock:
 		pyproject.toml -o requirements/base.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		requirements/fuzz.in -o requirements/fuzz.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		requirements/coverage.in -o requirements/coverage.txt
 
 # Brings the catalogues of the web interface in step with its texts, and says what is to be translated.
 messages: $(READY)

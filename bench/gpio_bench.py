@@ -4,7 +4,9 @@ Edges and idling run in a process for each side (lgpio's threads would disturb o
 all kinds take turns within one process, in short chunks. A figure is the median of its blocks, a ratio the median of
 the ratios within each pair. In a guest kernel one system call costs 15 to 55 us, depending on the host core it runs
 on: pin the guest to one core (`taskset -c 1 ...`). That cost is taken beside every block; a pair whose sides differ
-in it by more than a quarter is measured again, and figures that contradict each other end the run with an error.
+in it by more than a quarter is measured again. On a machine that others press it never becomes equal: then the pairs
+whose sides differ least are shown, and by how much they differ. Figures that contradict each other end the run with an
+error.
 """
 
 from __future__ import annotations
@@ -314,27 +316,25 @@ def run_side(side: str, args: argparse.Namespace) -> Any:
     return json.loads(done.stdout)
 
 
-def comparable(*sides: dict[str, float]) -> bool:
-    """Whether all blocks ran on an equally fast machine, from start to end."""
+def difference(*sides: dict[str, float]) -> float:
+    """How much slower the slowest moment of all blocks was than the fastest: 1 is an equal machine throughout."""
     costs = [side[name] for side in sides for name in ("syscall", "syscall_least")]
-    return max(costs) <= SAME_MACHINE * min(costs)
+    return max(costs) / min(costs)
 
 
-def measure_pairs(args: argparse.Namespace) -> tuple[list[dict[str, float]], int]:
-    """Pairs of blocks, each as one mapping, and how many were thrown away as not comparable."""
-    pairs: list[dict[str, float]] = []
-    thrown = 0
-    while len(pairs) < args.pairs:
+def measure_pairs(args: argparse.Namespace) -> tuple[list[dict[str, float]], int, float]:
+    """Pairs of blocks, each as one mapping; how many were measured again, and by how much the machine differed."""
+    found: list[tuple[float, dict[str, float]]] = []
+    while len(found) < 3 * args.pairs:
         lintel = run_side("lintel", args)
         lgpio = run_side("lgpio", args)
         gpiod = run_side("gpiod", args)
-        if comparable(lintel, lgpio, gpiod):
-            pairs.append(gpiod | lintel | {f"peer_{name}": value for name, value in lgpio.items()})
-            continue
-        thrown += 1
-        if thrown > 2 * args.pairs:
-            raise SystemExit("gpio_bench: the machine changes its speed too often; pin it to one core")
-    return pairs, thrown
+        pair = gpiod | lintel | {f"peer_{name}": value for name, value in lgpio.items()}
+        found.append((difference(lintel, lgpio, gpiod), pair))
+        if sum(differs <= SAME_MACHINE for differs, _ in found) == args.pairs:
+            break
+    best = sorted(found, key=lambda each: each[0])[: args.pairs]
+    return [pair for _, pair in best], len(found) - len(best), best[-1][0]
 
 
 def compare(pairs: list[dict[str, float]], rounds: list[dict[str, float]]) -> list[dict[str, Any]]:
@@ -397,14 +397,16 @@ def main() -> int:
     if args.side:
         print(json.dumps(measure_side(args.side, args)))
         return 0
-    pairs, thrown = measure_pairs(args)
+    pairs, thrown, differs = measure_pairs(args)
     rounds: list[dict[str, float]] = run_side("writes", args)
     rows = compare(pairs, rounds)
     syscalls = [block["syscall"] for block in pairs] + [block["syscall"] for block in rounds]
     spread = (round(min(syscalls), 1), round(max(syscalls), 1))
-    report = {"gpio": rows, "thrown_pairs": thrown, "syscall_us": spread}
+    report = {"gpio": rows, "thrown_pairs": thrown, "differs": round(differs, 2), "syscall_us": spread}
     print(table(rows))
     print(f"one system call: {spread[0]} to {spread[1]} us; pairs measured again: {thrown}")
+    if differs > SAME_MACHINE:
+        print(f"others press this machine: within a pair a system call cost up to {differs:.2f} times the least")
     print(json.dumps(report))
     if args.json:
         args.json.write_text(json.dumps(report, indent=1))

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = (
     "gpio", "rules", "decision", "wiegand", "osdp", "upgrade", "http", "whole",
-    "sound", "clips", "echo", "pictures", "tampering", "busy",
+    "sound", "clips", "echo", "pictures", "tampering", "busy", "web",
 )  # fmt: skip
 NO_CHIP = 2
 

@@ -103,6 +103,7 @@ class Parts:
     slot: Slot = Slot.A
     powered_ns: int | None = None  # when the power came, at the first start since then
     upgrade: Start | None = None  # what the early start found; None: no boot control, or its storage fails
+    machine: bool = False  # whether the network and the clock of this machine are set, by its own services
 
     def restart(self) -> None:
         """Ask for a restart of the whole device. Raises OSError."""
@@ -273,6 +274,8 @@ def control_services(
     ports = tuple(hardware.terminals) if io_config.ports is None else io_config.ports
     device = DeviceService(core, info)
     makers: dict[str, Callable[[], tuple[Service, ...]]] = {
+        "clock": lambda: clock_services(parts, core),
+        "network": lambda: network_setup_services(parts, core),
         "lights": lambda: (LightsService(core, hardware, device_config),),
         "buttons": lambda: (ButtonsService(core, hardware, device_config, parts.powered_ns),),
         "io": lambda: (PortsService(core, hardware, io_config),),
@@ -294,6 +297,28 @@ def control_services(
     on = duties_on(parts.board, "control")
     services = [service for name, make in makers.items() if name in on for service in make()]
     return device, tuple(services)
+
+
+def clock_services(parts: Parts, core: Core) -> tuple[Service, ...]:
+    """Time zone, time servers and clock: of this machine, or of a simulated one."""
+    from firmware.system import ClockService, SimTime
+
+    if not parts.machine:
+        return (ClockService(core, SimTime()),)
+    from firmware.system.time_daemon import TimeDaemon
+
+    return (ClockService(core, TimeDaemon()),)
+
+
+def network_setup_services(parts: Parts, core: Core) -> tuple[Service, ...]:
+    """Who applies the network settings: to this machine, or to a simulated one."""
+    from firmware.system import NetworkService, SimNetwork
+
+    if not parts.machine:
+        return (NetworkService(core, SimNetwork(parts.clock)),)
+    from firmware.system.network_manager import NetworkManager
+
+    return (NetworkService(core, NetworkManager(parts.clock)),)
 
 
 def boot_facts(boot: Boot | None) -> BootState | None:
@@ -334,8 +359,8 @@ def upgrade_services(parts: Parts, core: Core) -> tuple[Service, ...]:
 
 def kept_by_restore() -> dict[str, frozenset[str]]:
     """The parameters that a restore keeps, of every role; they are needed before any role declares its own."""
-    from firmware.device.network import NetworkSettings
     from firmware.interfaces.cloud.settings import CloudSettings
+    from firmware.system.network_settings import NetworkSettings
     from firmware.upgrade.early import kept_names
 
     return kept_names((NetworkSettings, CloudSettings))

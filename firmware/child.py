@@ -169,6 +169,7 @@ class Child:
             boot=boot,
             slot=boot.running(),
             powered_ns=powered_ns(options, runtime),
+            machine=options.sets_machine,
         )
         self._board = board
 

@@ -1,8 +1,9 @@
 """Service `heart`: tells the supervisor's watchdog that decisions are made, and nothing else feeds it.
 
-A beat goes through the queue of every reader, after what waits there, and is served by whoever decides on cards. A
-loop that is blocked, a desk that hangs, a process that is stopped: no beat comes back, and the supervisor ends the
-process, whose lines go to their safe state. Source: sd_notify(3), WATCHDOG=1.
+A beat is answered by whoever decides on cards: at every reader, after the decision that is being made, or at once
+where nothing waits. However many cards wait for a disk that stalls, each of them counts as life. A loop that is
+blocked, a desk that hangs, a process that is stopped: no beat comes back, and the supervisor ends the process, whose
+lines go to their safe state. Source: sd_notify(3), WATCHDOG=1.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class HeartService:
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, clock: Clock, every_s: float, beat: Callable[[], Awaitable[None]]) -> None:
-        """`beat` returns when every decision that was due has been made."""
+        """`beat` returns when decisions are being made, or none is due."""
         self._clock = clock
         self._pause_s = every_s / BEATS
         self._beat = beat

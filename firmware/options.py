@@ -15,7 +15,7 @@ class RunOptions:
 
     `https` is None when HTTPS is off; `https_asked` when the address was named, not just the default. `rtsp` likewise.
     `discovery` names the adapters at which the device can be found: `off`, `all`, names with commas between, or None:
-    as is usual.
+    as is usual. `machine` says who sets network and clock: `real` services of this machine, or simulated ones.
     """
 
     board: str
@@ -29,6 +29,12 @@ class RunOptions:
     rtsp: tuple[str, int] | None = None
     rtsp_asked: bool = False
     discovery: str | None = None
+    machine: str | None = None
+
+    @property
+    def sets_machine(self) -> bool:
+        """Whether the network and the clock of this machine are set; a simulated device does not unless it is told."""
+        return (self.machine or self.hal) == "real"
 
     @property
     def found_at(self) -> str:
@@ -41,6 +47,7 @@ class RunOptions:
         words += ["--http", shown(self.http), "--https", shown(self.https) if self.https else OFF]
         words += ["--rtsp", shown(self.rtsp) if self.rtsp else OFF, "--role", role]
         words += [] if self.discovery is None else ["--discovery", self.discovery]
+        words += [] if self.machine is None else ["--machine", self.machine]
         return words if self.web else [*words, "--no-web"]
 
 

@@ -38,6 +38,7 @@ def _nodes(board: Board, doors: dict[str, dict[str, object]]) -> Iterator[Thing]
         for role in ("relay", "contact", "rex")
         if (node := wiring.get(role))
     }
+    buttons = {button["node"]: name for name, button in board.rooms.get("device", {}).get("buttons", {}).items()}
     serves = {str(node): door for door, wiring in doors.items() for node in _names(wiring.get("readers"))}
     for name, node in board.nodes.items():
         alias = node.alias or name
@@ -47,7 +48,7 @@ def _nodes(board: Board, doors: dict[str, dict[str, object]]) -> Iterator[Thing]
             keypad = kind is Kind.READER
             yield Thing(
                 kind=kind,
-                name=name,
+                name=buttons.get(name, name),
                 title=alias,
                 peer=f"{node.kind}:{alias}",
                 door=door or serves.get(name, ""),

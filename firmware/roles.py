@@ -69,6 +69,8 @@ DUTIES = (
     Duty(name="device", role="control", summary="identity and phase of the device"),
     Duty(name="upgrade", role="control", summary="installs, tries, confirms and undoes firmware; resets"),
     Duty(name="maintenance", role="control", summary="restart of the device"),
+    Duty(name="clock", role="control", summary="time zone, time servers, and the clock set by hand"),
+    Duty(name="network", role="control", summary="applies the network settings, and takes back what cuts it off"),
     Duty(name="journal", role="control", summary="every fact with its cause, kept on disk"),
     Duty(
         name="lights", role="control", summary="status LED and indicators", needs=frozenset({"led"}), wants=_no_lights

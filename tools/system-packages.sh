@@ -3,7 +3,7 @@
 # a compiler (pyalsaaudio is built from source), the module that makes virtual environments, the tools that make and
 # unpack firmware bundles (openssl also judges them on the device), what the tests compare our boot images with
 # (mtools, dosfstools), what they watch file operations and talk to RAUC with (strace, dbus-daemon), who else looks at our
-# pictures (ffprobe, a browser without a window), a TPM and the way to it (swtpm, tpm2-pkcs11), a cable of our own (ip), what judges our units (systemd-analyze), and what cleans the sound of a microphone (libspeexdsp).
+# pictures (ffprobe, a browser without a window), a TPM and the way to it (swtpm, tpm2-pkcs11), a cable of our own (ip) and who sets it up (NetworkManager), what judges our units (systemd-analyze), and what cleans the sound of a microphone (libspeexdsp).
 set -eu
 missing=
 need() { # package, then a command that succeeds when the package's part is there
@@ -37,6 +37,7 @@ need libengine-pkcs11-openssl sh -c 'ls /usr/lib/*/engines-3/pkcs11.so'
 need tpm2-abrmd env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v tpm2-abrmd'
 need libtss2-tcti-tabrmd0 sh -c 'ls /usr/lib/*/libtss2-tcti-tabrmd.so.0'
 need iproute2 command -v ip
+need network-manager env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v NetworkManager'
 need dosfstools env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v fsck.vfat'
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -101,11 +101,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the parameters say of decisions."""
+    """What the parameters say of decisions; `zone` is the time zone of the place."""
 
     use_entry_list: bool = True
     untrusted_clock: UntrustedClock = UntrustedClock.DENY
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _too_early_or_late(entry: Entry, at: datetime, policy: Policy) -> Reason | N
         return Reason.EXPIRED
     if entry.schedule is not None:
         schedule = policy.schedules.get(entry.schedule)
-        if schedule is None or not schedule.open_at(at):
+        if schedule is None or not schedule.open_at(at, policy.zone):
             return Reason.SCHEDULE
     return None
 

@@ -73,6 +73,7 @@ class Desk:
         self._has_keypad = keypad
         self._keys = Keypad()
         self._facts: asyncio.Queue[CardBits | CardChip | Key | Presented | Beat] = asyncio.Queue(QUEUE)
+        self._beats: list[asyncio.Future[None]] = []
         self._noise = Noise(shared.core, reader.name, self._publish)
         self._guard = Guard(shared.core, shared.throttles, shared.whereabouts, reader=reader.name, door=door)
         self._waiting = Patience(shared.core.clock, self._no_pin_came)
@@ -123,11 +124,27 @@ class Desk:
                 await self._chip(fact)
             elif isinstance(fact, Key):
                 await self._key(fact)
-            elif isinstance(fact, Beat):
-                if not fact.served.done():  # whoever waited for it may have been stopped
-                    fact.served.set_result(None)
-            else:
+            elif isinstance(fact, Presented):
                 await self._presented(fact)
+            self._alive()
+
+    async def beat(self) -> None:
+        """Return when this desk has served something, or has nothing to serve.
+
+        It waits for one decision and not for all that wait: with a disk that stalls, each may take half a second.
+        """
+        beat = asyncio.get_running_loop().create_future()
+        self._beats.append(beat)
+        if self._facts.empty():
+            self.put(Beat())
+        await beat
+
+    def _alive(self) -> None:
+        """Answer whoever asks whether this desk still serves."""
+        beats, self._beats = self._beats, []
+        for beat in beats:
+            if not beat.done():  # whoever waited for it may have been stopped
+                beat.set_result(None)
 
     def _heard(self, fact: ReaderFact) -> None:
         if isinstance(fact, ReaderFault):

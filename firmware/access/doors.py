@@ -15,11 +15,11 @@ from firmware.access.config import AccessConfig, DoorConfig
 from firmware.access.leaf import Leaf
 from firmware.access.settings import DoorSettings, DoorsGroup, doors_group
 from firmware.access.strike import Strike
-from firmware.core.actions import NOTHING, Invocation, Nothing
+from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
 from firmware.core.errors import NotFound, Unavailable
 from firmware.core.events import Event
-from firmware.core.vocabulary.access import DoorAlarmKind, LockParams, ReleaseParams
+from firmware.core.vocabulary.access import DoorAlarmKind, ExitParams, LockParams, ReleaseParams
 from hal.errors import HalError, nearest
 from hal.ports import Hardware
 
@@ -80,6 +80,10 @@ class DoorsService:
             "door.release", ReleaseParams, self._release, summary="Release a door's strike for a time."
         )
         self._core.actions.register("door.lock", LockParams, self._lock, summary="End a door's release now.")
+        self._core.actions.register(
+            "exit.press", ExitParams, self._press_exit, summary="Simulate a press of a door's exit button.",
+            level=Level.ADMIN,
+        )  # fmt: skip
         for door in self._doors.values():
             door.strike.watch()
             door.leaf.watch()
@@ -136,4 +140,10 @@ class DoorsService:
         wish = invocation.params
         assert isinstance(wish, LockParams)
         self._find("door.lock", wish.door).strike.lock(invocation.cause)
+        return NOTHING
+
+    async def _press_exit(self, invocation: Invocation) -> Nothing:
+        wish = invocation.params
+        assert isinstance(wish, ExitParams)
+        self._find("exit.press", wish.door).leaf.press_exit(invocation.caller.name, invocation.cause)
         return NOTHING

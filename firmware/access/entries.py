@@ -25,6 +25,7 @@ from firmware.access.entry_table import Copying, EntryTable, Loaded
 from firmware.access.settings import AccessParams
 from firmware.core.context import Core
 from firmware.core.errors import Busy, Exhausted, NotFound, StationError, Unavailable
+from firmware.core.local_time import zone_name
 from firmware.core.store import Damaged
 from firmware.core.vocabulary.access import EntriesChanged
 from firmware.core.vocabulary.entries import EntryAdd, EntryChange, Limit
@@ -179,6 +180,7 @@ class EntryList:
             use_entry_list=params.use_entry_list,
             untrusted_clock=params.untrusted_clock,
             schedules=params.schedules,
+            zone=zone_name(self._core.bus),
         )
 
     def pin_hash(self, pin: str) -> bytes:

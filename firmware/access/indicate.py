@@ -7,14 +7,15 @@ controller wants (`reader.base`, `reader.beep`).
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import ClassVar
 
 from firmware.access.indication import Indication
 from firmware.access.settings import AccessParams, access_group
 from firmware.core.actions import NOTHING, Invocation, Level, Nothing
 from firmware.core.context import Core
-from firmware.core.errors import NotFound, Unavailable, Unsupported
-from firmware.core.vocabulary.access import BaseParams, BeepParams, IndicateParams
+from firmware.core.errors import Invalid, NotFound, Unavailable, Unsupported
+from firmware.core.vocabulary.access import BaseParams, BeepParams, DoorState, IndicateParams
 from firmware.core.vocabulary.station import ParamsChanged
 from hal.errors import HalError, nearest
 from hal.ports import Hardware
@@ -70,11 +71,14 @@ class IndicateService:
         self._rest()
 
     async def run(self) -> None:
-        """Follow the idle colour until cancelled."""
-        with self._core.bus.subscribe(ParamsChanged, retained=False) as changes:
+        """Follow the idle colour and the doors until cancelled."""
+        with self._core.bus.subscribe(ParamsChanged, DoorState, retained=False) as changes:
             async for notice in changes:
-                if isinstance(notice.event, ParamsChanged) and notice.event.group == AccessParams.group:
-                    self._rest()
+                match notice.event:
+                    case ParamsChanged(group=AccessParams.group):
+                        self._rest()
+                    case DoorState(door=door) if not self._released(door):
+                        self._locked(door)
 
     async def stop(self) -> None:
         """All lights off, all beepers silent."""
@@ -84,18 +88,25 @@ class IndicateService:
                 beeper.off()
             except HalError as error:
                 log.error("the beeper of reader %s does not obey: %s", node, error)
+        self._each(Indication.close)
+
+    def _rest(self) -> None:
+        self._each(Indication.rest)
+
+    def _locked(self, door: str) -> None:
+        self._each(lambda light: light.locked(door))
+
+    def _each(self, act: Callable[[Indication], None]) -> None:
         for node, light in self._lights.items():
             try:
-                light.close()
+                act(light)
             except HalError as error:
                 log.error("the light of reader %s does not obey: %s", node, error)
 
-    def _rest(self) -> None:
-        for node, light in self._lights.items():
-            try:
-                light.rest()
-            except HalError as error:
-                log.error("the light of reader %s does not obey: %s", node, error)
+    def _released(self, door: str) -> bool:
+        """Whether it is so now; facts of a moment ago may still be under way."""
+        state = self._core.bus.state(DoorState, door)
+        return state is not None and state.released
 
     def _idle(self) -> Colour:
         return self._core.params.get(AccessParams).idle_colour
@@ -106,7 +117,15 @@ class IndicateService:
         node = self._find(wish.reader, "reader.indicate")
         if node not in self._lights:
             raise Unsupported("reader.indicate.reader", f"reader {wish.reader!r} has no light")
-        self._lights[node].show(wish.colour, wish.for_s, flash=wish.flash)
+        if (wish.for_s is None) is (wish.door is None):
+            raise Invalid("reader.indicate", "expects either for_s or door, which says how long")
+        if wish.door is None:
+            self._lights[node].show(wish.colour, wish.for_s, flash=wish.flash)
+        elif self._core.bus.state(DoorState, wish.door) is None:
+            doors = [each.door for each in self._core.bus.states(DoorState)]
+            raise NotFound("reader.indicate.door", f"no door {wish.door!r}{nearest(wish.door, doors)}")
+        elif self._released(wish.door):
+            self._lights[node].show(wish.colour, door=wish.door, flash=wish.flash)
         return NOTHING
 
     async def _base(self, invocation: Invocation) -> Nothing:

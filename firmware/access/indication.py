@@ -3,7 +3,8 @@
 The base is what a door controller wants shown.
 
 An indication that is asked for again lasts until the later of both ends, without a flicker. A shorter
-one over a longer one (red over green) gives way to it when it ends.
+one over a longer one (red over green) gives way to it when it ends. One that belongs to a release lasts until the door
+is locked, whenever that is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from hal.types import OFF, Colour, Pattern
 
 NS = 1_000_000_000
 FLASH_MS = 250
+# No release is longer: a light whose door never says that it is locked goes out as well.
+LONGEST_S = 3600.0
 
 log = logging.getLogger("firmware.access")
 
@@ -37,24 +40,34 @@ class Indication:
         self._clock = clock
         self._idle = idle
         self._base: Pattern | None = None
-        self._ends_ns: dict[Pattern, int] = {}  # the latest asked for last
+        self._ends_ns: dict[tuple[Pattern, str], int] = {}  # by pattern and door, the latest asked for last
         self._timer: Timer | None = None
 
-    def show(self, colour: Colour, for_s: float, *, flash: bool = False) -> None:
-        """Show for `for_s` seconds. Raises Unsupported for a colour the light lacks, Unavailable when it fails."""
+    def show(self, colour: Colour, for_s: float | None = None, *, door: str = "", flash: bool = False) -> None:
+        """Show for `for_s` seconds; without them until `locked(door)`.
+
+        Raises Unsupported for a colour the light lacks, Unavailable when it fails.
+        """
         if colour not in self._led.colours:
             known = ", ".join(sorted(self._led.colours))
             raise Unsupported(
                 "reader.indicate.colour", f"{self._led.name!r} cannot show {colour.value}; it has {known}"
             )
         pattern = pattern_of(colour, flash=flash)
-        end_ns = self._clock.now_ns() + round(for_s * NS)
-        self._ends_ns[pattern] = max(end_ns, self._ends_ns.pop(pattern, 0))
+        key = (pattern, door)
+        end_ns = self._clock.now_ns() + round((LONGEST_S if for_s is None else for_s) * NS)
+        self._ends_ns[key] = max(end_ns, self._ends_ns.pop(key, 0))
         try:
             self._refresh()
         except HalError as error:
-            self._ends_ns.pop(pattern, None)
+            self._ends_ns.pop(key, None)
             raise Unavailable("reader.indicate", str(error)) from error
+
+    def locked(self, door: str) -> None:
+        """End what was shown for the release of this door. Raises HalError."""
+        for key in [each for each in self._ends_ns if each[1] == door]:
+            del self._ends_ns[key]
+        self._refresh()
 
     def stand_on(self, base: Pattern | None) -> None:
         """Show `base` between indications from now on, or the idle colour again; a colour it lacks is dark.
@@ -80,11 +93,12 @@ class Indication:
 
     def _refresh(self) -> None:
         now_ns = self._clock.now_ns()
-        self._ends_ns = {pattern: end_ns for pattern, end_ns in self._ends_ns.items() if end_ns > now_ns}
+        self._ends_ns = {key: end_ns for key, end_ns in self._ends_ns.items() if end_ns > now_ns}
         self._stop_timer()
         if self._ends_ns:
-            wanted = next(reversed(self._ends_ns))
-            self._timer = self._clock.call_at(self._ends_ns[wanted], self._over)
+            latest = next(reversed(self._ends_ns))
+            wanted = latest[0]
+            self._timer = self._clock.call_at(self._ends_ns[latest], self._over)
         else:
             wanted = self._fitting(self._base or Pattern.steady(self._idle()))
         if self._led.shown() != wanted:

@@ -12,8 +12,9 @@ from typing import Protocol
 from firmware.access.config import DoorConfig
 from firmware.access.settings import DoorSettings
 from firmware.core.bus import Bus
+from firmware.core.errors import NotFound, Refused
 from firmware.core.events import Event
-from firmware.core.vocabulary.access import DoorAlarm, DoorAlarmKind, DoorState, ExitRequested, Position
+from firmware.core.vocabulary.access import DoorAlarm, DoorAlarmKind, DoorState, ExitRequested, ExitSimulated, Position
 from hal.clock import Clock, Timer
 from hal.ports import Loop, LoopChange
 from hal.types import LoopState
@@ -186,6 +187,19 @@ class Leaf:
         self._tell_exit()
         if asks:
             self._bus.publish(ExitRequested(door=self._door))
+
+    def press_exit(self, by: str, cause: str | None) -> None:
+        """Ask as a press of the exit button does, where a press would: not on a loop that is cut, or held already.
+
+        Raises NotFound without an exit button, Refused.
+        """
+        if self._rex is None:
+            raise NotFound("exit.press.door", f"door {self._door!r} has no exit button")
+        if not self._armed:
+            why = self._exit_fault or self._exit_stuck or "it is pressed"
+            raise Refused("exit.press", f"the exit button of door {self._door!r} cannot ask now: {why}")
+        fact = self._bus.publish(ExitSimulated(door=self._door, by=by), cause=cause)
+        self._bus.publish(ExitRequested(door=self._door), cause=fact)
 
     def _exit_is_stuck(self) -> None:
         self._press = None

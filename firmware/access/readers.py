@@ -21,14 +21,10 @@ from firmware.access.oddity import Whereabouts
 from firmware.access.presenting import PresentingCommands
 from firmware.access.settings import access_group
 from firmware.access.throttle import Throttles
-from firmware.access.visit import Beat
 from firmware.core.context import Core
 from firmware.core.vocabulary.station import ParamsChanged
 from hal.errors import HalError
 from hal.ports import CardReader, Hardware
-
-# How long a full queue is given before it is looked at again.
-FULL_S = 0.1
 
 log = logging.getLogger("firmware.access")
 
@@ -79,12 +75,9 @@ class ReadersService:
                 tasks.create_task(desk.serve())
 
     async def beat(self) -> None:
-        """Return once every desk has served what it had to serve; a desk whose queue is full is asked again."""
+        """Return once every desk has made a decision, or has none to make."""
         for desk in self._desks.values():
-            served = asyncio.get_running_loop().create_future()
-            while not desk.put(Beat(served)):
-                await self._core.clock.sleep(FULL_S)
-            await served
+            await desk.beat()
 
     async def _follow_chips(self) -> None:
         with self._core.bus.subscribe(ParamsChanged, retained=False) as changes:

@@ -1,6 +1,7 @@
 """Weekly schedules by the clock on the wall; pure.
 
-A window is open from `start` (included) to `end` (excluded) on its days, in the schedule's time zone.
+A window is open from `start` (included) to `end` (excluded) on its days, in the schedule's time zone; one that names
+no zone goes by that of the place.
 An end at or before the start lies on the next day. When summer time begins, the hour that does not
 exist is in no window; when it ends, the hour that comes twice is open twice: the wall clock decides.
 """
@@ -63,7 +64,8 @@ def zone(name: str) -> tzinfo:
 
 
 def _zone_name(name: str) -> str:
-    zone(name)
+    if name:
+        zone(name)
     return name
 
 
@@ -94,15 +96,15 @@ class Window(BaseModel):
 
 
 class Schedule(BaseModel):
-    """Windows in one time zone; without windows it is never open."""
+    """Windows in one time zone, empty: that of the place; without windows it is never open."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    zone: Annotated[str, AfterValidator(_zone_name)] = "UTC"
+    zone: Annotated[str, AfterValidator(_zone_name)] = ""
     windows: Annotated[tuple[Window, ...], Field(max_length=100)] = ()
 
-    def open_at(self, at: datetime) -> bool:
-        """Whether a window is open at an aware instant."""
-        local = at.astimezone(zone(self.zone))
+    def open_at(self, at: datetime, place: str = "UTC") -> bool:
+        """Whether a window is open at an aware instant; `place` is the time zone of the place."""
+        local = at.astimezone(zone(self.zone or place))
         minute = local.hour * 60 + local.minute
         return any(window.open_at(local.weekday(), minute) for window in self.windows)

@@ -28,9 +28,7 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """Nothing at all, served in its turn: whoever asked learns that this desk still serves."""
-
-    served: asyncio.Future[None]
+    """Nothing at all: it wakes a desk that has nothing to do, so that it says that it still serves."""
 
 
 @dataclass(frozen=True, slots=True)

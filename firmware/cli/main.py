@@ -14,13 +14,14 @@ lintel: open firmware for a network door station, simulated or real
 
   lintel run      [--board NAME|FILE] [--hal sim|real] [--state DIR] [--http HOST:PORT]
                   [--https HOST:PORT|off] [--rtsp HOST:PORT|off] [--discovery ADAPTER,...|all|off]
-                  [--role all|control|media|network] [--no-web]
+                  [--machine sim|real] [--role all|control|media|network] [--no-web]
   lintel explain  [--board NAME|FILE]
   lintel doctor   [--board NAME|FILE] [--json]   what is missing on this machine, and what mends it
   lintel param    list|get|set|reset ...     (lintel param --help lists the options)
   lintel bench    [--state DIR] VERB ...     (lintel bench --help lists the verbs)
   lintel bundle   build|sign|inspect|keys    (lintel bundle --help lists the options)
   lintel dispatcher [--listen HOST:PORT]     (lintel dispatcher --help lists the options)
+  lintel safe-outputs [--board NAME|FILE]    (puts every output of a real board at rest; units run it)
   lintel --version
 
 To try it: 'lintel run' in one terminal, the lines it prints in another.
@@ -69,6 +70,12 @@ def _dispatcher(words: list[str]) -> int:
     return command(words)
 
 
+def _safe_outputs(words: list[str]) -> int:
+    from firmware.cli.safe_outputs import command
+
+    return command(words)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": _run,
     "explain": _explain,
@@ -77,6 +84,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "bench": _bench,
     "bundle": _bundle,
     "dispatcher": _dispatcher,
+    "safe-outputs": _safe_outputs,
 }
 
 

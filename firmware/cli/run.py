@@ -26,6 +26,7 @@ def parse(words: list[str]) -> RunOptions:
     parser.add_argument("--https", type=str, default=None, metavar="HOST:PORT|off")
     parser.add_argument("--rtsp", type=str, default=None, metavar="HOST:PORT|off")
     parser.add_argument("--discovery", default=None, metavar="ADAPTER,...|all|off")
+    parser.add_argument("--machine", choices=("sim", "real"), default=None, help="whose network and clock are set")
     parser.add_argument("--role", choices=("all", "control", "media", "network"), default=None)
     parser.add_argument("--no-web", action="store_true", help="leave the status page out")
     found = parser.parse_all(words)
@@ -41,6 +42,7 @@ def parse(words: list[str]) -> RunOptions:
         role=found.role,
         web=not found.no_web,
         discovery=discovery_of(found.discovery),
+        machine=found.machine,
     )
 
 
@@ -53,10 +55,10 @@ def address_or_off(text: str | None, default: tuple[str, int], where: str) -> tu
 
 def discovery_of(text: str | None) -> str | None:
     """The adapters at which the device is to be found; None: as is usual. Raises Invalid."""
-    if text is None:
-        return None
+    if text is None or text in (ALL, OFF):
+        return text
     there = [name for _, name in socket.if_nameindex()]
-    for name in () if text in (ALL, OFF) else text.split(","):
+    for name in text.split(","):
         if name not in there:
             hint = nearest(name, [*there, ALL, OFF])
             raise Invalid("lintel run --discovery", f"no adapter {name[:20]!r}{hint}; there are {', '.join(there)}")

@@ -6,8 +6,7 @@ Which light shows what is product data (`[rooms.device]` of a board file, from t
 from firmware.device.buttons import ButtonsService
 from firmware.device.config import DeviceConfig
 from firmware.device.lights import LightsService
-from firmware.device.network import NetworkSettings
 from firmware.device.phase import DeviceService
 from firmware.device.show import parse_show
 
-__all__ = ["ButtonsService", "DeviceConfig", "DeviceService", "LightsService", "NetworkSettings", "parse_show"]
+__all__ = ["ButtonsService", "DeviceConfig", "DeviceService", "LightsService", "parse_show"]

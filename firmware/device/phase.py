@@ -19,7 +19,6 @@ from firmware.core.vocabulary.device import (
     LocateParams,
     Phase,
 )
-from firmware.device.network import NetworkSettings
 from hal.clock import Timer
 
 
@@ -41,8 +40,6 @@ class DeviceService:
         bus.publish(self._info)
         bus.publish(DevicePhase(phase=Phase.STARTING))
         bus.publish(IdentifyState(active=False))
-        self._core.params.declare(NetworkSettings)
-        await self._core.params.load(NetworkSettings)
         register = self._core.actions.register
         register(
             "device.identify",

@@ -15,7 +15,11 @@ DEFAULTS = (
         actions=(
             # Without hold_s the door's own time counts.
             Do(action="door.release", params={"door": "$event.door"}),
-            Do(action="reader.indicate", params={"reader": "$event.reader", "colour": "green", "for_s": 7.0}),
+            # Green for as long as the door is released.
+            Do(
+                action="reader.indicate",
+                params={"reader": "$event.reader", "colour": "green", "door": "$event.door"},
+            ),
         ),
     ),
     Rule(

@@ -114,9 +114,13 @@ class Throttle:
     def succeeded(self, account: str, address: str) -> None:
         """Forget the failures of this pair; failures with other accounts stay counted for the address."""
         place = origin(address)
-        self._counts.pop(("pair", account, place), None)
-        self._trusted.pop((account, place), None)
-        self._trusted[account, place] = None
+        if self._counts:
+            self._counts.pop(("pair", account, place), None)
+        trusted = (account, place)
+        if trusted in self._trusted:
+            self._trusted.move_to_end(trusted)
+            return
+        self._trusted[trusted] = None
         while len(self._trusted) > KEPT:
             self._trusted.popitem(last=False)
 

@@ -36,7 +36,7 @@ class Places:
 
 RUN = Path("/run/lintel")
 RASPBERRY_PI = Places(
-    loader=Path("/proc/device-tree/chosen/bootloader"),
+    loader=Path("/sys/firmware/devicetree/base/chosen/bootloader"),
     reboot_param=RUN / "reboot-param",
     autoboot=Path("/dev/lintel/autoboot"),
     boots={Slot.A: Path("/dev/lintel/boot-a"), Slot.B: Path("/dev/lintel/boot-b")},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import socket
 import tarfile
 import time
 import tracemalloc
@@ -286,31 +285,6 @@ async def test_remote_system_logs_are_set_up_all_or_none_and_seen_in_the_paramet
         assert answer["error"]["code"] == code, (servers, answer)
     assert "servers: []" in (await call(bench, path, "disable"))["error"]["message"]
     assert (await bench.param("syslog"))["servers"] == kept
-
-
-async def test_the_time_is_told_and_not_set(bench: SimBench) -> None:
-    data = (await call(bench, "time.cgi", "getDateTimeInfo"))["data"]
-    assert data["dateTime"] == bench.clock.utc().strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert data["maxYearSupported"] == 2069
-    assert "Europe/Berlin" in (await call(bench, "time.cgi", "getAll"))["data"]["timeZones"]
-    answer = await call(bench, "time.cgi", "setDateTime", {"dateTime": "2030-01-01T00:00:00Z"})
-    assert "no service sets" in answer["error"]["message"]
-
-
-async def test_the_network_lists_adapters_with_addresses_and_no_loopback(bench: SimBench) -> None:
-    data = (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"]
-    assert data["system"]["hostname"]["hostname"] == socket.gethostname()
-    names = {device["name"] for device in data["devices"]}
-    assert names == {name for _, name in socket.if_nameindex()} - {"lo"}
-
-
-async def test_the_network_is_told_and_not_set_and_the_refusal_says_why(bench: SimBench) -> None:
-    before = (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"]
-    wish = {"deviceName": "eth0", "configurationMode": "static"}
-    for method in ("setIPv4AddressConfiguration", "setHostnameConfiguration"):
-        answer = await call(bench, "network_settings.cgi", method, wish)
-        assert "set up by its system" in answer["error"]["message"]
-    assert (await call(bench, "network_settings.cgi", "getNetworkInfo"))["data"] == before
 
 
 async def test_a_device_that_is_looked_for_shows_itself_for_as_long_as_asked(bench: SimBench) -> None:

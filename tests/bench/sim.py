@@ -22,6 +22,7 @@ from firmware.access.entry_table import EntryTable
 from firmware.app import Parts, Role, control_role, early_start, guest_role, network_services, picture_places
 from firmware.board_process.rom import Rom
 from firmware.board_process.scene import furnish
+from firmware.core.actions import SYSTEM
 from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.link.channel import Connect
@@ -262,6 +263,14 @@ class SimBench(BenchBase[VirtualClock]):
     def control_bus(self) -> Bus:
         """The bus of control, for facts that would take long to come about."""
         return self._control.core.bus
+
+    def kept(self, group: str) -> dict[str, Any]:
+        """The parameters of a group of control, without a request, which can itself change something."""
+        return self._control.core.params.find(group).model_dump(mode="json")
+
+    async def change_from_inside(self, group: str, **wishes: Any) -> None:
+        """Change parameters of control without a request."""
+        await self._control.core.params.change(group, wishes, SYSTEM)
 
     def declare(self, group: type[Group]) -> None:
         """Declare parameters of the network role whose service needs sockets and is not here."""

@@ -62,6 +62,19 @@ async def test_kill_9_of_the_network_never_touches_the_door(bench: Any) -> None:
     await bench.roles.start("network")
 
 
+async def test_kill_9_of_media_never_touches_the_door(bench: Any) -> None:
+    await bench.roles.start("media")
+    await released(bench)
+    await bench.roles.kill("media")
+    pulse = await bench.relay("door").pulse()
+    bench.measure("door.release_s", pulse.width_s, 7.0)
+    await bench.reader("front").swipe(CARD)
+    await bench.until(lambda: bench.relay("door").edges() == 4)
+    await bench.roles.start("media")
+    await bench.settle()
+    assert [bench.relay(name).edges() for name in ("door", "aux")] == [4, 0]
+
+
 async def test_a_stopped_loop_starves_the_watchdog_within_ten_seconds_and_is_replaced(bench: Any) -> None:
     await released(bench)
     assert not bench.roles.starved("control")

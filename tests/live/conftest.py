@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live import bundles
 from tests.live.device import Device, running
 
 
@@ -32,3 +33,9 @@ def shared_device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     with running(tmp_path_factory.mktemp("shared") / "state") as found:
         found.set_up()
         yield found
+
+
+@pytest.fixture(scope="session")
+def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a vendor of firmware: `keys`, `new.raucb`, `ill.raucb`."""
+    return bundles.made(tmp_path_factory.mktemp("vendor"))

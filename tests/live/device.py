@@ -59,6 +59,7 @@ class Device:
 
     def __init__(self, state: Path, board: str = "door_station", *words: str) -> None:
         self.state = state
+        self.board = board
         self.port = free_port()
         self.output = state.with_name(state.name + ".out")
         self._words = ["run", "--board", board, "--state", str(state), "--http", f"127.0.0.1:{self.port}"]

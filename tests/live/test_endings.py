@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,32 @@ CARD = "H10301:42:1234"
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture
+def usual_signals() -> Iterator[None]:
+    """What a person's terminal gives a process, also where these tests were started by nohup or in a background."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("after_s", [0.1, 0.2, 0.4, 0.8])
 def test_ctrl_c_during_the_start_ends_without_a_word(after_s: float, tmp_path: Path) -> None:
     command = [*LINTEL, "run", "--state", str(tmp_path / "state"), "--http", f"127.0.0.1:{free_port()}"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        time.sleep(after_s)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=PATIENCE_S)
+        try:
+            time.sleep(after_s)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=PATIENCE_S)
+        finally:
+            # One that runs on would be waited for for ever, and be told of by whatever test runs when it is forgotten.
+            process.kill()
     assert errors == ""
     assert not (tmp_path / "state" / "bench.addr").exists()
 
 
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_device_that_ends_while_the_door_is_released_says_nothing_and_leaves_nothing(
     number: signal.Signals, tmp_path: Path
@@ -76,9 +92,12 @@ def test_watch_ends_when_its_device_ends(device: Device) -> None:
     command = [*LINTEL, "bench", "--state", str(device.state), "watch"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as watch:
         assert watch.stdout is not None
-        time.sleep(0.5)
-        device.bench("press", "control")
-        assert "button:control" in watch.stdout.readline()
-        device.stop()
-        _, errors = watch.communicate(timeout=PATIENCE_S)
+        try:
+            time.sleep(0.5)
+            device.bench("press", "control")
+            assert "button:control" in watch.stdout.readline()
+            device.stop()
+            _, errors = watch.communicate(timeout=PATIENCE_S)
+        finally:
+            watch.kill()
     assert errors == ""

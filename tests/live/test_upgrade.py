@@ -11,47 +11,12 @@ import httpx
 import pytest
 
 from firmware.access.settings import HOLDERS
-from tests.live.device import Device, lintel, running, until
-from tests.live.image import program_tree
+from tests.live.bundles import MARK
+from tests.live.device import Device, running, until
 
 CARD = "H10301:42:1234"
 # What is changed before, of two groups and two roles; and what a new device has.
 PARAMS = {"access": {"holders": 77}, "network": {"boot_proto": "static", "address": "10.1.2.3", "mask": "255.255.0.0"}}
-MARK = "a sentence that only the new firmware says"
-
-
-def reword(tree: Path) -> None:
-    """Other code, so that the difference can be seen from outside."""
-    place = tree / "firmware" / "upgrade" / "maintenance.py"
-    text = place.read_text()
-    assert "Restart the whole device; no setting changes." in text
-    place.write_text(text.replace("Restart the whole device; no setting changes.", MARK))
-
-
-def fall_ill(tree: Path) -> None:
-    """The doors of this one do not start."""
-    place = tree / "firmware" / "access" / "doors.py"
-    text = place.read_text()
-    assert "    async def start(self) -> None:\n" in text
-    place.write_text(
-        text.replace(
-            "    async def start(self) -> None:\n",
-            "    async def start(self) -> None:\n        raise ValueError('ill')\n",
-            1,
-        )
-    )
-
-
-@pytest.fixture(scope="module")
-def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Keys, and bundles: one that works and differs, one that does not come up."""
-    root = tmp_path_factory.mktemp("vendor")
-    assert lintel("bundle", "keys", str(root / "keys")).returncode == 0
-    for name, version, change in (("new", "9.8.7", reword), ("ill", "9.8.8", fall_ill)):
-        tree = program_tree(root / name, version, change)
-        done = lintel("bundle", "build", "--tree", str(tree), "--keys", str(root / "keys"), str(root / f"{name}.raucb"))
-        assert done.returncode == 0, done.stderr
-    return root
 
 
 @pytest.fixture

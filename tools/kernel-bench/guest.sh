@@ -61,6 +61,7 @@ name_devices() {
     ln -s ../i2c-1 /dev/lintel/i2c-1
     ln -s ../ttyVB0 /dev/lintel/rs485
     ln -s ../ttyVB3 /dev/lintel/rs485b
+    ln -s ../ttyVB6 /dev/lintel/card-module
 }
 
 inside() {

@@ -212,6 +212,15 @@ class ExitRequested(Pulse):
     door: str
 
 
+@topic("door/exit/simulated")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitSimulated(Pulse):
+    """`by` pressed the exit button of a door without being there; what it asks for then has this cause."""
+
+    door: str
+    by: str
+
+
 @topic("door/released")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorReleased(Pulse):
@@ -310,12 +319,20 @@ class LockParams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExitParams:
+    """Whose exit button."""
+
+    door: DoorName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndicateParams:
-    """Show a colour on a reader's light for `for_s` seconds, then what it showed before."""
+    """Show a colour on a reader's light for `for_s` seconds, or while `door` is released, then what it did before."""
 
     reader: DoorName
     colour: Colour
-    for_s: Annotated[float, Field(gt=0, le=3600)]
+    for_s: Annotated[float, Field(gt=0, le=3600)] | None = None
+    door: DoorName | None = None
     flash: bool = False
 
 

@@ -96,6 +96,23 @@ class ButtonState(State):
     ripe: bool = False
 
 
+@topic("device/button/simulated")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonSimulated(Pulse):
+    """`by` put a finger on a button, or took it away, without being there; what the button does then has this cause."""
+
+    button: str
+    pressed: bool
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonParams:
+    """Which button."""
+
+    button: Annotated[str, Field(min_length=1, max_length=32)]
+
+
 @topic("device/button/gesture")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ButtonGesture(Pulse):

@@ -121,6 +121,12 @@ def throttled(verdict: Verdict) -> HttpRefusal:
     return HttpRefusal(429, "throttled", "authorization", message, [("retry-after", wait)])
 
 
+@lru_cache(1024)
+def known(name: str, level: Level, via: str, ptz: bool, scheme: str, address: str) -> Visitor:
+    """Somebody who showed name and password, the same for each of its requests."""
+    return Visitor(caller=Caller(name, level, via, ptz), scheme=scheme, address=address)
+
+
 class Credentials:
     """Turns requests into visitors, or into a 401 with challenges."""
 
@@ -153,8 +159,7 @@ class Credentials:
 
     async def _judged(self, scope: Scope, policy: Policy, scheme: str, verdict: Verdict) -> Visitor:
         if verdict.login is Login.GRANTED:
-            caller = Caller(verdict.name, verdict.level, via_of(scope, policy), verdict.ptz)
-            return Visitor(caller=caller, scheme=scheme, address=address_of(scope))
+            return known(verdict.name, verdict.level, via_of(scope, policy), verdict.ptz, scheme, address_of(scope))
         if verdict.login is Login.THROTTLED:
             raise throttled(verdict)
         stale = verdict.login is Login.STALE

@@ -25,6 +25,7 @@ from firmware.interfaces.http.credentials import SAFE, Credentials, address_of, 
 from firmware.interfaces.http.errors import HttpRefusal, refusal
 from firmware.interfaces.http.face import Face, Policy, Route, Visitor, face_of
 from firmware.interfaces.http.fields import Fields
+from firmware.interfaces.http.reached import Reached
 
 log = logging.getLogger("lintel.http")
 
@@ -146,16 +147,18 @@ class Guard:
         hsts: Callable[[], bool] = lambda: False,
     ) -> None:
         self.faces = faces
+        self._face_of = lru_cache(256)(lambda path: face_of(self.faces, path))
         self._core = core
         self._names = names
         self._hsts = hsts
         self._credentials = Credentials(core)
+        self._reached = Reached(core)
         self._refusals: Pace[AccessRefused] = Pace(core.clock, core.bus.publish)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             raise ValueError(f"the server sent {scope['type']!r}")
-        face = face_of(self.faces, scope["path"])
+        face = self._face_of(scope["path"])
         if face is not None and "remote" in scope and not face.policy.remote:
             face = None
         policy = face.policy if face is not None else Policy(via="http")
@@ -168,6 +171,7 @@ class Guard:
             visitor = await self._admit(scope, fields, policy)
             scope["visitor"], scope["caller"] = visitor, visitor.caller
             outlet.asks = visitor.unknown
+            await self._reached.by(visitor, scope["path"])
             await Faults(face.app, policy)(scope, receive, outlet.send)
             if outlet.denied:
                 raise await self._credentials.challenge(scope, policy, "log in")

@@ -59,6 +59,8 @@ RULES: Mapping[type[Event], Rule] = {
     certificates.CertificateChanged: Rule(AUDIT, Severity.NOTICE, "certificate {name} ({kind}) {change} by {by}"),
     station.ParamsChanged: Rule(AUDIT, Severity.NOTICE, "parameters {names} of {group} changed by {by}"),
     access.EntriesChanged: Rule(AUDIT, Severity.NOTICE, "entry {entry} {change}"),
+    access.ExitSimulated: Rule(AUDIT, Severity.NOTICE, "exit button of {door} simulated by {by}"),
+    device.ButtonSimulated: Rule(AUDIT, Severity.NOTICE, "button {button} simulated by {by}: pressed {pressed}"),
     upgrade.UpgradeRefused: Rule((*AUDIT, *SYSTEM), Severity.WARNING, "firmware refused: {why} ({by})"),
     upgrade.CertificateChanged: Rule(AUDIT, Severity.NOTICE, "custom firmware certificate {change} by {by}"),
     device.RestartAsked: Rule((*AUDIT, *SYSTEM), Severity.NOTICE, "restart asked for by {by}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 import struct
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from pathlib import Path
 SIOCGIFADDR = 0x8915
 SIOCGIFNETMASK = 0x891B
 SYS = Path("/sys/class/net")
-IF_INET6 = Path("/proc/net/if_inet6")
-ROUTES = Path("/proc/net/route")
+IF_INET6 = Path("/proc/self/net/if_inet6")
+ROUTES = Path("/proc/self/net/route")
 RESOLV = Path("/etc/resolv.conf")
 
 
@@ -34,11 +35,22 @@ class Adapter:
         return any(address.ip.is_loopback for address in self.ipv4) or self.name == "lo"
 
 
+def names() -> tuple[str, ...]:
+    """The names of all adapters, in the kernel's order; from its files, for this role may open no netlink socket."""
+    try:
+        found = os.listdir(SYS)
+    except OSError:
+        return ()
+    # An adapter that has just gone has no index any more.
+    indices = {name: _text(SYS / name / "ifindex") for name in found}
+    return tuple(sorted((name for name, index in indices.items() if index), key=lambda name: int(indices[name])))
+
+
 def adapters() -> tuple[Adapter, ...]:
     """All adapters, in the kernel's order. What cannot be read is left out."""
     six = _ipv6()
     found = []
-    for _, name in socket.if_nameindex():
+    for name in names():
         found.append(
             Adapter(
                 name=name,

@@ -14,7 +14,7 @@ from pathlib import Path
 from firmware.core.vocabulary.certificates import HttpState
 
 PROC = Path("/proc")
-TABLES = ("net/tcp", "net/tcp6")
+TABLES = ("self/net/tcp", "self/net/tcp6")  # the rest of /proc is hidden from this role (ProcSubset=pid)
 LISTEN = 10
 # include/net/tcp_states.h, in the words of ss(8).
 STATES = {

@@ -5,6 +5,7 @@ Plain pages without the toolkit: whoever is a stranger to the device reaches a f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 
@@ -43,8 +44,10 @@ SAID = {
 class Entrance:
     """The endpoints before the log-in."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, somebody: Callable[[], None]) -> None:
+        """`somebody` is told that a person is about to come in."""
         self._core = core
+        self._somebody = somebody
         folder = files("firmware.interfaces.web") / "static"
         self._files = {name: (folder / name).read_bytes() for name in FILES}
 
@@ -67,6 +70,7 @@ class Entrance:
         """The log-in; a device without an administrator leads to the form that makes one."""
         if self._setup_needed():
             return RedirectResponse(SETUP, 303)
+        self._somebody()
         taste = taste_of(request)
         say = taste.catalogue.gettext
         form = f"""
@@ -83,6 +87,7 @@ class Entrance:
         setup = self._core.bus.state(SetupState)
         if setup is None or not setup.needed:
             return RedirectResponse(LOGIN, 303)
+        self._somebody()
         taste = taste_of(request)
         say = taste.catalogue.gettext
         hidden = "" if setup.code_required else " hidden"

@@ -12,9 +12,8 @@ from firmware.core.vocabulary.station import UnsafeSetting
 from firmware.interfaces.web.errors import explained
 from firmware.interfaces.web.feed import gone
 from firmware.interfaces.web.pages import PAGES, Page
-from firmware.interfaces.web.settings import PlaceSettings
 from firmware.interfaces.web.view import View
-from firmware.interfaces.web.words import LANGUAGES, N_
+from firmware.interfaces.web.words import LANGUAGES, N_, PLACE
 
 HEAD = '<link rel="stylesheet" href="/web/pages.css"><script src="/web/pages.js" defer></script>'
 THEMES = (("auto", N_("Colours as the browser has them"), "brightness_auto"), ("light", N_("Light"), "light_mode"),
@@ -38,7 +37,7 @@ async def furnish(view: View, page: Page) -> None:
 
 async def _name(view: View) -> str:
     """What people call this device."""
-    return str((await view.read(PlaceSettings.group))["name"]) or view.info.product
+    return str((await view.read(PLACE))["name"]) or view.info.product
 
 
 async def _head(view: View, page: Page) -> None:

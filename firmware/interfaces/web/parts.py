@@ -74,16 +74,20 @@ def moment(at: datetime, style: str = "time") -> Element:
 
 
 class Table:
-    """A plain table that can be read aloud and scrolls within itself; fill it with `fill`."""
+    """A plain table that can be read aloud and scrolls within itself; on a phone every row is a list of its own."""
 
     def __init__(self, heads: Sequence[str]) -> None:
+        self._heads = heads
         self._box = ui.element("div").classes("scroll").props("tabindex=0")
-        with self._box, ui.element("table").classes("list"):
-            with ui.element("thead"), ui.element("tr"):
+        with self._box, ui.element("table").classes("list").props("role=table"):
+            with ui.element("thead").props("role=rowgroup"), ui.element("tr").props("role=row"):
                 for head in heads:
-                    with ui.element("th").props("scope=col"):
+                    if not head:  # of the buttons, which say themselves what they do
+                        ui.element("td").props("role=cell")
+                        continue
+                    with ui.element("th").props("scope=col role=columnheader"):
                         ui.label(head)
-            self.body = ui.element("tbody")
+            self.body = ui.element("tbody").props("role=rowgroup")
 
     def clear(self) -> None:
         """Take all rows away."""
@@ -99,6 +103,11 @@ class Table:
                     return ui.label(text)
 
             yield say
+        # Roles, as a row that is laid out as a list is none to a screen reader any more.
+        row.props["role"] = "row"
+        for head, each in zip(self._heads, row.default_slot.children, strict=False):
+            each.props["role"] = "cell"
+            each.props["data-label"] = head
 
 
 def cell() -> Element:

@@ -1,4 +1,4 @@
-"""NiceGUI, loaded when the first page is asked for, and kept inside what this device allows.
+"""NiceGUI, loaded when somebody comes to the log-in, and kept inside what this device allows.
 
 It brings its own small server of files and its socket. Both are behind the guard like everything; here in addition: no
 polling (a plain request that carries events), a socket only for whoever loaded the page it belongs to, and events only
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ FILES = "/_nicegui"
 SOCKET = "/_nicegui_ws"
 # How long a page that lost its connection is kept for its browser, in seconds.
 PATIENCE_S = 10.0
+# Clients of HTTP that nothing here uses.
+CLIENTS = ("aiohttp", "requests")
 
 log = logging.getLogger("lintel.web")
 
@@ -141,8 +144,18 @@ class Toolkit:
 
 
 def _read() -> None:
-    """Load the modules; a second of work on a small processor."""
-    import nicegui.ui  # noqa: F401
+    """Load the modules; a second of work on a small processor.
+
+    The socket's library does without the clients it would load for programs that call others (12 MB, a third of the
+    time); it asks for them itself whether they are there.
+    """
+    absent = [name for name in CLIENTS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: this module cannot be had
+    try:
+        import nicegui.ui  # noqa: F401
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def with_nonce(answer: Response, number: str) -> bytes:

@@ -30,7 +30,6 @@ from firmware.interfaces.web.feed import Feed
 from firmware.interfaces.web.pages import PAGES, Page
 from firmware.interfaces.web.plan import Plan
 from firmware.interfaces.web.policy import POLICY, nonce, page_csp
-from firmware.interfaces.web.settings import PlaceSettings
 from firmware.interfaces.web.toolkit import FILES, SOCKET, Toolkit, with_nonce
 from firmware.interfaces.web.visitor import THEMES, taste_of
 from firmware.interfaces.web.words import QUASAR
@@ -58,13 +57,14 @@ class Web:
         self._feed = Feed(core.bus)
         self._toolkit = Toolkit(core, self._view)
         self._views: dict[str, View] = {}
+        self._somebody = asyncio.Event()
         self._pages = {page.path: page for page in PAGES}
         folder = files("firmware.interfaces.web") / "static"
         self._static = {name: (folder / name).read_bytes() for name in STATIC}
         self.app = Starlette()
         self.app.router.redirect_slashes = False
         routes = Routes(self.app.router, Schemas(), "", described=False)
-        Entrance(core).add_to(routes)
+        Entrance(core, self._somebody.set).add_to(routes)
         for page in PAGES:
             routes.add("GET", page.path, self._serve, level=page.level, kind="text/html", summary=page.title)
         for name in STATIC:
@@ -83,16 +83,13 @@ class Web:
         return Face(name="web", prefixes=("/",), app=self._route, policy=POLICY, levels=levels)
 
     async def start(self) -> None:
-        """Read the settings that belong to the pages. Raises Unavailable."""
-        params = self._core.params
-        if PlaceSettings.group not in params:
-            params.declare(PlaceSettings)
-        await params.load(PlaceSettings)
+        """The pages have no settings of their own."""
 
     async def run(self) -> None:
         """Bring facts to the pages and end those whose visitor is gone, until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._prepare(), name="web toolkit")
                 group.create_task(self._feed.run(), name="web feed")
                 group.create_task(self._watch_ends(), name="web ends")
                 group.create_task(self._keep_sessions(), name="web sessions")
@@ -100,6 +97,11 @@ class Web:
                     group.create_task(self._bench.run(), name="web bench")
         finally:
             await self._toolkit.close()
+
+    async def _prepare(self) -> None:
+        """Load the toolkit while somebody writes name and password: the page that follows need not wait for it."""
+        await self._somebody.wait()
+        await self._toolkit.ready()
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]

@@ -23,6 +23,7 @@ LANGUAGES: Mapping[str, str] = {
 # What the toolkit calls them.
 QUASAR = {"en": "en-US", "de": "de", "fr": "fr", "sv": "sv", "zh": "zh-CN"}
 ENGLISH = "en"
+PLACE = "place"  # the parameter group of what people call the device, and where it is
 _CHOICE = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[a-zA-Z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?$")
 
 

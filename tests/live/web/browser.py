@@ -20,6 +20,10 @@ FLAGS = (
 PHONE = {"width": 390, "height": 800}
 DESK = {"width": 1280, "height": 900}
 MS = 1000
+# Nothing slides or fades any more; what turns for ever does.
+AT_REST = """() => Promise.all(document.getAnimations()
+    .filter((each) => each.playState === "running" && each.effect.getTiming().iterations !== Infinity)
+    .map((each) => each.finished.catch(() => null))).then(() => null)"""
 
 
 @contextmanager
@@ -73,6 +77,19 @@ class Person:
         self.page.wait_for_url(lambda url: "/login" not in url)
         self.alive()
 
+    @contextmanager
+    def beside(self, path: str) -> Iterator[Page]:
+        """Another page of the same person, open while the block lasts."""
+        page = self.context.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(path)
+        page.wait_for_function("window.did_handshake === true")
+        try:
+            yield page
+        finally:
+            page.close()
+
     def sees(self, text: str) -> None:
         """Until a text is on the page."""
         expect(self.page.get_by_text(text).first).to_be_visible(timeout=PATIENCE_S * MS)
@@ -89,16 +106,28 @@ class Person:
             return False
         return True
 
-    def barriers(self) -> list[str]:
-        """What axe finds that keeps somebody out: serious and critical violations, with their places."""
+    def barriers(self, *rules: str) -> list[str]:
+        """What axe finds that keeps somebody out: serious and critical violations, with their places.
+
+        All its rules, or only these.
+        """
         self._axed = True
-        found = Axe().run(self.page).response["violations"]
+        self.page.evaluate(AT_REST)
+        found = Axe().run(self.page, options={"runOnly": list(rules)} if rules else None).response["violations"]
         return [
             f"{each['id']}: {node['html'][:160]}"
             for each in found
             if each["impact"] in ("serious", "critical")
             for node in each["nodes"]
         ]
+
+    def tab_to(self, label: str, most: int = 80) -> None:
+        """Go through the page with the tabulator until what is called so has the focus."""
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("document.activeElement.getAttribute('aria-label')") == label:
+                return
+        raise AssertionError(f"no {label!r} within {most} stops")
 
     def close(self) -> None:
         """Leave."""

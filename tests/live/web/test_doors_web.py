@@ -10,13 +10,19 @@ from tests.live.web.browser import DESK, person
 CARD = "H10301:42:4711"
 
 
-def test_an_entry_with_ten_uses_is_made_of_the_latest_card_and_counts_down(
+def verdicts(device: Device) -> list[str]:
+    """What became of every card that was held to a reader."""
+    return [line["topic"] for line in device.journal() if line["topic"] in ("access/granted", "access/denied")]
+
+
+def test_an_entry_with_ten_uses_lets_in_ten_times_at_the_device_image_and_the_eleventh_is_refused(
     browser: Browser, shared_device: Device
 ) -> None:
+    assert shared_device.api.patch("/params/doors", json={"door": {"hold_s": 0.5}}).status_code == 200
     with person(browser, shared_device, viewport=DESK) as ada:
         ada.log_in(to="/reader")
         shared_device.ask("swipe", "front", CARD)
-        until("the card", lambda: any(line["topic"] == "access/denied" for line in shared_device.journal()))
+        until("the card", lambda: verdicts(shared_device) == ["access/denied"])
         page = ada.page
         page.get_by_role("button", name="Get latest card").click()
         expect(page.get_by_label("Card", exact=True)).to_have_value(CARD)
@@ -27,9 +33,20 @@ def test_an_entry_with_ten_uses_is_made_of_the_latest_card_and_counts_down(
         page.get_by_label("Number of uses").fill("10")
         page.get_by_role("button", name="Add", exact=True).click()
         row = page.get_by_role("row").filter(has_text="Bo")
-        expect(row.get_by_role("cell").nth(3)).to_have_text("10")
-        shared_device.ask("swipe", "front", CARD)
-        expect(row.get_by_role("cell").nth(3)).to_have_text("9")
+        left = row.get_by_role("cell").nth(3)
+        expect(left).to_have_text("10")
+        with ada.beside("/") as image:
+            image.get_by_label("Card").fill(CARD)
+            leaf = image.locator("[data-door=door]")
+            for uses in reversed(range(10)):
+                image.click("[data-swipe]")
+                expect(left).to_have_text(str(uses))
+            expect(leaf).to_have_attribute("data-released", "false")
+            pulses = len(shared_device.ask("trace", "door")["pulses"])
+            image.click("[data-swipe]")
+            expect(image.get_by_text("reason=no uses left")).to_be_visible()
+        assert verdicts(shared_device) == ["access/denied", *["access/granted"] * 10, "access/denied"]
+        assert len(shared_device.ask("trace", "door")["pulses"]) == pulses
         page.get_by_role("button", name="Remove Bo").click()
         page.get_by_role("button", name="Remove", exact=True).click()
         expect(row).to_have_count(0)

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.live.device import PASSWORD, USER, Device, until
-from tests.live.web.browser import DESK, PHONE, person
+from tests.live.web.browser import DESK, PHONE, Person, person
 
 LEVELS = {"vic": "viewer", "otto": "operator"}
+UPGRADE = {
+    "upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+}  # fmt: skip
+
+
+def paths(somebody: Person) -> list[str]:
+    """Every page that somebody gets."""
+    links = "links => links.map(link => link.getAttribute('href'))"
+    found: list[str] = somebody.page.eval_on_selector_all("nav a", links)
+    assert len(found) >= 10
+    return [*found, "/wizard", "/password"]
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +56,31 @@ def test_row_39_a_socket_of_another_site_or_without_a_session_is_refused(browser
         assert (token["httpOnly"], token["sameSite"]) == (True, "Strict")
         mine = ada.page.evaluate("window.clientId")
     path = f"/_nicegui_ws/socket.io/?EIO=4&transport=websocket&client_id={mine}"
-    headers = {
-        "upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": "13",
-        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }  # fmt: skip
     url = f"http://127.0.0.1:{staffed.port}{path}"
-    asked = staffed.api.build_request("GET", url, headers={**headers, "origin": "https://evil.example"})
+    asked = staffed.api.build_request("GET", url, headers={**UPGRADE, "origin": "https://evil.example"})
     assert staffed.api.send(asked).status_code == 403
-    assert staffed.api.send(staffed.api.build_request("GET", url, headers=headers), auth=None).status_code == 401
+    assert staffed.api.send(staffed.api.build_request("GET", url, headers=UPGRADE), auth=None).status_code == 401
+
+
+def test_row_39_a_socket_that_names_two_pages_is_refused_whichever_of_them_is_the_callers(
+    browser: Browser, staffed: Device
+) -> None:
+    with person(browser, staffed) as ada, person(browser, staffed) as vic:
+        ada.log_in()
+        vic.log_in("vic")
+        mine, other = (somebody.page.evaluate("window.clientId") for somebody in (ada, vic))
+        own = f"http://127.0.0.1:{staffed.port}"
+        # 101: the socket is open, and the toolkit chooses whose page it is of
+        asked = {(mine,): 101, (other,): 403, (other, mine): 403, (mine, other): 403, (mine, mine): 403}
+        answers = {}
+        for pages in asked:
+            query = "&".join(f"client_id={page}" for page in pages)
+            url = f"{own}/_nicegui_ws/socket.io/?EIO=4&transport=websocket&{query}"
+            request = staffed.api.build_request("GET", url, headers={**UPGRADE, "origin": own})
+            answer = staffed.api.send(request, stream=True)
+            answers[pages] = answer.status_code
+            answer.close()
+    assert answers == asked
 
 
 @pytest.mark.parametrize("name", [USER, *LEVELS])
@@ -111,14 +141,13 @@ def test_a_changed_account_ends_its_open_pages(browser: Browser, staffed: Device
         eve.page.wait_for_url("**/login**")
 
 
+@pytest.mark.timeout(300)  # a dozen pages, each looked at by axe
 def test_no_page_scrolls_sideways_on_a_phone_or_a_desk_or_shuts_anybody_out(browser: Browser, staffed: Device) -> None:
-    with person(browser, staffed, viewport=DESK) as ada:
+    with person(browser, staffed, viewport=DESK, color_scheme="light") as ada:
         ada.page.goto("/login")
         found = {"/login": (ada.fits(), ada.barriers())}
         ada.log_in()
-        paths = ada.page.eval_on_selector_all("nav a", "links => links.map(link => link.getAttribute('href'))")
-        assert len(paths) >= 10
-        for path in paths:
+        for path in paths(ada):
             ada.page.set_viewport_size(PHONE)
             ada.go(path)
             phone, barriers = ada.fits(), ada.barriers()
@@ -127,10 +156,23 @@ def test_no_page_scrolls_sideways_on_a_phone_or_a_desk_or_shuts_anybody_out(brow
         assert {path: what for path, what in found.items() if what != (True, [])} == {}
 
 
+@pytest.mark.timeout(300)
+def test_every_page_can_be_read_in_the_dark_theme_on_a_phone(browser: Browser, staffed: Device) -> None:
+    with person(browser, staffed, viewport=PHONE, color_scheme="dark") as ada:
+        ada.page.goto("/login")
+        found = {"/login": ada.barriers("color-contrast")}
+        ada.log_in()
+        expect(ada.page.locator("body")).to_have_class(re.compile("body--dark"))
+        for path in paths(ada):
+            ada.go(path)
+            found[path] = ada.barriers("color-contrast")
+        assert {path: what for path, what in found.items() if what} == {}
+
+
 def test_too_many_wrong_passwords_block_the_address_and_the_page_counts_the_seconds(
     browser: Browser, staffed: Device
 ) -> None:
-    wish = {"period_s": 5, "page_failures_per_s": 2}
+    wish = {"period_s": 8, "page_failures_per_s": 2}
     assert staffed.api.patch("/params/brute_force", json=wish).status_code == 200
     with person(browser, staffed) as mallory:
         mallory.page.goto("/login")
@@ -147,6 +189,12 @@ def test_too_many_wrong_passwords_block_the_address_and_the_page_counts_the_seco
         mallory.page.click("#send")
         mallory.sees("Too many failures")
         expect(mallory.page.locator("#send")).to_be_disabled()
+        here = staffed.api.post("/session", json={"name": USER, "password": PASSWORD}, auth=None)
+        assert here.status_code == 429, "the right password from the blocked address"
+        elsewhere = httpx.HTTPTransport(local_address="127.0.0.2")
+        with httpx.Client(transport=elsewhere, base_url=staffed.api.base_url) as ada:
+            assert ada.post("/session", json={"name": USER, "password": PASSWORD}).status_code == 201
+            assert ada.get("/session").json()["name"] == USER
         expect(mallory.page.locator("#send")).to_be_enabled(timeout=60_000)
         mallory.page.click("#send")
         mallory.sees(staffed.api.get("/device").json()["serial"])

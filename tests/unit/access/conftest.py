@@ -274,6 +274,8 @@ class Station:
         self._zero_ns = clock.now_ns()
         self.core: Core
         self.entries: EntryList
+        self.services: tuple[Service, ...] = ()
+        self._runs: dict[type[Service], asyncio.Task[None]] = {}
 
     @contextlib.asynccontextmanager
     async def boot(self, config: dict[str, Any] | None = None) -> AsyncIterator[None]:
@@ -300,10 +302,12 @@ class Station:
         try:
             async with asyncio.TaskGroup() as tasks:
                 async with contextlib.AsyncExitStack() as stack:
-                    for service in self._services(config or DOORS):
+                    self.services = self._services(config or DOORS)
+                    for service in self.services:
                         stack.push_async_callback(service.stop)
                         await service.start()
-                        stack.callback(tasks.create_task(service.run()).cancel)
+                        self._runs[type(service)] = run = tasks.create_task(service.run())
+                        stack.callback(run.cancel)
                     await self.clock.sleep(0)
                     yield
         finally:
@@ -353,6 +357,11 @@ class Station:
         """Change parameters through the parameters API."""
         await self.core.params.change(group, values, ADMIN)
         await self.clock.sleep(0.001)
+
+    async def end_run(self, cls: type[Service]) -> None:
+        """End the work of one service, as if it hung for ever."""
+        self._runs[cls].cancel()
+        await asyncio.wait((self._runs[cls],))
 
     def group(self) -> asyncio.TaskGroup:
         """Tasks of the test's own."""

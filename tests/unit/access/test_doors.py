@@ -7,19 +7,21 @@ from typing import Any
 import pytest
 
 from firmware.core.actions import Caller, Level
-from firmware.core.errors import Forbidden, Invalid, NotFound, Unavailable
+from firmware.core.errors import Forbidden, Invalid, NotFound, Refused, Unavailable
 from firmware.core.vocabulary.access import (
     DoorAlarm,
     DoorAlarmKind,
     DoorReleased,
     DoorState,
     ExitRequested,
+    ExitSimulated,
     Position,
 )
 from firmware.core.vocabulary.io import RelayChanged, RelayTrouble
 from hal.types import LoopState
 
 OPERATOR = Caller("op", Level.OPERATOR, "api")
+ADMIN = Caller("root", Level.ADMIN, "web")
 VIEWER = Caller("eye", Level.VIEWER, "api")
 
 
@@ -396,6 +398,23 @@ def test_row_12_an_exit_loop_cut_or_shorted_never_opens(on_station: Any, fault: 
             assert not standing(station, DoorAlarmKind.EXIT)
             station.loops["rex1"].set(LoopState.CLOSED)
             assert len(station.all(ExitRequested)) == 1
+
+    on_station(body)
+
+
+def test_a_simulated_press_of_the_exit_button_asks_where_a_real_one_would(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("exit.press", ADMIN, door="door")
+            (asked,), (pressed,) = station.all(ExitRequested), station.all(ExitSimulated)
+            assert (asked.door, asked.cause, pressed.by) == ("door", pressed.id, "root")
+            with pytest.raises(Forbidden):
+                await station.act("exit.press", OPERATOR, door="door")
+            for state in (LoopState.CUT, LoopState.SHORT, LoopState.CLOSED):
+                station.loops["rex1"].set(state)
+                with pytest.raises(Refused, match="cannot ask now"):
+                    await station.act("exit.press", ADMIN, door="door")
+            assert len(station.all(ExitSimulated)) == 1
 
     on_station(body)
 

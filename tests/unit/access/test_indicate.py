@@ -27,6 +27,66 @@ def test_a_colour_is_shown_for_exactly_its_time(on_station: Any) -> None:
     on_station(body)
 
 
+@pytest.mark.parametrize("hold_s", [0.5, 3.25, 20.0])
+def test_green_lasts_as_long_as_the_door_is_released(on_station: Any, hold_s: float) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("door.release", door="door", hold_s=hold_s)
+            await station.act("reader.indicate", reader="reader1", colour="green", door="door")
+            await station.wait(hold_s + 10)
+            assert shown(station) == [(0.0, "green"), (hold_s, "off")]
+
+    on_station(body)
+
+
+def test_green_follows_a_release_that_is_extended_and_ends_with_one_that_is_cut_short(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("door.release", door="door", hold_s=4)
+            await station.act("reader.indicate", reader="reader1", colour="green", door="door")
+            await station.wait(2)
+            await station.act("door.release", door="door", hold_s=4)
+            await station.act("reader.indicate", reader="reader1", colour="green", door="door")
+            await station.wait(3)
+            await station.act("door.lock", door="door")
+            await station.act("door.release", door="door", hold_s=1)
+            await station.act("reader.indicate", reader="reader1", colour="green", door="door")
+            await station.wait(10)
+            assert shown(station) == [(0.0, "green"), (6.0, "off")], "the lock and the next release are one moment"
+
+    on_station(body)
+
+
+def test_green_of_one_door_does_not_end_with_another_nor_with_a_colour_that_has_a_time(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("door.release", door="door", hold_s=6)
+            await station.act("reader.indicate", reader="reader1", colour="green", door="door")
+            await station.act("reader.indicate", reader="reader1", colour="green", for_s=9)
+            await station.act("door.release", door="gate", hold_s=2)
+            await station.wait(3)
+            await station.act("reader.indicate", reader="reader1", colour="red", for_s=1)
+            await station.wait(20)
+            assert shown(station) == [(0.0, "green"), (3.0, "red"), (4.0, "green"), (9.0, "off")]
+
+    on_station(body)
+
+
+def test_a_light_for_a_door_that_is_locked_is_not_lit_and_one_for_no_door_is_told_the_nearest(on_station: Any) -> None:
+    async def body(station: Any) -> None:
+        async with station.boot():
+            await station.act("reader.indicate", reader="reader1", colour="green", door="door")
+            with pytest.raises(NotFound, match=r"no door 'dor'; did you mean 'door'\?"):
+                await station.act("reader.indicate", reader="reader1", colour="green", door="dor")
+            for wrong in ({}, {"for_s": 1, "door": "door"}):
+                with pytest.raises(Invalid, match="either for_s or door"):
+                    await station.act("reader.indicate", reader="reader1", colour="green", **wrong)
+            await station.wait(1)
+            assert shown(station) == []
+
+    on_station(body)
+
+
 def test_the_same_again_lasts_longer_without_a_flicker(on_station: Any) -> None:
     async def body(station: Any) -> None:
         async with station.boot():

@@ -15,7 +15,7 @@ from firmware.upgrade.boot_tryboot import RASPBERRY_PI, TRY_ONCE, ask_systemd
 from hal.assemble import assemble
 from hal.assemble_cameras import assemble_cameras
 from hal.assemble_sound import assemble_sound
-from hal.board import BOARDS, board_names, load_board
+from hal.board import BOARDS, AudioInNode, AudioOutNode, board_names, load_board
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
 from hal.sim.world import World
@@ -23,7 +23,8 @@ from hal.wires import Gpio, I2c, PulseOut, Uart
 
 PROJECT = BOARDS.parent
 RESTART = PROJECT / "systemd" / "lintel-restart.service"
-UNITS = sorted(path for path in (PROJECT / "systemd").glob("*.service") if path != RESTART)
+ROLES = ("control", "media", "network")
+UNITS = [PROJECT / "systemd" / f"lintel-{role}.service" for role in ROLES]
 CONTROL = PROJECT / "systemd" / "lintel-control.service"
 NETWORK = PROJECT / "systemd" / "lintel-network.service"
 MEDIA = PROJECT / "systemd" / "lintel-media.service"
@@ -31,6 +32,7 @@ MEDIA = PROJECT / "systemd" / "lintel-media.service"
 Rule = list[tuple[str, str, str]]
 Sections = dict[str, dict[str, list[str]]]
 
+CARD = re.compile(r":CARD=(\w+)")
 PAIR = re.compile(r'([A-Z]+(?:\{[A-Za-z_]+\})?)(==|!=|\+=|:=|=)"([^"]*)"')
 
 
@@ -77,10 +79,41 @@ def test_every_device_a_board_uses_is_made_by_a_rule() -> None:
     assert {str(RASPBERRY_PI.autoboot), *map(str, RASPBERRY_PI.boots.values())} <= made
 
 
+def test_every_sound_card_of_a_board_has_its_id_from_a_rule() -> None:
+    given = {value(rule, "ATTR{id}") for rule in rules()} - {None}
+    nodes = [node for name in board_names() for node in load_board(name).nodes.values()]
+    cards = {CARD.search(node.device) for node in nodes if isinstance(node, AudioInNode | AudioOutNode)}
+    assert {card[1] for card in cards if card is not None} == given == {"lintel"}
+    assert None not in cards, "a card that is named by its number is another one tomorrow"
+
+
+def test_a_board_file_may_name_every_device_that_a_rule_makes(tmp_path: Path) -> None:
+    """What is made for boards of one's own: a camera on USB, and an RS-485 adapter by its serial number."""
+    made = {value(rule, "SYMLINK") for rule in rules()} - {None}
+    adapters = {name for name in made if name.startswith("lintel/rs485-")}
+    assert adapters == {"lintel/rs485-$env{ID_USB_SERIAL_SHORT}", "lintel/rs485-$env{ID_PATH_TAG}"}
+    assert "lintel/camera" in made
+    text = (
+        'base = "_rpi.toml"\n[product]\nname = "Own"\nmodel = "OWN-1"\n[buses]\n'
+        'usb0 = { kind = "video", device = "/dev/lintel/camera" }\n'
+        'line0 = { kind = "uart", device = "/dev/lintel/rs485-A50285BI", rs485 = true }\n'
+        '[nodes]\ncamera1 = { compatible = "camera", bus = "usb0" }\n'
+        'reader1 = { compatible = "osdp-reader", bus = "line0" }\n'
+    )
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    assert {bus.path for bus in load_board(str(path)).buses.values()} >= {
+        "/dev/lintel/camera",
+        "/dev/lintel/rs485-A50285BI",
+    }
+
+
 def test_names_of_partitions_are_asked_for_after_they_are_read() -> None:
     for path in (PROJECT / "udev").glob("*.rules"):
         if "ID_PART_ENTRY_NAME" in path.read_text():
             assert path.name > "60-persistent-storage.rules"
+        if "ID_USB_SERIAL_SHORT" in path.read_text():
+            assert path.name > "60-serial.rules"
 
 
 def test_the_restart_unit_looks_where_the_firmware_asks_and_passes_nothing_on_but_the_one_word(tmp_path: Path) -> None:
@@ -115,8 +148,13 @@ def test_the_restart_unit_looks_where_the_firmware_asks_and_passes_nothing_on_bu
 
 
 def test_every_rule_says_for_which_device_and_for_which_group() -> None:
-    groups = {"gpio": "gpio", "i2c-dev": "i2c", "tty": "dialout", "block": "lintel"}
+    groups = {
+        "gpio": "gpio", "i2c-dev": "i2c", "tty": "dialout", "block": "lintel", "sound": "audio",
+        "video4linux": "video", "media": "video", "dma_heap": "video",
+    }  # fmt: skip
     for rule in rules():
+        if value(rule, "ATTR{id}") is not None:
+            continue  # a card has no device file of its own: its parts have
         subsystem = value(rule, "SUBSYSTEM")
         assert subsystem is not None
         assert value(rule, "GROUP") == groups[subsystem]
@@ -125,8 +163,8 @@ def test_every_rule_says_for_which_device_and_for_which_group() -> None:
 
 
 def test_no_two_rules_make_the_same_name() -> None:
-    names = [value(rule, "SYMLINK") for rule in rules()]
-    assert len(names) == len(set(names)) == 7
+    names = [name for rule in rules() if (name := value(rule, "SYMLINK")) is not None]
+    assert len(names) == len(set(names)) == 11
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
@@ -248,7 +286,7 @@ def test_the_groups_of_the_rules_and_the_user_of_the_units_are_declared() -> Non
     text = (PROJECT / "systemd" / "sysusers.d" / "lintel.conf").read_text()
     # a user of that file has a group of the same name
     declared = {line.split()[1] for line in text.splitlines() if line and not line.startswith("#")}
-    used = {value(rule, "GROUP") for rule in rules()} | {unit(path)["Service"]["User"][0] for path in UNITS}
+    used = {value(rule, "GROUP") for rule in rules()} - {None} | {unit(path)["Service"]["User"][0] for path in UNITS}
     assert used <= declared
 
 

@@ -26,8 +26,8 @@ from firmware.core.params import Params
 from firmware.core.store import Store
 from firmware.core.vocabulary.cloud import CloudConnection, CloudPhase
 from firmware.core.vocabulary.device import DeviceInfo
-from firmware.device import NetworkSettings
 from firmware.interfaces.cloud.service import WINDOW_S, CloudService
+from firmware.system import NetworkSettings
 from hal.sim.time import VirtualClock, virtual_run
 
 ADMIN = Caller("admin", Level.ADMIN, "api")

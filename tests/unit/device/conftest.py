@@ -146,10 +146,10 @@ class Station:
             await self.clock.sleep(0)
         return stamped
 
-    async def act(self, action: str, cause: str | None = None, **data: Any) -> None:
+    async def act(self, action: str, cause: str | None = None, caller: Caller = OPERATOR, **data: Any) -> None:
         """Send a command as an interface does."""
         params = self.core.actions.parse(action, data)
-        await self.core.actions.invoke(Invocation(action=action, params=params, caller=OPERATOR, cause=cause))
+        await self.core.actions.invoke(Invocation(action=action, params=params, caller=caller, cause=cause))
         await self.clock.sleep(0)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from firmware.core.actions import Caller, Level
 from firmware.core.values import decode
 from firmware.core.vocabulary.access import DoorState, Position
 from firmware.core.vocabulary.device import ButtonGesture, DeviceInfo
@@ -16,6 +17,7 @@ from hal.board import load_board
 from hal.sim.wires import SimWires
 from hal.sim.world import World
 
+ADMIN = Caller("root", Level.ADMIN, "web")
 INFO = DeviceInfo(
     product="a product",
     model="M",
@@ -65,6 +67,21 @@ def test_a_press_of_the_control_button_is_measured_to_the_nanosecond(on_station,
             await station.clock.sleep(1)
             seen = [(fact.gesture.value, fact.held_s) for fact in station.facts if isinstance(fact, ButtonGesture)]
             assert seen == [(gesture, for_s)]
+
+    on_station(body)
+
+
+@pytest.mark.parametrize("board", ["door_station", "horn_speaker", "network_speaker", "plate_camera", "ptz_dome"])
+def test_the_control_button_of_every_board_is_held_by_an_administrator_who_is_elsewhere(on_station, board):
+    async def body(station):
+        async with device_of(station, board) as (world, _):
+            await station.clock.sleep(1)
+            await station.act("button.hold", caller=ADMIN, button="control")
+            assert world.find("button:control").trace.value is False, "no wire moves"
+            await station.clock.sleep(3.25)
+            await station.act("button.let_go", caller=ADMIN, button="control")
+            seen = [(fact.gesture.value, fact.held_s) for fact in station.facts if isinstance(fact, ButtonGesture)]
+            assert seen == [("long", 3.25)]
 
     on_station(body)
 

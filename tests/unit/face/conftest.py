@@ -176,7 +176,10 @@ class Owners:
 class Face:
     """One start of the network role on a state directory."""
 
-    def __init__(self, root: Path, clock: VirtualClock, *, web: bool = True, disk: Any = None) -> None:
+    def __init__(
+        self, root: Path, clock: VirtualClock, *, web: bool = True, disk: Any = None, memory: Any = None
+    ) -> None:
+        """With the disk `memory` its sessions outlive it, as they do on a device."""
         self.clock = clock
         self.alarms: list[tuple[str, StorageProblem | None, str]] = []
         self.bus = Bus(clock, role="network", boot="b1")
@@ -197,7 +200,12 @@ class Face:
         )
         self.clip_spool = Spool(root.parent / "spool" / "clips", self.core, 64 * 1024, what="clip")
         self.owners = Owners(actions, self.clip_spool.folder)
-        self.accounts = AccountsService(self.core, REALM)
+
+        def alarm(*what: Any) -> None:
+            self.alarms.append(what)
+
+        kept = Store(root.parent / "memory", clock, alarm=alarm, disk=memory) if memory is not None else None
+        self.accounts = AccountsService(self.core, REALM, memory=kept)
         self.certificates = CertificatesService(self.core, INFO.model, INFO.serial)
         self.spool = Spool(root.parent / "spool", self.core)
         self.views = Views(self.core, (PLACE,))

@@ -16,6 +16,7 @@ from firmware.security.digest import (
     Algorithm,
     Nonces,
     Spent,
+    _plain_fields,
     challenge,
     ha1,
     read_answer,
@@ -183,3 +184,23 @@ def test_a_secret_once_opened_is_not_taken_for_one_of_another_name_or_algorithm(
         assert vault.open(account, Algorithm.SHA256) == ha1(Algorithm.SHA256, "ada", "r", "secret")
         assert vault.open(replace(account, name="eve"), Algorithm.SHA256) is None
         assert vault.open(replace(account, md5=account.sha256), Algorithm.MD5) is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["username", "realm", "nonce", "uri", "nc", "Qop", "x"]),
+            st.text(st.sampled_from('abZ09,= "-\\/:'), max_size=8),
+            st.booleans(),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([", ", ",", " , "]),
+)
+def test_fields_read_at_one_go_are_read_the_same_the_careful_way(
+    pairs: list[tuple[str, str, bool]], between: str
+) -> None:
+    text = between.join(f'{name}="{value}"' if quoted else f"{name}={value}" for name, value, quoted in pairs)
+    plain = _plain_fields(text)
+    if plain is not None:
+        assert plain == read_any_fields(text)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from firmware.core.store_disk import FileDisk
 from firmware.core.vocabulary.security import AccessRefused, LoginBlocked, LoginGranted
 from firmware.interfaces.http.credentials import COOKIES
 from firmware.security.sessions import IDLE_S, LONGEST_S, PER_ACCOUNT, Sessions
@@ -51,6 +54,39 @@ def test_row_39_a_session_is_a_cookie_that_scripts_cannot_read_and_other_sites_c
         assert secure.key.startswith("__Host-")
 
     play(main)
+
+
+def test_row_39_a_session_that_ends_as_the_role_stops_is_not_open_in_the_next_one(play: Play) -> None:
+    class Filling(FileDisk):
+        full = False
+
+        def write(self, path: Path, data: bytes) -> None:
+            if self.full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            super().write(path, data)
+
+    cookies: list[dict[str, str]] = []
+    disk = Filling()
+
+    async def before(face: Any) -> None:
+        await face.set_up()
+        async with face.client() as client, face.client() as other:
+            csrf = await log_in(client)
+            await log_in(other)
+            cookies.extend(dict(each.cookies) for each in (client, other))
+            await face.clock.sleep(60)  # both are written down
+            disk.full = True
+            assert (await client.delete("/api/v1/session", headers={"x-csrf-token": csrf})).status_code < 300
+            await face.clock.sleep(1)
+            disk.full = False
+
+    async def after(face: Any) -> None:
+        async with face.client() as client:
+            headers = [{"cookie": "; ".join(f"{name}={value}" for name, value in each.items())} for each in cookies]
+            found = [(await client.get("/api/v1/device", headers=each)).status_code for each in headers]
+        assert found == [401, 200]
+
+    play(before, after, memory=disk)
 
 
 def test_row_39_a_change_in_a_session_must_carry_its_token(play: Play) -> None:

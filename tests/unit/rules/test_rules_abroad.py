@@ -246,13 +246,13 @@ def test_a_rule_on_its_own_failure_ends_too(on_station):
 def test_a_field_that_does_not_fit_the_parameter_is_a_failure_of_that_action_alone(on_station):
     async def body(station):
         async with station.boot():
-            fact = station.granted(door="")
+            fact = station.granted(door="yard", reader="")
             await station.settle()
             (failure,) = station.failures()
-            assert (failure.rule, failure.action, failure.code) == ("access granted", "door.release", "invalid")
+            assert (failure.rule, failure.action, failure.code) == ("access granted", "reader.indicate", "invalid")
             assert "at least 1 character" in failure.message
             assert failure.cause == fact.id
-            assert station.names() == ["reader.indicate"]
+            assert station.names() == ["door.release"]
 
     on_station(body)
 

@@ -26,7 +26,7 @@ def relay_rule(name="bell", **more):
     }
 
 
-def test_a_granted_access_releases_its_door_for_7_s_and_shows_green(on_station):
+def test_a_granted_access_releases_its_door_and_shows_green_as_long(on_station):
     async def body(station):
         async with station.boot():
             fact = station.granted(door="yard", reader="reader2")
@@ -34,7 +34,7 @@ def test_a_granted_access_releases_its_door_for_7_s_and_shows_green(on_station):
             release, indicate = (invocation for _, invocation in station.asked)
             assert (release.action, release.params) == ("door.release", ReleaseParams(door="yard"))
             assert indicate.action == "reader.indicate"
-            assert indicate.params == IndicateParams(reader="reader2", colour=Colour.GREEN, for_s=7.0)
+            assert indicate.params == IndicateParams(reader="reader2", colour=Colour.GREEN, door="yard")
             assert {release.cause, indicate.cause} == {fact.id}
             assert {release.caller, indicate.caller} == {RULES}
 

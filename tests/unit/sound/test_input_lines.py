@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from firmware.core.actions import ActionTable
+from firmware.core.bus import Bus
+from firmware.core.context import Core
+from firmware.core.link.local import LocalLink
+from firmware.core.params import Params
+from firmware.core.vocabulary.audio import InputLinesState
+from firmware.sensing import InputLinesService
 from hal.assemble import assemble
 from hal.board import parse_board
 from hal.drivers.input_lines import AudioInputLines, Choice
@@ -126,3 +135,51 @@ def test_a_line_that_cannot_be_driven_keeps_no_other_from_being_given_back() -> 
     with pytest.raises(BusError, match="cannot be driven"):
         lines.close()
     assert given_back == ["power", "select"]
+
+
+class JammingLine(StuckLine):
+    """A line that can be driven until it jams."""
+
+    jammed = False
+
+    def set(self, *levels: bool) -> None:
+        if self.jammed:
+            super().set(*levels)
+
+
+def test_a_line_that_jams_keeps_no_ear_open_at_the_end() -> None:
+    """Whoever hears nothing of a microphone's lines takes it to be switched off: all must be forgotten."""
+
+    async def main(clock: VirtualClock) -> None:
+        bus, line = Bus(clock, role="control", boot="b1"), JammingLine([], "power")
+        powers = Choice("first", "power type", (PowerType.NONE, PowerType.PHANTOM), line)
+        first = AudioInputLines("first", Choice("first", "input type", (InputType.LINE,)), powers)
+        other = Choice("second", "power type", (PowerType.NONE,)), Choice("second", "input type", (InputType.LINE,))
+        lines = {"first": first, "second": AudioInputLines("second", other[1], other[0])}
+        world = World(clock, parse_board(BOARD, "studio.toml"))
+        wires = SimWires(world)
+        opened = await assemble(world.board, wires, clock)
+        actions = ActionTable()
+        store: Any = None
+        params = Params(store, bus, lambda *_: None)
+        core = Core(
+            role="control", clock=clock, bus=bus, actions=actions, link=LocalLink(actions, params), params=params,
+            store=store, shared=store,
+        )  # fmt: skip
+        service = InputLinesService(core, replace(opened.hardware, microphone_lines=lines))
+        try:
+            await service.start()
+            assert bus.state(InputLinesState, "first") is not None
+            assert bus.state(InputLinesState, "second") is not None
+            first.set_power_type(PowerType.PHANTOM)
+            line.jammed = True
+            with pytest.raises(BusError, match="cannot be driven"):
+                await service.stop()
+            assert bus.state(InputLinesState, "first") is None
+            assert bus.state(InputLinesState, "second") is None
+        finally:
+            await opened.close()
+            await wires.close()
+            world.close()
+
+    virtual_run(main)

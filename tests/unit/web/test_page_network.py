@@ -68,3 +68,26 @@ async def test_the_time_is_shown_in_the_time_zone_that_is_chosen(bench: SimBench
         await page.sees("Asia/Kathmandu (UTC+5.75 h)")
         await bench.params("place", name="Side door")
         await page.sees(lambda _: page.field("What people call this device").value == "Side door")
+
+
+async def test_a_change_of_the_network_that_is_tried_is_shown_and_can_be_taken_back(bench: SimBench) -> None:
+    async with visitors(bench) as people:
+        page = await people.open("/network")
+        await page.sees("in use")
+        await bench.change_from_inside("network", boot_proto="static", address="10.1.2.3")
+        await page.sees("being tried; taken back in 120 s")
+        await page.press("Go back")
+        await bench.until(lambda: bench.kept("network")["address"] == "")
+        await page.sees("the last change was taken back: as asked")
+
+
+async def test_the_clock_is_set_by_hand_in_the_zone_of_the_place_or_it_is_said_why_not(bench: SimBench) -> None:
+    async with visitors(bench) as people:
+        page = await people.open("/time")
+        label = "Date and time at the device, such as 2026-01-31 12:00:00"
+        await page.type(label, "yesterday")
+        await page.press("Set the clock")
+        assert any("'yesterday' is not like" in said for said in page.told)
+        await page.type(label, "2026-07-01 12:00:00")
+        await page.press("Set the clock")
+        await bench.until(lambda: any("switch clock.ntp off first" in said for said in page.told))

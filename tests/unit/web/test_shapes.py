@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from firmware.core.errors import Invalid
 from firmware.core.values import schema
-from firmware.device.network import NetworkSettings
 from firmware.interfaces.web.shapes import Kind, Shape, leaves, shape_of, text_of, value_of
+from firmware.system import NetworkSettings
 
 LINE = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1)
 NUMBER = st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6).map(lambda number: float(f"{number:.6g}"))

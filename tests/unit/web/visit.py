@@ -20,7 +20,6 @@ from nicegui.elements.mixins.value_element import ValueElement
 from nicegui.events import GenericEventArguments, handle_event
 from nicegui.testing.general import nicegui_reset_globals
 
-from firmware.interfaces.web.settings import PlaceSettings
 from tests.bench.sim import PASSWORD, USER, SimBench
 
 PAGE = re.compile(r"'client_id': '([0-9a-f-]+)'")
@@ -171,7 +170,6 @@ def _listen(visit: Visit) -> None:
 @asynccontextmanager
 async def visitors(bench: SimBench) -> AsyncIterator[Visitors]:
     """The pages of a bench, while the block lasts. The toolkit's state is that of the process: it begins anew."""
-    bench.declare(PlaceSettings)
     with nicegui_reset_globals():
         living = asyncio.get_running_loop().create_task(bench.web.run(), name="web")
         try:

@@ -1,4 +1,9 @@
-"""The device image: every thing of the plan drawn once, moved by facts, touched through the bench of a simulation."""
+"""The device image: every thing of the plan drawn once and moved by facts.
+
+On a simulated device an operator touches it through the bench; on a real one an administrator simulates presses of its
+buttons and exit buttons through the actions of their owners. What is no button is not simulated on a real device: a
+contact, a loop or a card that is not there would hide what the door really does.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,14 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 from nicegui.element import Element
 
+from firmware.core.actions import Level, Nothing
 from firmware.core.events import Notice
 from firmware.core.vocabulary.access import DoorState, Position
 from firmware.core.vocabulary.audio import OutputState
 from firmware.core.vocabulary.device import ButtonState, LightState
 from firmware.core.vocabulary.io import PortState, RelayChanged
 from firmware.interfaces.web.bench import LEVEL
-from firmware.interfaces.web.image.shapes import Light, place, shape, text, touchable
+from firmware.interfaces.web.image.shapes import Act, Light, place, shape, text, touchable
 from firmware.interfaces.web.plan import Kind, Plan, Thing
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.words import N_
@@ -32,6 +38,7 @@ class DeviceImage:
         self._view = view
         self._plan = plan
         self._hands = view.bench is not None and view.may(LEVEL)
+        self._simulates = view.bench is None and view.may(Level.ADMIN)
         self._lights: dict[str, Light] = {}
         self._stripes: dict[str, Light] = {}
         self._marks: dict[tuple[Kind, str], Element] = {}
@@ -61,7 +68,13 @@ class DeviceImage:
                 self._cards()
             if not self._hands:
                 with ui.element("figcaption").classes("quiet"):
-                    ui.label(_(N_("The image shows the device; it is touched on a simulated device by an operator.")))
+                    ui.label(self._caption())
+
+    def _caption(self) -> str:
+        _ = self._view.say
+        if self._simulates:
+            return _(N_("A button of the image does what the real one does; the audit log says who pressed it."))
+        return _(N_("The image shows the device and moves with it; this account may not press its buttons."))
 
     def _front(self) -> None:
         for thing in self._plan.of(Kind.CAMERA):
@@ -133,9 +146,12 @@ class DeviceImage:
             mark = shape("circle", "mark knob", cx=12, cy=12, r=10)
             self._marks[thing.kind, thing.name] = mark
             text((30, 16), thing.title, "label")
+        label = self._view.say(N_("Button {name}"), name=thing.title)
         if self._hands:
-            label = self._view.say(N_("Button {name}"), name=thing.title)
             touchable(button, label, press=self._hand("hold", thing.title), release=self._hand("release", thing.title))
+        elif self._simulates:
+            data = {"button": thing.name}
+            touchable(button, label, press=self._deed("button.hold", data), release=self._deed("button.let_go", data))
 
     def _side(self) -> float:
         y = BODY_Y
@@ -169,10 +185,13 @@ class DeviceImage:
             mark.props["data-mark"] = thing.name
             self._marks[thing.kind, thing.name] = mark
             text((28, 16), thing.title, "label")
+        label = self._view.say(N_("Press {name}"), name=thing.title)
+        if self._simulates and thing.kind is Kind.EXIT:
+            touchable(row, label, press=self._deed("exit.press", {"door": thing.door}))
         if not self._hands:
             return
         if thing.kind is Kind.EXIT:
-            touchable(row, self._view.say(N_("Press {name}"), name=thing.title), press=self._hand("press", thing.title))
+            touchable(row, label, press=self._hand("press", thing.title))
         elif thing.kind is Kind.PORT:
             label = self._view.say(N_("Input {name}: open or close it"), name=thing.title)
             touchable(row, label, press=self._toggle(thing))
@@ -185,35 +204,52 @@ class DeviceImage:
             at = ui.select(readers, label=_(N_("Reader")), value=next(iter(readers))).props("dense outlined")
 
             async def swipe() -> None:
-                await self._do("swipe", str(at.value), str(card.value).strip())
+                await self._touch("swipe", str(at.value), str(card.value).strip())
 
             ui.button(_(N_("Swipe card")), icon="contactless", on_click=swipe).props("data-swipe")
 
     # hands
 
-    def _hand(self, verb: str, *words: str) -> Callable[[], Awaitable[None]]:
-        async def act() -> None:
-            await self._do(verb, *words)
+    def _hand(self, verb: str, *words: str) -> Act:
+        async def act() -> bool:
+            return await self._touch(verb, *words)
 
         return act
 
-    def _push(self, door: str, contact: Thing) -> Callable[[], Awaitable[None]]:
-        async def act() -> None:
-            await self._do("input", contact.peer, "closed" if self._open.get(door) else "open")
+    def _deed(self, action: str, data: dict[str, str]) -> Act:
+        """What an administrator does to a real device."""
+
+        async def act() -> bool:
+            return await self._do(self._view.ask(action, data, Nothing))
 
         return act
 
-    def _toggle(self, thing: Thing) -> Callable[[], Awaitable[None]]:
-        async def act() -> None:
+    def _push(self, door: str, contact: Thing) -> Act:
+        async def act() -> bool:
+            return await self._touch("input", contact.peer, "closed" if self._open.get(door) else "open")
+
+        return act
+
+    def _toggle(self, thing: Thing) -> Act:
+        async def act() -> bool:
             state = self._view.core.bus.state(PortState, thing.name)
             closed = state is not None and state.circuit.value == "closed"
-            await self._do("input", thing.peer, "open" if closed else "closed")
+            return await self._touch("input", thing.peer, "open" if closed else "closed")
 
         return act
 
-    async def _do(self, verb: str, *words: str) -> None:
+    async def _touch(self, verb: str, *words: str) -> bool:
         assert self._view.bench is not None
-        await self._view.attempt(self._view.bench.do(self._view.caller, verb, *words))
+        return await self._do(self._view.bench.do(self._view.caller, verb, *words))
+
+    async def _do(self, work: Awaitable[object]) -> bool:
+        """Whether it was done; else the visitor was told why not."""
+
+        async def done() -> bool:
+            await work
+            return True
+
+        return await self._view.attempt(done()) or False
 
     # facts
 

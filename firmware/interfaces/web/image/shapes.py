@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
@@ -9,7 +10,8 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
-Act = Callable[[], Awaitable[None]]
+# Something a visitor does; whether it was done.
+Act = Callable[[], Awaitable[bool]]
 
 COLOURS = {
     "off": "#2c332f",
@@ -95,19 +97,29 @@ def touchable(element: Element, label: str, *, press: Act, release: Act | None =
         element.on("keydown.enter.prevent", press, [])
         element.on("keydown.space.prevent", press, [])
         return
-    held = {"yes": False}
+    hold = _Hold(press, release)
+    for event in ("pointerdown", "keydown.enter.prevent", "keydown.space.prevent"):
+        element.on(event, hold.down, [])
+    for event in ("pointerup", "pointerleave", "pointercancel", "keyup.enter", "keyup.space", "blur"):
+        element.on(event, hold.up, [])
 
-    async def down() -> None:
-        if not held["yes"]:
-            held["yes"] = True
-            await press()
 
-    async def up() -> None:
-        if held["yes"]:
-            held["yes"] = False
-            await release()
+class _Hold:
+    """One press after the other, each let go once: not what was refused, and not before it was done."""
 
-    element.on("pointerdown", down, [])
-    element.on("keydown.space.prevent", down, [])
-    for event in ("pointerup", "pointerleave", "pointercancel", "keyup.space", "blur"):
-        element.on(event, up, [])
+    def __init__(self, press: Act, release: Act) -> None:
+        self._press = press
+        self._release = release
+        self._held = False
+        self._turn = asyncio.Lock()
+
+    async def down(self) -> None:
+        async with self._turn:
+            if not self._held:
+                self._held = await self._press()
+
+    async def up(self) -> None:
+        async with self._turn:
+            if self._held:
+                self._held = False
+                await self._release()

@@ -86,13 +86,18 @@ class Seen:
         with self._table.row() as say:
             with cell():
                 moment(at)
-            say(str(fields.get("reader", "")))
+            say(self._reader(str(fields.get("reader", ""))))
             say(self._view.say(WHATS[topic])).classes(TONES.get(topic, ""))
             say(_details(fields)).classes("mono")
         rows = self._table.body.default_slot.children
         rows[-1].move(target_index=0)
         while len(rows) > KEPT:
             rows[-1].delete()
+
+    def _reader(self, name: str) -> str:
+        """What people call a reader."""
+        state = self._view.core.bus.state(ReaderState, name)
+        return state.alias or name if state is not None else name
 
 
 def _details(fields: Mapping[str, Any]) -> str:

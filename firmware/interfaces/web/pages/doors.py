@@ -62,10 +62,10 @@ async def build(view: View) -> None:
         for relay in view.plan.of(Kind.RELAY):
             if not relay.door:
                 with card(_(N_("Relay {name}"), name=relay.title)):
-                    _relay(view, relay.name)
+                    _relay(view, relay.name, relay.title)
         for port in view.plan.of(Kind.PORT):
             with card(_(N_("Port {name}"), name=port.title)):
-                _port(view, port.name)
+                _port(view, port.name, port.title)
         if view.may(Level.ADMIN):
             for group, title, parts in SETTINGS:
                 if group in groups:
@@ -98,7 +98,7 @@ def _door(view: View, door: str) -> None:
             _deed(view, _(N_("Lock {name}"), name=door), "door.lock", {"door": door}, icon="lock")
 
 
-def _relay(view: View, relay: str) -> None:
+def _relay(view: View, relay: str, title: str) -> None:
     _ = view.say
     facts = Facts()
 
@@ -112,18 +112,18 @@ def _relay(view: View, relay: str) -> None:
     view.on(RelayChanged, RelayTrouble, then=heard)
     if view.may(Level.OPERATOR):
         with ui.element("div").classes("row"):
-            _deed(view, _(N_("Switch {name} on"), name=relay), "relay.set", {"relay": relay, "on": True})
-            _deed(view, _(N_("Switch {name} off"), name=relay), "relay.set", {"relay": relay, "on": False})
+            _deed(view, _(N_("Switch {name} on"), name=title), "relay.set", {"relay": relay, "on": True})
+            _deed(view, _(N_("Switch {name} off"), name=title), "relay.set", {"relay": relay, "on": False})
 
 
-def _port(view: View, port: str) -> None:
+def _port(view: View, port: str, title: str) -> None:
     _ = view.say
     facts = Facts()
     worked = ui.element("div").classes("row")
     if view.may(Level.OPERATOR):
         with worked:
-            _deed(view, _(N_("Activate {name}"), name=port), "port.set", {"port": port, "active": True})
-            _deed(view, _(N_("Deactivate {name}"), name=port), "port.set", {"port": port, "active": False})
+            _deed(view, _(N_("Activate {name}"), name=title), "port.set", {"port": port, "active": True})
+            _deed(view, _(N_("Deactivate {name}"), name=title), "port.set", {"port": port, "active": False})
 
     def heard(notice: Notice) -> None:
         state = notice.event

@@ -13,6 +13,7 @@ from firmware.core.events import Notice
 from firmware.core.vocabulary.cloud import CloudAsked, CloudConnection, CloudPhase
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.discovery import DiscoveryState
+from firmware.core.vocabulary.system import SIMULATION, NetworkPhase, NetworkSetup
 from firmware.interfaces.net.adapters import Adapter, adapters, default_router, name_servers
 from firmware.interfaces.web.feed import gone
 from firmware.interfaces.web.forms import GroupForm
@@ -28,12 +29,24 @@ PHASES = {
     CloudPhase.CONNECTED: N_("connected"),
     CloudPhase.FAILED: N_("not connected, tries again"),
 }
+SETUPS = {
+    NetworkPhase.KEPT: N_("in use"),
+    NetworkPhase.APPLYING: N_("being applied"),
+    NetworkPhase.TRYING: N_("being tried"),
+    NetworkPhase.UNAVAILABLE: N_("cannot be applied"),
+}
 NETWORK = {
     "boot_proto": N_("Address by"),
     "address": N_("Static address"),
     "mask": N_("Subnet mask"),
     "router": N_("Default router"),
+    "ipv6": N_("IPv6 addresses by"),
+    "ipv6_address": N_("Static IPv6 address"),
+    "ipv6_router": N_("IPv6 router"),
     "dns": N_("Name servers, one a line"),
+    "search": N_("Search domains, one a line"),
+    "host_name": N_("Host name"),
+    "confirm_within_s": N_("Time to reach the device after a change"),
     "ieee8021x": N_("IEEE 802.1X"),
     "ieee8021x_identity": N_("Identity for 802.1X"),
     "cloud": N_("Connection to the dispatcher"),
@@ -62,7 +75,7 @@ async def build(view: View) -> None:
     with grid():
         with card(_(N_("Addresses"))):
             _addresses(view)
-        await _settings(view, N_("Network"), "network", NETWORK)
+        await _settings(view, N_("Network"), "network", NETWORK, _setup)
         await _settings(view, N_("Discovery"), "discovery", DISCOVERY, _found)
         await _settings(view, N_("Dispatcher"), "cloud", CLOUD, _cloud)
         with card(_(N_("Can something be reached?"))):
@@ -100,6 +113,37 @@ def _addresses(view: View) -> None:
     table = Table((_(N_("Adapter")), _(N_("Addresses")), "MAC"))
     for adapter in adapters():
         _row(table, adapter)
+
+
+def _setup(view: View) -> None:
+    """What became of the last change, and a way to confirm one that is tried."""
+    _ = view.say
+    facts = Facts()
+    with ui.element("div").classes("row") as asked:
+        ui.button(_(N_("Keep these settings")), on_click=lambda: _answer(view, "confirm")).props("outline")
+        ui.button(_(N_("Go back")), on_click=lambda: _answer(view, "undo")).props("flat")
+
+    def heard(notice: Notice) -> None:
+        event = notice.event
+        assert isinstance(event, NetworkSetup)
+        trying = event.phase is NetworkPhase.TRYING
+        asked.set_visibility(trying)
+        said = _(SETUPS[event.phase])
+        if trying and event.until is not None:
+            left_s = max(0.0, (event.until - view.core.clock.utc()).total_seconds())
+            said = _(N_("being tried; taken back in {seconds} s"), seconds=round(left_s))
+        by = event.by if event.by != SIMULATION else _(N_("simulated: nothing outside follows them"))
+        facts.show(_(N_("Settings")), f"{said} ({by})", tone="warn" if trying else "")
+        if event.reason:
+            facts.show(_(N_("Last change")), event.reason, tone="warn")
+        else:
+            facts.drop(_(N_("Last change")))
+
+    view.on(NetworkSetup, then=heard)
+
+
+async def _answer(view: View, what: str) -> None:
+    await view.attempt(view.ask(f"network.{what}", {}, Nothing), done=view.say(N_("Done.")))
 
 
 def _row(table: Table, adapter: Adapter) -> None:

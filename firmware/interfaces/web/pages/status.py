@@ -27,9 +27,8 @@ from firmware.core.vocabulary.upgrade import UpgradeState
 from firmware.interfaces.web.feed import gone
 from firmware.interfaces.web.image.device import DeviceImage
 from firmware.interfaces.web.parts import Facts, card, grid, moment
-from firmware.interfaces.web.settings import PlaceSettings
 from firmware.interfaces.web.view import View
-from firmware.interfaces.web.words import N_
+from firmware.interfaces.web.words import N_, PLACE
 
 PHASES = {
     Phase.STARTING: N_("starting"),
@@ -48,7 +47,7 @@ LINES = 12
 async def build(view: View) -> None:
     """The page."""
     _ = view.say
-    place = await view.read(PlaceSettings.group)
+    place = await view.read(PLACE)
     if view.may(Level.ADMIN) and place["first_steps"]:
         with ui.element("a").props('href="/wizard"').classes("notice"):
             ui.label(_(N_("This device is new. Take the first steps.")))
@@ -205,18 +204,5 @@ def _events(view: View) -> None:
 
 def _words(notice: Notice) -> str:
     """What an event says besides its topic; only operators and above are shown it."""
-    names = (
-        "door",
-        "holder",
-        "reader",
-        "credential",
-        "reason",
-        "hold_s",
-        "kind",
-        "button",
-        "gesture",
-        "name",
-        "address",
-    )
-    found = ((name, getattr(notice.event, name, None)) for name in names)
+    found = ((name, getattr(notice.event, name, None)) for name in TOLD)
     return " ".join(f"{name}={value}" for name, value in found if value not in (None, ""))

@@ -16,10 +16,9 @@ from firmware.core.vocabulary.osdp import ReaderLink
 from firmware.interfaces.web.image.device import DeviceImage
 from firmware.interfaces.web.parts import Facts
 from firmware.interfaces.web.plan import Kind
-from firmware.interfaces.web.settings import PlaceSettings
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.wizard import Named, Save, steps
-from firmware.interfaces.web.words import N_
+from firmware.interfaces.web.words import N_, PLACE
 
 WIEGAND, OSDP = "wiegand", "osdp"
 
@@ -41,7 +40,7 @@ async def build(view: View) -> None:
 
 async def _place(view: View) -> Save:
     _ = view.say
-    now = await view.read(PlaceSettings.group)
+    now = await view.read(PLACE)
     name = ui.input(_(N_("Name of this device")), value=now["name"] or view.info.product).props("outlined maxlength=64")
     zones = sorted(available_timezones())
     zone = ui.select(zones, label=_(N_("Time zone")), value=now["time_zone"], with_input=True).props("outlined")
@@ -55,7 +54,7 @@ async def _place(view: View) -> Save:
         view.begin(guess())
 
     async def save() -> bool:
-        return await _changed(view, PlaceSettings.group, {"name": str(name.value), "time_zone": str(zone.value)})
+        return await _changed(view, PLACE, {"name": str(name.value), "time_zone": str(zone.value)})
 
     return save
 
@@ -79,7 +78,8 @@ async def _network(view: View) -> Save:
         mask = ui.input(_(N_("Subnet mask")), value=now["mask"]).props("outlined dense")
         router = ui.input(_(N_("Router")), value=now["router"]).props("outlined dense")
     static.bind_visibility_from(way, "value", value="static")
-    ui.label(_(N_("The address is taken when the device starts the next time."))).classes("quiet")
+    said = _(N_("The device takes it at once, and goes back when no administrator reaches it within two minutes."))
+    ui.label(said).classes("quiet")
 
     async def save() -> bool:
         wish: dict[str, object] = {"boot_proto": str(way.value)}
@@ -183,7 +183,7 @@ async def _try(view: View) -> Save:
     DeviceImage(view, view.plan)
 
     async def save() -> bool:
-        return await _changed(view, PlaceSettings.group, {"first_steps": False})
+        return await _changed(view, PLACE, {"first_steps": False})
 
     return save
 

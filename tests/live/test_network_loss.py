@@ -1,0 +1,36 @@
+"""Row 24: the network is lost, flaps, changes its address, a thousand clients come and go; the door knows nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.live.device import PATIENCE_S, environment
+from tests.live.roaming import ATTEMPTS, CONNECTIONS, FLAPS
+
+pytestmark = pytest.mark.timeout(PATIENCE_S * 4)
+
+
+def test_row_24_whatever_the_network_does_cards_open_and_all_is_found_again_without_a_restart(tmp_path: Path) -> None:
+    words = ["unshare", "--net", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    done = subprocess.run(
+        [*words, sys.executable, "-m", "tests.live.roaming", str(tmp_path / "state")],
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S * 4, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["swiped"] == told["opened"] == 1 + FLAPS + 2 + 1 + 10
+    assert told["questions"] == 1
+    assert len(told["devices"]) == 1
+    assert told["clients"] == CONNECTIONS
+    assert told["same_processes"]
+    # Waits of 1, 2 and 4 s, each shortened by up to a half: a busy machine makes them longer, and none shorter.
+    waits = [after - before for before, after in pairwise(told["attempts"][:ATTEMPTS])]
+    least = [0.5 * (1 << number) for number in range(ATTEMPTS - 1)]
+    assert all(waited > 0.8 * shortest for waited, shortest in zip(waits, least, strict=True)), waits

@@ -1,0 +1,1 @@
+"""What is run beside the firmware: the kernel bench, catalogues, screenshots, packages and images."""
