@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages reference screenshots clean coverage
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages screenshots clean coverage deb test-deb image sbom cool-off reference
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -81,8 +81,8 @@ endurance: $(READY)
 
 # What the tests of both benches reach of the code next to the hardware: the table of statements, and 1 below 95 %.
 COVERED := .coverage-data
-NEAR_HARDWARE := $(addprefix tests/unit/,audio buses camera cards clips drivers osdp sim sound watch) tests/behaviour \
-	tests/live/test_pulse_process.py tests/live/sound
+NEAR_HARDWARE := $(addprefix tests/unit/,audio buses camera cards clips drivers osdp sim sound watch) \
+	tests/live/test_pulse_process.py
 
 coverage: $(READY) $(VENV)/.coverage
 	$(COMPILED)
@@ -90,8 +90,8 @@ coverage: $(READY) $(VENV)/.coverage
 	mkdir $(COVERED)
 	COVERAGE_FILE=$(CURDIR)/$(COVERED)/sim $(BIN)/coverage run -m pytest $(NEAR_HARDWARE)
 	COVERAGE_FILE=$(CURDIR)/$(COVERED)/kernel $(GUEST) --virtual --write $(CURDIR)/$(COVERED) --timeout 7200 \
-		$(BIN)/coverage run -m pytest --timeout 0 --color=no --bench=kernel tests/guest tests/behaviour
-	COVERAGE_FILE=$(COVERED)/both $(BIN)/coverage combine -q $(COVERED)
+		$(BIN)/coverage run -m pytest --timeout 0 --color=no --bench=kernel tests/guest tests/behaviour/test_chip_reader.py
+	COVERAGE_FILE=$(COVERED)/both $(BIN)/coverage combine -q $(COVERED)/*
 	COVERAGE_FILE=$(COVERED)/both $(BIN)/coverage report
 
 $(VENV)/.coverage: $(READY) requirements/coverage.txt
@@ -116,15 +116,40 @@ $(READY): requirements/dev.txt pyproject.toml tools/system-packages.sh
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(READY)
 
+# The Debian package, for the release and the architecture of this machine: units, rules, and the program in an
+# environment of its own.
+DEB := dist/lintel.deb
+deb: $(READY)
+	$(BIN)/python -m tools.package.deb $(DEB)
+
+# Installs it into a clean Debian (debootstrap; kept packed in the cache), starts it there, and purges it.
+test-deb: deb
+	LINTEL_DEB=$(abspath $(DEB)) $(BIN)/pytest -m package tests/package $(ARGS)
+
+# The image of a card with two slots, and the bundle that upgrades it (docs/flash.md). KEYS: made by `lintel bundle keys`.
+# SYSTEM and BOOT: a Debian with the package, and a board's boot files; without them only the layout is there.
+KEYS ?= keys
+image: $(READY)
+	$(BIN)/python -m tools.package.image --keys $(KEYS) $(SYSTEM:%=--system %) $(BOOT:%=--boot %) $(ARGS) dist/image
+
+# What is in the firmware, with versions and hashes (CycloneDX).
+sbom: $(READY)
+	$(BIN)/python -m tools.package.sbom dist/lintel.cdx.json
+
 # Needs uv; writes both locks for all supported Python versions, without index addresses.
+# What was published in the last two days is not taken: a poisoned release is often found in that time.
+COOL_OFF = $(shell date -u -d '2 days ago' +%Y-%m-%dT%H:%M:%SZ)
+cool-off:
+	@echo '$(COOL_OFF)'
+
 lock:
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	uv pip compile -q --exclude-newer '$(COOL_OFF)' --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		--extra dev --extra lgpio pyproject.toml -o requirements/dev.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	uv pip compile -q --exclude-newer '$(COOL_OFF)' --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		pyproject.toml -o requirements/base.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	uv pip compile -q --exclude-newer '$(COOL_OFF)' --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		requirements/fuzz.in -o requirements/fuzz.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	uv pip compile -q --exclude-newer '$(COOL_OFF)' --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		requirements/coverage.in -o requirements/coverage.txt
 
 # Brings the catalogues of the web interface in step with its texts, and says what is to be translated.

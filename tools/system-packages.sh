@@ -38,6 +38,10 @@ need tpm2-abrmd env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v tpm2-abrmd'
 need libtss2-tcti-tabrmd0 sh -c 'ls /usr/lib/*/libtss2-tcti-tabrmd.so.0'
 need iproute2 command -v ip
 need network-manager env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v NetworkManager'
+need debootstrap env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v debootstrap'
+need fdisk env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v sfdisk'
+need e2fsprogs env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v mkfs.ext4'
+need util-linux command -v nsenter
 need dosfstools env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v fsck.vfat'
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

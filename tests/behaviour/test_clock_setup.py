@@ -115,3 +115,16 @@ async def test_a_clock_that_is_set_while_the_door_is_open_moves_no_relay(bench: 
         assert (await bench.event("access/denied")).reason == "no longer valid"
     else:
         await bench.until(lambda: len(bench.events("access/granted")) == 2)
+
+
+async def test_logs_and_reports_as_text_tell_the_time_on_the_wall(bench: SimBench) -> None:
+    await bench.params("place", time_zone="Asia/Kathmandu")
+    await bench.params("clock", ntp=False)
+    await bench.settle()
+    here = (bench.clock.utc() + timedelta(hours=5, minutes=45)).strftime("%Y-%m-%dT%H:%M")
+    log = (await bench.http("GET", "/axis-cgi/auditlog.cgi")).text.splitlines()
+    assert log[-1].startswith(here)
+    assert "+05:45 " in log[-1]
+    report = (await bench.http("GET", "/axis-cgi/serverreport.cgi")).text
+    assert f"local_time: {here}" in report.replace('"', "")
+    assert "Asia/Kathmandu" in report

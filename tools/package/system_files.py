@@ -14,6 +14,8 @@ MOUNT_POINTS = (
     *("dev", "etc", "proc", "sys", "tmp", "usr", "var/tmp", "var/lib/lintel"),
     *("run/dbus", "run/lintel", "run/systemd/resolve"),
 )
+# Where the program of the running slot is mounted (systemd/mount-slot).
+SLOT = f"{HOME}/slot"
 MERGED = ("bin", "lib", "lib64", "sbin")
 UNITS = "usr/lib/systemd/system"
 PLACES = {
@@ -23,12 +25,14 @@ PLACES = {
     "systemd/lintel-deadman.service": UNITS,
     "systemd/lintel-deadman.timer": UNITS,
     "systemd/lintel-restart.path": UNITS,
+    "systemd/lintel-slot.service": UNITS,
     "systemd/lintel-restart.service": UNITS,
     "systemd/sysusers.d/lintel.conf": "usr/lib/sysusers.d",
     "systemd/tmpfiles.d/lintel.conf": "usr/lib/tmpfiles.d",
     "systemd/sysctl.d/lintel.conf": "usr/lib/sysctl.d",
     "systemd/system.conf.d/lintel.conf": "usr/lib/systemd/system.conf.d",
     "systemd/deadman": HOME,
+    "systemd/mount-slot": HOME,
     "systemd/board.conf": "etc/lintel",
     "udev/60-lintel.rules": "usr/lib/udev/rules.d",
     "udev/61-lintel-adapters.rules": "usr/lib/udev/rules.d",
@@ -46,5 +50,6 @@ def lay_out(root: Path) -> None:
         target.chmod(0o755 if os.access(CHECKOUT / source, os.X_OK) else 0o644)
     for name in MOUNT_POINTS:
         (root / ROOT / name).mkdir(parents=True, exist_ok=True)
+    (root / SLOT).mkdir(exist_ok=True)
     for name in MERGED:
         (root / ROOT / name).symlink_to(f"usr/{name}")

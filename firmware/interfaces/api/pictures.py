@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from firmware.core.actions import Level
 from firmware.core.context import Core
+from firmware.core.local_time import local
 from firmware.core.vocabulary.video import snapshot_name
 from firmware.interfaces.api.routes import Routes, caller_of, query_of
 from firmware.interfaces.http.credentials import address_of
@@ -57,7 +58,7 @@ class Pictures:
         query = query_of(request, PictureQuery)
         cut = cut_of(self._views, place, query.resolution, query.compression, WHERE)
         jpeg = await self._views.snapshot(place, cut, address_of(request.scope))
-        name = snapshot_name(self._core.clock.utc().astimezone())
+        name = snapshot_name(local(self._core.bus, self._core.clock.utc()))
         headers = {"content-disposition": f'inline; filename="{name}"', "cache-control": "no-store"}
         return Response(jpeg.data, media_type="image/jpeg", headers=headers)
 

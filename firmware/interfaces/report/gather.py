@@ -15,6 +15,7 @@ from firmware.core.actions import Caller, Level
 from firmware.core.context import Core
 from firmware.core.errors import StationError
 from firmware.core.events import State
+from firmware.core.local_time import local, zone_name
 from firmware.core.values import decode, encode
 from firmware.core.vocabulary.device import DeviceInfo, DevicePhase
 from firmware.core.vocabulary.station import JournalLine, JournalPage, ServiceState
@@ -61,6 +62,7 @@ async def _device(core: Core, _: Caller) -> str:
     known = {name: value for name, value in encode(info).items() if name not in ("id", "at", "cause")} if info else {}
     known["phase"] = phase.phase.value if phase is not None else "unknown"
     known["utc"] = core.clock.utc().isoformat()
+    known["local_time"] = f"{local(core.bus, core.clock.utc()).isoformat()} {zone_name(core.bus)}"
     known["utc_trusted"] = core.clock.trusted()
     return lines_of(known)
 

@@ -1,12 +1,17 @@
-"""The device's logs as text files: one line each, with time, host, severity, topic and words."""
+"""The device's logs as text files: one line each, with time, host, severity, topic and words.
+
+The time is that on the wall where the device is, with its offset; what programs read elsewhere stays UTC.
+"""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from datetime import datetime
 
 from firmware.core.actions import Caller
 from firmware.core.context import Core
+from firmware.core.local_time import local
 from firmware.core.values import decode
 from firmware.core.vocabulary.logs import LogKind, LogLine, LogPage, Severity
 
@@ -36,9 +41,10 @@ async def read(core: Core, caller: Caller, log: LogKind, *, text: str = "", tail
         if not page.more:
             break
     host = socket.gethostname()
-    return "".join(line_of(line, host) for line in found)
+    return "".join(line_of(line, host, local(core.bus, datetime.fromisoformat(line.at))) for line in found)
 
 
-def line_of(line: LogLine, host: str) -> str:
-    """One line as older programs read it."""
-    return f"{line.at} {host} [ {NAMES[line.severity]:<7} ] {line.topic}: {line.text}\n"
+def line_of(line: LogLine, host: str, at: datetime) -> str:
+    """One line as older programs read it; `at` is its time there."""
+    stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{stamp} {host} [ {NAMES[line.severity]:<7} ] {line.topic}: {line.text}\n"

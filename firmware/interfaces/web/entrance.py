@@ -21,7 +21,8 @@ from firmware.core.vocabulary.security import SetupState
 from firmware.interfaces.api.routes import Routes
 from firmware.interfaces.http.credentials import password_allowed
 from firmware.interfaces.http.guard import host_of
-from firmware.interfaces.web.policy import ENTRANCE_CSP, FILES, LOGIN, SETUP
+from firmware.interfaces.web.plain import plain_page
+from firmware.interfaces.web.policy import FILES, LOGIN, SETUP
 from firmware.interfaces.web.visitor import Taste, taste_of
 from firmware.interfaces.web.words import N_
 from firmware.paths import CHECKOUT
@@ -140,27 +141,8 @@ class Entrance:
         product = "Lintel" if info is None else info.product
         say = taste.catalogue.gettext
         said = "".join(f' data-{name}="{escape(say(text))}"' for name, text in SAID.items())
-        text = f"""<!doctype html>
-<html lang="{taste.language}" data-theme="{taste.theme}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} · {escape(product)}</title>
-<link rel="icon" href="/web/icon.svg">
-<link rel="stylesheet" href="/web/entrance.css">
-<script src="/web/entrance.js" defer></script>
-</head>
-<body{said}>
-<main>
-<h1><img src="/web/icon.svg" alt="" width="32" height="32"> {escape(product)}</h1>
-<h2>{escape(title)}</h2>
-{body}
-</main>
-</body>
-</html>
-"""
-        headers = {"content-security-policy": ENTRANCE_CSP, "cache-control": "no-store"}
-        return Response(text, media_type="text/html", headers=headers)
+        script = '<script src="/web/entrance.js" defer></script>'
+        return plain_page(taste, product, title, body, attributes=said, script=script)
 
 
 def _field(name: str, label: str, how: str, *, needed: bool = True) -> str:

@@ -12,27 +12,32 @@ from starlette.types import Receive, Scope, Send
 from firmware.core.errors import StationError
 from firmware.interfaces.http.errors import HttpRefusal, answer_to
 from firmware.interfaces.http.face import Policy
+from firmware.interfaces.web.plain import refusal_page
 
 LOGIN = "/login"
 SETUP = "/setup"
 FILES = ("entrance.js", "entrance.css", "icon.svg")
 
 
-class Entrance(Response):
-    """Sends a browser that nobody logged in with to the log-in; programs get the refusal as it is.
+class ForPeople(Response):
+    """A refusal for whoever asks: a browser that nobody logged in with is sent to the log-in, other browsers get a page
+    that says it, and programs get it as it is.
 
-    Whoever comes from the cloud does as well: the dispatcher asks for a name and password by itself.
+    Who comes from the cloud counts as a program: the dispatcher asks for a name and password by itself.
     """
 
     def __init__(self, refused: Response) -> None:
-        super().__init__()
+        super().__init__(status_code=refused.status_code)
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
         refused = self._refused
         if scope["type"] == "http" and scope["method"] == "GET" and "remote" not in scope and _looks(scope):
-            refused = RedirectResponse(f"{LOGIN}?next={quote(scope['path'], safe='/')}", 303)
+            if refused.status_code == 401:
+                refused = RedirectResponse(f"{LOGIN}?next={quote(scope['path'], safe='/')}", 303)
+            else:
+                refused = refusal_page(scope, refused)
         await refused(scope, receive, send)
 
 
@@ -42,9 +47,8 @@ def _looks(scope: Scope) -> bool:
 
 
 def refuse(error: StationError | HttpRefusal) -> Response:
-    """The answer an error is told with: who has not logged in is led to where one does."""
-    answer = answer_to(error)
-    return Entrance(answer) if answer.status_code == 401 else answer
+    """The answer an error is told with."""
+    return ForPeople(answer_to(error))
 
 
 POLICY = Policy(
@@ -87,9 +91,3 @@ def page_csp(number: str) -> str:
             "frame-ancestors 'none'",
         )
     )
-
-
-ENTRANCE_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)

@@ -29,7 +29,7 @@ from firmware.interfaces.web.entrance import KINDS, Entrance
 from firmware.interfaces.web.feed import Feed
 from firmware.interfaces.web.pages import PAGES, Page
 from firmware.interfaces.web.plan import Plan
-from firmware.interfaces.web.policy import POLICY, nonce, page_csp
+from firmware.interfaces.web.policy import POLICY, ForPeople, nonce, page_csp
 from firmware.interfaces.web.toolkit import FILES, SOCKET, Toolkit, with_nonce
 from firmware.interfaces.web.visitor import THEMES, taste_of
 from firmware.interfaces.web.words import QUASAR
@@ -174,11 +174,10 @@ class Web:
         path = request.url.path
         if error.status_code == 404:
             known = {template for _, template in self.levels}
-            return refusal(404, "not_found", path, f"no such page{nearest(path, known)}")
+            return ForPeople(refusal(404, "not_found", path, f"no such page{nearest(path, known)}"))
         if error.status_code == 405:
-            return refusal(
-                405, "method_not_allowed", path, f"{request.method} is not for this page", [("allow", "GET")]
-            )
+            allowed = [("allow", "GET")]
+            return refusal(405, "method_not_allowed", path, f"{request.method} is not for this page", allowed)
         return refusal(error.status_code, "invalid", path, str(error.detail))
 
     # visitors

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from firmware.core.vocabulary.certificates import HttpState
-from firmware.interfaces.web.policy import ENTRANCE_CSP, FILES, POLICY, page_csp
+from firmware.interfaces.web.plain import ENTRANCE_CSP
+from firmware.interfaces.web.policy import FILES, POLICY, page_csp
 
 SECURITY_PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 

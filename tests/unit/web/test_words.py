@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware.core.vocabulary.access import Reason
+from firmware.interfaces.web.reasons import REASONS, reason_text
 from firmware.interfaces.web.words import ENGLISH, LANGUAGES, PoError, catalogue, chosen, read_po
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +38,11 @@ def test_every_text_is_translated_with_the_same_holes_and_nothing_else_is(langua
     assert [text for text in wanted if not messages.get(text)] == []
     assert sorted(set(messages) - set(wanted)) == []
     assert [t for t in wanted if sorted(HOLE.findall(t)) != sorted(HOLE.findall(messages[t]))] == []
+
+
+def test_every_reason_of_a_decision_has_its_words_and_they_are_its_own() -> None:
+    assert {reason: reason.value for reason in Reason} == REASONS
+    assert (reason_text("wrong PIN"), reason_text("no reason of ours")) == ("wrong PIN", "no reason of ours")
 
 
 def test_a_catalogue_names_the_line_that_cannot_be_read() -> None:

@@ -25,6 +25,7 @@ from firmware.core.vocabulary.entries import Outcome, PresentAnswer
 from firmware.core.vocabulary.station import JournalPage
 from firmware.interfaces.web.forms import Form
 from firmware.interfaces.web.parts import Table, card, cell, grid, moment
+from firmware.interfaces.web.reasons import REASONS, reason_text
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.words import N_
 
@@ -88,7 +89,7 @@ class Seen:
                 moment(at)
             say(self._reader(str(fields.get("reader", ""))))
             say(self._view.say(WHATS[topic])).classes(TONES.get(topic, ""))
-            say(_details(fields)).classes("mono")
+            say(_details(self._view, fields)).classes("mono")
         rows = self._table.body.default_slot.children
         rows[-1].move(target_index=0)
         while len(rows) > KEPT:
@@ -100,9 +101,12 @@ class Seen:
         return state.alias or name if state is not None else name
 
 
-def _details(fields: Mapping[str, Any]) -> str:
-    """What there is to say of it, in the device's own words."""
-    parts = [str(fields[name]) for name in ("credential", "reason", "trouble", "chip", "holder") if fields.get(name)]
+def _details(view: View, fields: Mapping[str, Any]) -> str:
+    """What there is to say of it."""
+    said = dict(fields)
+    if fields.get("reason"):
+        said["reason"] = view.say(reason_text(str(fields["reason"])))
+    parts = [str(said[name]) for name in ("credential", "reason", "trouble", "chip", "holder") if said.get(name)]
     fitting = [each for each in fields.get("fitting", ()) if each != fields.get("credential")]
     parts += [f"= {each}" for each in fitting]
     if fields.get("bits") and not fields.get("credential"):
@@ -151,7 +155,7 @@ def _check(view: View) -> None:
 def _said(view: View, answer: PresentAnswer) -> str:
     words = [view.say(OUTCOMES[answer.outcome])]
     if answer.reason is not None and answer.outcome is Outcome.DENIED:
-        words.append(answer.reason.value)
+        words.append(view.say(REASONS[answer.reason]))
     if answer.holder:
         words.append(answer.holder)
     return " · ".join(words)

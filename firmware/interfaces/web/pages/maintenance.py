@@ -24,6 +24,14 @@ STAGES = {
     UpgradeStage.TRIAL: N_("on trial"),
     UpgradeStage.COMMITTED: N_("being made the firmware of this device"),
 }
+SLOTS = {
+    "empty": N_("empty"),
+    "writing": N_("being written"),
+    "staged": N_("installed"),
+    "good": N_("good"),
+    "invalid": N_("does not work"),
+    "retired": N_("whole, but not to go back to"),
+}
 OUTCOMES = {"ok": N_("succeeded"), "failed": N_("failed"), "reverted": N_("taken back")}
 WHATS = {"upgrade": N_("Upgrade"), "rollback": N_("Rollback"), "reset": N_("Reset")}
 
@@ -68,7 +76,7 @@ def _firmware(view: View) -> None:
                 with slots.row() as say:
                     say(f"{slot.slot} {_(N_('(running)')) if slot.slot == event.running else ''}")
                     say(slot.version)
-                    say(slot.state)
+                    say(_(SLOTS.get(slot.state, slot.state)))
             bar.set_visibility(event.stage in (UpgradeStage.CHECKING, UpgradeStage.INSTALLING))
             bar.props["value"] = event.progress
             bar.update()

@@ -193,7 +193,7 @@ def _events(view: View) -> None:
         with box, ui.element("div").classes("row") as row:
             moment(event.at, "clock")
             ui.label(event.topic).classes("mono")
-            ui.label(_words(notice)).classes("quiet")
+            ui.label(_words(view, notice)).classes("quiet")
         row.move(target_index=0)
         rows.append(row)
         if len(rows) > LINES:
@@ -202,7 +202,9 @@ def _events(view: View) -> None:
     view.on(*SHOWN, then=heard)
 
 
-def _words(notice: Notice) -> str:
+def _words(view: View, notice: Notice) -> str:
     """What an event says besides its topic; only operators and above are shown it."""
-    found = ((name, getattr(notice.event, name, None)) for name in TOLD)
-    return " ".join(f"{name}={value}" for name, value in found if value not in (None, ""))
+    found = {name: getattr(notice.event, name, None) for name in TOLD}
+    if found["reason"]:
+        found["reason"] = view.say(reason_text(str(found["reason"])))
+    return " ".join(f"{name}={value}" for name, value in found.items() if value not in (None, ""))
