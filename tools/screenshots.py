@@ -65,8 +65,6 @@ def main() -> int:
                     somebody.page.wait_for_timeout(700)
                     png = somebody.page.screenshot()
                     total += saved(png, IMAGES / "web" / f"{page.name}_{size}_{theme}.webp")
-                    if (page.path, size, theme) == ("/", "desk", "light"):
-                        saved(png, IMAGES / "status_page.png")
                 somebody.close()
     print(f"{IMAGES / 'web'}: {total / 1024:.0f} KiB")
     return 0
