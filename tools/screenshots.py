@@ -39,10 +39,7 @@ def saved(png: bytes, path: Path) -> int:
     """Write a picture; answers its size in bytes."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".png":
-        picture.quantize(128).save(path, optimize=True)
-    else:
-        picture.save(path, quality=QUALITY, method=6)
+    picture.save(path, quality=QUALITY, method=6)
     return path.stat().st_size
 
 
