@@ -31,7 +31,6 @@ PLACES = {
     "systemd/tmpfiles.d/lintel.conf": "usr/lib/tmpfiles.d",
     "systemd/sysctl.d/lintel.conf": "usr/lib/sysctl.d",
     "systemd/system.conf.d/lintel.conf": "usr/lib/systemd/system.conf.d",
-    "systemd/polkit/50-lintel.rules": "etc/polkit-1/rules.d",
     "systemd/deadman": HOME,
     "systemd/mount-slot": HOME,
     "systemd/board.conf": "etc/lintel",
