@@ -36,6 +36,16 @@ class Wanted:
         """All of it as one line, the same for the same wishes."""
         return json.dumps(asdict(self), sort_keys=True)
 
+    @classmethod
+    def of(cls, text: str) -> Wanted | None:
+        """What `text` was made of; None for anything else, such as a line of another version."""
+        try:
+            values = json.loads(text)
+            found = cls(**{**values, "dns": tuple(values["dns"]), "search": tuple(values["search"])})
+        except (ValueError, TypeError, KeyError):
+            return None
+        return found if found.text() == text else None
+
 
 # The parameters behind `Wanted`: these are taken back when a change is.
 APPLIED = (
@@ -79,11 +89,17 @@ class NetworkPort(Protocol):
     async def adapter(self) -> str:
         """The wired adapter that the settings are for."""
 
-    async def recover(self) -> None:
-        """Go back from whatever a process before this one had begun and never kept."""
+    async def recover(self, token: str, names: frozenset[str]) -> None:
+        """Go back from what a process before this one had begun under `token` (empty: nothing) and never kept.
+
+        `names`: the host names that it may have set; a system that is called otherwise was named by somebody else.
+        """
+
+    async def told(self) -> Wanted:
+        """What the system was told last, durably; the default when it was told nothing."""
 
     async def follows(self, wanted: Wanted) -> bool:
-        """Whether the system was told exactly this, durably, or was told nothing and this is the default."""
+        """Whether the system follows just this, durably, or was told nothing and this is the default."""
 
     async def begin(self, within_s: float) -> str:
         """Remember the state now under the name that is answered, and come back to it by itself after `within_s`."""
@@ -98,7 +114,7 @@ class NetworkPort(Protocol):
         """Stay with what was applied, also over a restart; forget the state remembered, if there is one."""
 
     async def go_back(self, token: str, before: Wanted) -> None:
-        """Be as when `token` was made, which was `before`."""
+        """Be as when `token` was made, which was `before`. Raises NetworkFault also when that is known no longer."""
 
     async def close(self) -> None:
         """Give back what it holds."""

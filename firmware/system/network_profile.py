@@ -23,6 +23,13 @@ PRIORITY = 100
 # How long a static address is looked for on the network before it is taken (RFC 5227 probes for about this long).
 DUPLICATES_MS = 2000
 
+# What of a section is compared, and what NetworkManager takes where it is not said.
+COMPARED = (
+    "method", "address-data", "gateway", "dns", "dns-search", "ignore-auto-dns", "dad-timeout", "may-fail",
+    "route-data", "never-default",
+)  # fmt: skip
+UNSAID = {"ignore-auto-dns": False, "dad-timeout": -1, "may-fail": True, "never-default": False}
+
 Settings = dict[str, dict[str, Variant]]
 
 
@@ -56,6 +63,39 @@ def adapter_of(settings: dict[str, dict[str, Any]]) -> str:
     """The adapter that a profile is for; empty when it names none."""
     found = settings.get("connection", {}).get("interface-name")
     return str(found.value) if isinstance(found, Variant) else ""
+
+
+def agrees(settings: dict[str, dict[str, Any]], wanted: Wanted, adapter: str) -> bool:
+    """Whether a profile, or what an adapter was set up with, is ours for these wishes, its addresses unchanged."""
+    ours = profile_of(wanted, adapter)
+    named = _plain(settings.get("connection", {}).get("uuid")) == UUID and adapter_of(settings) == adapter
+    parts = all(_part(settings.get(version, {})) == _part(ours[version]) for version in ("ipv4", "ipv6"))
+    return named and note_of(settings) == wanted.text() and parts
+
+
+def _part(section: dict[str, Any]) -> dict[str, Any]:
+    """What decides on addresses and names in a section, without what is as it would be unsaid."""
+    found = {name: _plain(section.get(name)) for name in COMPARED}
+    return {name: value for name, value in found.items() if value not in (None, [], "", UNSAID.get(name))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Variant):
+        return _plain(value.value)
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def rank(adapter: str, ours: str) -> tuple[bool, bool, bool, str]:
+    """The adapter with the lowest is set up: the one that our profile is for, then those on the board, then others.
+
+    An adapter on USB that nothing names better is `enx` and its hardware address (systemd.net-naming-scheme(7)).
+    """
+    on_board = adapter == "eth0" or adapter.startswith(("end", "eno"))
+    return adapter != ours, not on_board, adapter.startswith("enx"), adapter
 
 
 def _ipv4(wanted: Wanted) -> dict[str, Variant]:

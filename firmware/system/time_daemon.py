@@ -7,7 +7,9 @@ and speak NTS, but cannot be told its servers without root.) org.freedesktop.tim
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from firmware.system.system_bus import BusFault, SystemBus
@@ -29,12 +31,19 @@ class TimeDaemon:
         self._bus = SystemBus(address)
 
     async def follow(self, zone: str, ntp: bool, servers: tuple[str, ...]) -> None:
-        if await self._get(TIMEDATE, TIMEDATE_PATH, TIMEDATE, "Timezone") != zone:
-            await self._call(TIMEDATE, TIMEDATE_PATH, TIMEDATE, "SetTimezone", "sb", zone, False)
-        if await self._get(TIMEDATE, TIMEDATE_PATH, TIMEDATE, "NTP") != ntp:
-            await self._call(TIMEDATE, TIMEDATE_PATH, TIMEDATE, "SetNTP", "bb", ntp, False)
-        if ntp and await self._servers() != servers:
-            await self._call(TIMESYNC, TIMESYNC_PATH, MANAGER, "SetRuntimeNTPServers", "as", list(servers))
+        troubles = []
+        steps: tuple[Callable[[], Awaitable[None]], ...] = (
+            partial(self._follow_zone, zone),
+            partial(self._follow_ntp, ntp),
+            partial(self._follow_servers, servers if ntp else None),
+        )
+        for step in steps:
+            try:
+                await step()
+            except TimeFault as fault:  # a zone that is not there keeps no clock from being set
+                troubles.append(fault)
+        if troubles:
+            raise troubles[0]
 
     async def set(self, now: datetime) -> None:
         microseconds = round(now.timestamp() * 1_000_000)
@@ -48,6 +57,18 @@ class TimeDaemon:
 
     async def close(self) -> None:
         await self._bus.close()
+
+    async def _follow_zone(self, zone: str) -> None:
+        if await self._get(TIMEDATE, TIMEDATE_PATH, TIMEDATE, "Timezone") != zone:
+            await self._call(TIMEDATE, TIMEDATE_PATH, TIMEDATE, "SetTimezone", "sb", zone, False)
+
+    async def _follow_ntp(self, ntp: bool) -> None:
+        if await self._get(TIMEDATE, TIMEDATE_PATH, TIMEDATE, "NTP") != ntp:
+            await self._call(TIMEDATE, TIMEDATE_PATH, TIMEDATE, "SetNTP", "bb", ntp, False)
+
+    async def _follow_servers(self, servers: tuple[str, ...] | None) -> None:
+        if servers is not None and await self._servers() != servers:
+            await self._call(TIMESYNC, TIMESYNC_PATH, MANAGER, "SetRuntimeNTPServers", "as", list(servers))
 
     async def _servers(self) -> tuple[str, ...]:
         return tuple(await self._get(TIMESYNC, TIMESYNC_PATH, MANAGER, "RuntimeNTPServers"))

@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 from typing import Annotated, ClassVar
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator
 
 from firmware.core.actions import Level
 from firmware.core.params import Group, param
 from firmware.system.network_settings import LABEL
+from firmware.system.zones import is_zone, named_zones
 from hal.errors import nearest
 
 
 def _zone(name: str) -> str:
-    zones = available_timezones()
-    if name not in zones:
-        raise ValueError(f"no time zone {name[:40]!r}{nearest(name, zones)}")
+    if not is_zone(name):
+        raise ValueError(f"no time zone {name[:40]!r}{nearest(name, named_zones())}")
     return name
 
 

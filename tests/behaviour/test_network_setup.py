@@ -61,6 +61,28 @@ async def test_an_administrator_who_reaches_the_device_confirms_by_that(bench: S
     assert bench.kept("network")["address"] == "10.1.2.3"
 
 
+async def test_who_confirmed_and_who_took_back_stands_in_the_audit_log(bench: SimBench) -> None:
+    for action, said in (("network.undo", "undone"), ("network.confirm", "confirmed")):
+        await bench.params("network", **STATIC)
+        await tried(bench)
+        await bench.action(action)
+        await bench.until(lambda: phase(bench).phase == "kept")
+        await bench.settle()
+        log = (await bench.http("GET", "/axis-cgi/auditlog.cgi")).text
+        assert f"network settings {said} by admin over" in log
+
+
+async def test_a_confirmation_that_does_not_arrive_is_made_by_the_next_visit(bench: SimBench) -> None:
+    await bench.params("network", **STATIC)
+    await tried(bench)
+    with bench.actions_lost():
+        assert (await bench.api("GET", "/device")).status_code == 200
+    assert phase(bench).phase == "trying"
+    assert (await bench.api("GET", "/device")).status_code == 200
+    await bench.until(lambda: phase(bench).phase == "kept")
+    assert bench.kept("network")["address"] == "10.1.2.3"
+
+
 async def test_an_operator_and_a_wrong_password_confirm_nothing(bench: SimBench) -> None:
     made = await bench.api("POST", "/accounts", {"name": "otto", "password": "ottos-password", "level": "operator"})
     assert made.status_code == 201

@@ -10,8 +10,8 @@ import asyncio
 import errno
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,17 @@ from firmware.board_process.scene import furnish
 from firmware.core.actions import SYSTEM
 from firmware.core.bus import Bus
 from firmware.core.context import Core
+from firmware.core.errors import Unavailable
 from firmware.core.link.channel import Connect
 from firmware.core.params import Group
 from firmware.core.service import Service
+from firmware.core.store import Store
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.carrier import CarrierService
 from firmware.interfaces.web.web import Web
 from firmware.paths import RuntimeDir, StateDir
 from firmware.plan import plan_of
+from firmware.system import NetworkService, SimNetwork
 from firmware.upgrade.boot_sim import sim_boot
 from hal.board import load_board
 from hal.sim.scene.peer import CameraPeer
@@ -271,6 +274,32 @@ class SimBench(BenchBase[VirtualClock]):
     async def change_from_inside(self, group: str, **wishes: Any) -> None:
         """Change parameters of control without a request."""
         await self._control.core.params.change(group, wishes, SYSTEM)
+
+    @property
+    def network_port(self) -> SimNetwork:
+        """The stand-in that follows the network settings, to be slow or to fail."""
+        service = next(each for each in self._control.services if isinstance(each, NetworkService))
+        port: Any = service.port
+        assert isinstance(port, SimNetwork)
+        return port
+
+    @contextmanager
+    def actions_lost(self) -> Iterator[None]:
+        """Control does not answer the network role, as while it starts anew."""
+        link: Any = self._network.core.link
+
+        async def invoke(*_: Any) -> Any:
+            raise Unavailable("link", "control went away")
+
+        link.invoke = invoke
+        try:
+            yield
+        finally:
+            del link.invoke
+
+    def store(self) -> Store:
+        """What control keeps."""
+        return self._control.core.store
 
     def declare(self, group: type[Group]) -> None:
         """Declare parameters of the network role whose service needs sockets and is not here."""

@@ -206,6 +206,7 @@ def play(stage: Stage, device: Device) -> dict[str, Any]:
     told["came_back"] = seen.phase("kept")["reason"]
     until("the address before", addresses)  # it is looked for on the network first, for two seconds
     told["after_lost"] = [addresses(), seen.address()]
+    told |= restarted(stage, seen)
     six = {"acceptRouterAdvertisements": False}
     static6 = [{"address": "2001:db8::5", "prefixLength": 64}]
     told["six"] = seen.cgi(
@@ -216,6 +217,27 @@ def play(stage: Stage, device: Device) -> dict[str, Any]:
     seen.phase("kept")
     told["with_six"] = sorted(addresses())
     told["zone"] = zone(seen)
+    return told
+
+
+def restarted(stage: Stage, seen: Seen) -> dict[str, Any]:
+    """What control, which began anew, knows of the name it gave; and a trial in which NetworkManager begins anew."""
+    told: dict[str, Any] = {"name_before": Path("/etc/hostname").read_text().strip()}
+    seen.cgi("setHostnameConfiguration", {"useDhcpHostname": True})
+    until("no name", lambda: not Path("/etc/hostname").exists() or "door-7" not in Path("/etc/hostname").read_text())
+    seen.phase("kept")
+    seen.static(LOST, 24, "10.77.0.1")
+    seen.phase("trying")
+    told["before_manager_ended"] = addresses()
+    stage.manager.terminate()
+    stage.manager.wait(20)
+    stage.begin_manager()
+    told["manager_restarted"] = seen.phase("kept")["reason"]
+    until("the address before", lambda: addresses() == [f"{FIRST}/24"])
+    told["after_manager"] = [addresses(), seen.address()]
+    told["on_disk_after_manager"] = "".join(
+        path.read_text() for path in Path("/etc/NetworkManager/system-connections").iterdir()
+    )
     return told
 
 

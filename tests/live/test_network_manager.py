@@ -25,7 +25,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces want root")
     folder = tmp_path_factory.mktemp("stage")
-    apart = ["unshare", "--net", "--mount", "--uts", "--propagation", "private"]
+    # Processes of their own: whatever ends the first of them, a timeout of ours too, ends all that it started.
+    apart = ["unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc",
+             "--propagation", "private"]  # fmt: skip
     stage = [*apart, sys.executable, "-m", "tests.live.network_stage", str(folder)]
     here = Path(__file__).resolve().parents[2]
     done = subprocess.run(stage, capture_output=True, text=True, timeout=280, cwd=here, env=environment(), check=False)
@@ -81,6 +83,18 @@ def test_an_address_at_which_nobody_finds_the_device_is_taken_back_also_after_a_
     assert told["lost_again"] == ["10.77.0.5/24"], "control was killed, and tried once more"
     assert "nobody reached the device within 10 s" in told["came_back"]
     assert told["after_lost"] == [["10.9.0.5/24"], "10.9.0.5"]
+
+
+def test_a_name_given_before_a_restart_of_control_can_be_taken_away(told: dict[str, Any]) -> None:
+    assert told["name_before"] == "door-7"
+
+
+def test_a_trial_in_which_networkmanager_begins_anew_ends_at_the_address_before(told: dict[str, Any]) -> None:
+    assert told["before_manager_ended"] == ["10.77.0.5/24"]
+    assert "taken back" in told["manager_restarted"]
+    assert told["after_manager"] == [["10.9.0.5/24"], "10.9.0.5"]
+    assert "address1=10.9.0.5/24,10.9.0.1" in told["on_disk_after_manager"]
+    assert "10.77.0.5" not in told["on_disk_after_manager"]
 
 
 def test_a_static_ipv6_address_stands_beside_the_other(told: dict[str, Any]) -> None:

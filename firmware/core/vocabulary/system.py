@@ -42,6 +42,23 @@ class NetworkSetup(State):
     until: datetime | None = None
 
 
+class NetworkVerdict(StrEnum):
+    """What an administrator said of a change of the network: stay with it, or go back."""
+
+    CONFIRMED = "confirmed"
+    UNDONE = "undone"
+
+
+@topic("network/verdict")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkJudged(Pulse):
+    """An administrator (`name`, who came over `via`) ended the trial of network settings."""
+
+    name: str
+    via: str
+    verdict: NetworkVerdict
+
+
 @topic("clock/setup")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockSetup(State):

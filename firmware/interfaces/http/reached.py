@@ -25,7 +25,7 @@ class Reached:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._told = ""  # the trial that was confirmed already
+        self._told = ""  # the trial that was confirmed already, or is being confirmed
 
     async def by(self, visitor: Visitor, path: str) -> None:
         """Confirm what is being tried when this is an administrator from elsewhere. Costs one look where nothing is."""
@@ -36,8 +36,13 @@ class Reached:
             return
         if visitor.caller.level < Level.ADMIN or (trial.by != SIMULATION and from_here(visitor.address)):
             return
-        self._told = trial.id
+        self._told = trial.id  # from here on, so that visitors at the same time are one confirmation
+        confirmed = False
         try:
             await self._core.link.invoke(Invocation(action="network.confirm", caller=visitor.caller), Nothing)
+            confirmed = True
         except StationError as error:  # it is over already, or control is away: the request goes on
             log.warning("the network settings were not confirmed: %s", error)
+        finally:
+            if not confirmed and self._told == trial.id:
+                self._told = ""  # the next visitor confirms it

@@ -26,6 +26,7 @@ from firmware.core.vocabulary import (
     rules,
     security,
     station,
+    system,
     upgrade,
 )
 from firmware.core.vocabulary.logs import LogKind, LogLine, Severity
@@ -58,6 +59,8 @@ RULES: Mapping[type[Event], Rule] = {
     security.AnonymousState: Rule(AUDIT, Severity.NOTICE, "anonymous viewing: {viewing}, anonymous ptz: {ptz}"),
     certificates.CertificateChanged: Rule(AUDIT, Severity.NOTICE, "certificate {name} ({kind}) {change} by {by}"),
     station.ParamsChanged: Rule(AUDIT, Severity.NOTICE, "parameters {names} of {group} changed by {by}"),
+    system.NetworkJudged: Rule(AUDIT, Severity.NOTICE, "network settings {verdict} by {name} over {via}"),
+    system.ClockSet: Rule(AUDIT, Severity.NOTICE, "clock set by {name} from {was} to {now}"),
     access.EntriesChanged: Rule(AUDIT, Severity.NOTICE, "entry {entry} {change}"),
     access.ExitSimulated: Rule(AUDIT, Severity.NOTICE, "exit button of {door} simulated by {by}"),
     device.ButtonSimulated: Rule(AUDIT, Severity.NOTICE, "button {button} simulated by {by}: pressed {pressed}"),

@@ -164,6 +164,16 @@ def test_what_systemd_refuses_is_one_sentence(address: str) -> None:
     played(address, play)
 
 
+def test_a_zone_that_systemd_does_not_have_keeps_no_clock_from_being_set(address: str) -> None:
+    async def play(daemon: TimeDaemon, date: TimeDate, sync: TimeSync) -> None:
+        date.ntp = False
+        with pytest.raises(TimeFault, match="Invalid or not installed time zone"):
+            await daemon.follow("Mars/Olympus", True, ("192.0.2.1",))
+        assert (date.zone, date.ntp, sync.servers) == ("Etc/UTC", True, ["192.0.2.1"])
+
+    played(address, play)
+
+
 def test_a_bus_that_is_not_there_is_one_sentence_and_is_found_when_it_comes(tmp_path: Path, address: str) -> None:
     async def lost() -> None:
         daemon: Any = TimeDaemon(f"unix:path={tmp_path / 'nothing'}")

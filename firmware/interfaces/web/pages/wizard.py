@@ -78,8 +78,10 @@ async def _network(view: View) -> Save:
         mask = ui.input(_(N_("Subnet mask")), value=now["mask"]).props("outlined dense")
         router = ui.input(_(N_("Router")), value=now["router"]).props("outlined dense")
     static.bind_visibility_from(way, "value", value="static")
-    said = _(N_("The device takes it at once, and goes back when no administrator reaches it within two minutes."))
-    ui.label(said).classes("quiet")
+    within_s = now["confirm_within_s"]
+    said = _(N_("The device takes it at once, and goes back when no administrator reaches it within {seconds} s."))
+    never = _(N_("The device takes it at once and does not go back, even when nobody can reach it any more."))
+    ui.label(said.format(seconds=within_s) if within_s else never).classes("quiet")
 
     async def save() -> bool:
         wish: dict[str, object] = {"boot_proto": str(way.value)}
