@@ -9,24 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hal.board import (
-    AudioInNode,
-    BicolourLedNode,
-    Board,
-    DigitalOutputNode,
-    IoPortNode,
-    LedNode,
-    Mcp23017Node,
-    Node,
-    RelayNode,
-    RgbLedNode,
-    WiegandOutNode,
-    WiegandReaderNode,
-)
-from hal.board.sensing import IlluminationNode, IrCutNode
+from hal.board import Board, Mcp23017Node, Node, WiegandReaderNode
+from hal.board.ways import Way, ways
 from hal.clock import Clock
 from hal.drivers.mcp23017 import Mcp23017
-from hal.errors import HalError
+from hal.errors import HalError, LineInUse
 from hal.types import LineRef
 from hal.wires import Gpio, Wires
 
@@ -40,26 +27,11 @@ class Rest:
     level: bool
 
 
-def outputs_of(node: Node) -> tuple[tuple[LineRef | None, ...], bool]:
-    """The lines that a node drives, and their level at rest."""
-    match node:
-        case RelayNode() | DigitalOutputNode() | LedNode() | IlluminationNode():
-            return (node.line,), node.active == "low"
-        case BicolourLedNode():
-            return (node.red, node.green), node.active == "low"
-        case RgbLedNode():
-            return (node.red, node.green, node.blue), node.active == "low"
-        case WiegandOutNode():
-            return (node.d0, node.d1), node.active == "low"
-        case WiegandReaderNode():
-            return (node.led_red, node.led_green, node.beeper), node.led_active == "low"
-        case IrCutNode():
-            return (node.before, node.away, node.line), node.active == "low"
-        case IoPortNode():
-            return (node.output,), False  # high closes the circuit
-        case AudioInNode():
-            return (node.select, node.power), False  # low is the first of two
-    return (), False
+def outputs_of(node: Node) -> tuple[tuple[LineRef, ...], bool]:
+    """The lines that a node drives, and their level at rest; high where the board file says that low is active."""
+    field = "led_active" if isinstance(node, WiegandReaderNode) else "active"
+    lines = tuple(line for _, line, way in ways(node) if way is Way.OUT)
+    return lines, getattr(node, field, "high") == "low"
 
 
 def at_rest(board: Board) -> tuple[Rest, ...]:
@@ -68,7 +40,7 @@ def at_rest(board: Board) -> tuple[Rest, ...]:
     def every() -> Iterator[Rest]:
         for name, node in board.nodes.items():
             lines, level = outputs_of(node)
-            yield from (Rest(name, line, level) for line in lines if line is not None)
+            yield from (Rest(name, line, level) for line in lines)
 
     def turn(rest: Rest) -> tuple[bool, bool]:
         return rest.line.bus not in board.buses, board.nodes[rest.node].kind != "relay"
@@ -77,7 +49,10 @@ def at_rest(board: Board) -> tuple[Rest, ...]:
 
 
 async def make_safe(board: Board, wires: Wires, clock: Clock) -> tuple[HalError, ...]:
-    """Drive every output to its rest and let go of it; returns what went wrong, after all else was done."""
+    """Drive every output to its rest and let go of it; returns what went wrong, after all else was done.
+
+    Where somebody has lines of the processor, the device is alive: its expanders, which cannot refuse, are left alone.
+    """
     faults: list[HalError] = []
     expanders: dict[str, list[Rest]] = {}
     for rest in at_rest(board):
@@ -88,7 +63,8 @@ async def make_safe(board: Board, wires: Wires, clock: Clock) -> tuple[HalError,
             await _drive(await wires.gpio(rest.line.bus), (rest,))
         except HalError as error:
             faults.append(error)
-    for name, rests in expanders.items():
+    alive = any(isinstance(fault, LineInUse) for fault in faults)
+    for name, rests in expanders.items() if not alive else ():
         node = board.nodes[name]
         assert isinstance(node, Mcp23017Node), "other nodes offer no line"
         try:

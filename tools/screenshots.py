@@ -39,10 +39,7 @@ def saved(png: bytes, path: Path) -> int:
     """Write a picture; answers its size in bytes."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".png":
-        picture.quantize(128).save(path, optimize=True)
-    else:
-        picture.save(path, quality=QUALITY, method=6)
+    picture.save(path, quality=QUALITY, method=6)
     return path.stat().st_size
 
 
@@ -65,8 +62,6 @@ def main() -> int:
                     somebody.page.wait_for_timeout(700)
                     png = somebody.page.screenshot()
                     total += saved(png, IMAGES / "web" / f"{page.name}_{size}_{theme}.webp")
-                    if (page.path, size, theme) == ("/", "desk", "light"):
-                        saved(png, IMAGES / "status_page.png")
                 somebody.close()
     print(f"{IMAGES / 'web'}: {total / 1024:.0f} KiB")
     return 0

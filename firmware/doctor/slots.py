@@ -12,11 +12,18 @@ CHECK = "slots"
 RAUC = "etc/rauc/system.conf"
 
 
+WANTED = (RASPBERRY_PI.autoboot, *RASPBERRY_PI.boots.values())
+
+
+def has_slots(machine: Machine) -> bool:
+    """Whether anything says that this machine is to have slots."""
+    return machine.path(RAUC).exists() or any(machine.stat(str(path)) is not None for path in WANTED)
+
+
 def check_slots(machine: Machine) -> Iterator[Finding]:
     """Both slots, or the note that this machine has none."""
-    wanted = [RASPBERRY_PI.autoboot, *RASPBERRY_PI.boots.values()]
-    missing = [str(path) for path in wanted if machine.stat(str(path)) is None]
-    if len(missing) == len(wanted) and not machine.path(RAUC).exists():
+    missing = [str(path) for path in WANTED if machine.stat(str(path)) is None]
+    if not has_slots(machine):
         yield note(CHECK, "this machine has no slots: it is upgraded by its package, and nothing is rolled back")
         return
     for path in missing:

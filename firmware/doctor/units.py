@@ -8,21 +8,23 @@ from collections.abc import Iterator
 
 from firmware.doctor.finding import Finding, bad, note, ok
 from firmware.doctor.machine import Machine
+from firmware.doctor.slots import has_slots
 from hal.board import Board
 
 CHECK = "units"
 PATIENCE_S = 10.0
 
 
-def units_of(media: bool) -> tuple[str, ...]:
-    """The units a board needs; media only where the board has picture or sound."""
-    wanted = ["lintel-control.service", "lintel-network.service", "lintel-restart.path"]
-    return tuple(wanted[:1] + (["lintel-media.service"] if media else []) + wanted[1:])
+def units_of(board: Board, *, slots: bool) -> tuple[str, ...]:
+    """The units that a board needs: media where it has picture or sound, the dead man's timer where it has slots."""
+    media = ["lintel-media.service"] if board.capabilities & {"camera", "speaker", "microphone"} else []
+    timer = ["lintel-deadman.timer"] if slots else []
+    return ("lintel-control.service", *media, "lintel-network.service", "lintel-restart.path", *timer)
 
 
 def check_units(machine: Machine, board: Board) -> Iterator[Finding]:
     """Every unit that this board needs."""
-    for unit in units_of(bool(board.capabilities & {"camera", "speaker", "microphone"})):
+    for unit in units_of(board, slots=has_slots(machine)):
         if machine.unit(unit) is None:
             yield bad(CHECK, f"{unit} is not installed", "sudo apt-get install --reinstall lintel")
         elif not any(os.path.lexists(wants / unit) for wants in machine.path("etc/systemd/system").glob("*.wants")):

@@ -33,12 +33,17 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest, tmp_path: Path, rig: Any) -> Any:
-    """A device that starts when the test does; `@pytest.mark.board("ptz_dome")` chooses another product."""
+    """A device that starts when the test does; `@pytest.mark.board("ptz_dome")` chooses another product.
+
+    What can be on the simulator alone says why: `@pytest.mark.simulator("reason")`.
+    """
     mark = request.node.get_closest_marker("board")
     board = mark.args[0] if mark else "door_station"
     state = tmp_path / "state"
     if request.config.getoption("bench") == SIM:
         return SimBench(state, board)
+    alone = request.node.get_closest_marker("simulator")
+    skip_what_lacks(alone.args[0] if alone else None)
     from tests.bench.kernel.bench import LACKS, KernelBench, lacking
 
     if rig is not None:

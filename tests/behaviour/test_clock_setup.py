@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from firmware.core.vocabulary.system import ClockSet
 from tests.bench.sim import SimBench
+
+pytestmark = pytest.mark.simulator("a known day, and systemd that sets clock and zone, are the simulator's")
 
 CARD = "H10301:42:1234"
 OFFICE = {"windows": [{"days": ["mon"], "start": "14:00", "end": "15:00"}]}
@@ -66,15 +67,6 @@ async def test_a_time_that_cannot_be_is_refused_in_one_sentence(
     error = (await call(bench, "time.cgi", method, params))["error"]
     assert complaint in error["message"]
     assert (await bench.param("place"))["time_zone"] == "UTC"
-
-
-async def test_who_set_the_clock_stands_in_the_audit_log(bench: SimBench) -> None:
-    then, now = bench.clock.utc(), datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
-    bench.control_bus.publish(ClockSet(name="ada", was=then, now=now))  # a simulated device has no clock to set
-    await bench.settle()
-    log = (await bench.http("GET", "/axis-cgi/auditlog.cgi")).text.splitlines()
-    assert "clock set by ada from 2026-06-01T12:00" in log[-1]
-    assert "to 2026-07-01T12:00:00Z" in log[-1]
 
 
 async def test_a_posix_zone_of_whole_hours_is_a_zone_with_a_name(bench: SimBench) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.bench.sim import SimBench
 
+pytestmark = pytest.mark.simulator("no NetworkManager runs on the bench: network settings are the simulator's")
+
 STATIC = {"boot_proto": "static", "address": "10.1.2.3", "mask": "255.255.0.0", "router": "10.1.0.1"}
 CGI = "/axis-cgi/network_settings.cgi"
 

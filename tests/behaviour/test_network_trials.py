@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+import pytest
+
 from tests.behaviour.test_network_setup import STATIC, phase, tried
 from tests.bench.sim import SimBench
+
+pytestmark = pytest.mark.simulator("no NetworkManager runs on the bench: network settings are the simulator's")
 
 KEPT = "network-kept"
 

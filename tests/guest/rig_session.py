@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from tests.bench.kernel.bench import exact_loop
 from tests.bench.rig.bench import look_over
 from tests.bench.rig.wiring import Wiring
-from tests.guest.wire_player import WirePlayer
+from tests.guest.wire_player import PlayedRelay, WirePlayer
 
 Making = Callable[[], WirePlayer]
 
@@ -64,3 +65,67 @@ def bench_run(runner: asyncio.Runner, file: Path, *words: str) -> tuple[int, str
         return process.returncode, out.decode()
 
     return runner.run(run())
+
+
+RIGS = Path("tests/bench/rig").resolve()
+BOARD = RIGS / "boards/rig_door.toml"
+CHIP = "/dev/gpiochip0"
+# Lines of the guest's chip that no board uses: there the second machine's are.
+BEYOND = 26
+AGENT = (sys.executable, "-m", "tests.bench.rig.agent", "--chip", CHIP)
+
+
+def two_machines(folder: Path) -> Path:
+    """The shipped file of two Pis, its agent a process of this machine that has the lines beyond the board's."""
+    text = (RIGS / "two_pis.toml").read_text().replace("boards/rig_door.toml", str(BOARD))
+    lines = []
+    for line in text.splitlines():
+        if line.startswith("command"):
+            line = f"command = [{', '.join(repr(word) for word in AGENT)}]"
+        elif line.startswith("probe "):
+            line = f'probe = "second:{int(line.rpartition(":")[2].rstrip(chr(34))) + BEYOND}"'
+        lines.append(line)
+    path = folder / "two_pis.toml"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def usb_relays(folder: Path) -> Path:
+    """The shipped file of a USB relay board, which is played at the far end of the guest's null modem."""
+    text = (RIGS / "usb_relays.toml").read_text().replace("boards/", f"{RIGS / 'boards'}/")
+    path = folder / "usb_relays.toml"
+    path.write_text(text.replace("/dev/ttyUSB0", "/dev/ttyVB6"))
+    return path
+
+
+CONTACTS = {1: 12, 2: 13, 3: 4}
+STRIKE = PlayedRelay(coil=17, contact=9, pull_in_s=0.008, drop_out_s=0.004)
+
+
+class PlayedBoard(WirePlayer):
+    """A relay board on a serial port, whose contacts join lines of the board to ground."""
+
+    def __init__(self, contacts: dict[int, int], relay: PlayedRelay, wires: dict[int, int]) -> None:
+        super().__init__([*wires.items(), *((line, line) for line in contacts.values())], relays=[relay])
+        self._contacts = contacts
+        self._heard = b""
+
+    def __enter__(self) -> PlayedBoard:
+        super().__enter__()
+        self._port = os.open("/dev/ttyVB7", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        tty.setraw(self._port)
+        asyncio.get_running_loop().add_reader(self._port, self._ordered)
+        return self
+
+    def _ordered(self) -> None:
+        self._heard += os.read(self._port, 4096)
+        while len(self._heard) >= 4:
+            order, self._heard = self._heard[:4], self._heard[4:]
+            assert (order[0], order[3]) == (0xA0, sum(order[:3]) & 0xFF), order
+            if order[1] in self._contacts:
+                self.touch(self._contacts[order[1]], bool(order[2]))
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.remove_reader(self._port)
+        os.close(self._port)
+        super().__exit__()

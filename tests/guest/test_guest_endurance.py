@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,16 +21,20 @@ PLAN = Plan(cycles=100, on_s=0.25, off_s=0.25)
 BOARD = Path("tests/bench/rig/boards/rig_relay.toml").resolve()
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Path:
+def relay_rig(folder: Path) -> Path:
     """A relay whose coil and contact are watched, and nothing else."""
-    path = tmp_path / "relay.toml"
+    path = folder / "relay.toml"
     path.write_text(
         f'name = "relay"\nboard = "{BOARD}"\n[probes.pi]\nchip = "/dev/lintel/gpio"\n'
         '[[wires]]\nwhat = "door strike relay"\nline = "gpio0:17"\nprobe = "pi:22"\n'
         '[[contacts]]\nwhat = "strike contact"\nrelay = "door"\nprobe = "pi:9"\n'
     )
     return path
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Path:
+    return relay_rig(tmp_path)
 
 
 def player(*, read_back: bool = True) -> WirePlayer:
@@ -58,23 +60,3 @@ def test_a_contact_that_the_firmware_cannot_read_back_is_trouble(rig: Path) -> N
     with played(lambda: player(read_back=False)) as runner:
         run = runner.run(asyncio.wait_for(on_rig(load_wiring(rig), "relay1", plan, lambda: False), 600))
     assert run.troubles == ("cycles 1 to 3: the firmware's readback reported it",)
-
-
-@pytest.mark.timeout(0)
-def test_the_command_writes_its_report_and_says_that_the_relay_is_sound(rig: Path, tmp_path: Path) -> None:
-    async def run() -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.bench.rig.endurance", "--rig", str(rig), "--cycles", "20"),
-            *("--report", str(tmp_path / "report")),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        out, _ = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode()
-
-    with played(player) as runner:
-        status, said = runner.run(run())
-    assert status == 0, said
-    assert "no trouble in 20 cycles" in said
-    assert len(json.loads((tmp_path / "report" / "endurance.json").read_text())["cycles"]) == 20

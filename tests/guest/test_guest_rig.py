@@ -18,13 +18,8 @@ FILE = Path("tests/bench/rig/looped_pi.toml")
 DOOR = "tests/behaviour/test_door.py::"
 TESTS = (
     f"{DOOR}test_a_known_card_opens_the_door_for_seven_seconds_with_green_light",
-    f"{DOOR}test_the_exit_button_releases_the_door",
-    f"{DOOR}test_a_door_opened_without_a_release_is_forced",
     f"{DOOR}test_row_13_a_welded_relay_is_reported_within_two_seconds_without_a_retry_storm",
-    f"{DOOR}test_row_14_a_restart_during_a_release_ends_it_with_one_edge",
-    "tests/behaviour/test_ports.py::test_the_auxiliary_relay_switches_and_a_strike_cannot_be_switched_past_its_door",
     f"{DOOR}test_row_12_a_cut_contact_is_tampering_not_an_open_door",
-    f"{DOOR}test_row_16_a_clock_that_jumps_ten_years_moves_no_relay_and_shortens_no_release",
     "tests/behaviour/test_ports.py::test_an_output_port_goes_active_for_a_time_and_back_to_normal",
 )
 
@@ -77,20 +72,9 @@ def test_the_behaviour_tests_run_over_wires_and_say_why_each_of_the_others_does_
     with played(lambda: WirePlayer(wires_of(wiring).items())) as runner:
         status, said = bench_run(runner, FILE, *TESTS)
     assert status == 0, said
-    assert "6 ran: 6 passed, 0 failed" in said
-    for reason in ("cannot be told cut from plain", "wall clock of a Pi", "the rig looped_pi lacks io1"):
+    assert "2 ran: 2 passed, 0 failed" in said
+    for reason in ("cannot be told cut from plain", "the rig looped_pi lacks io1"):
         assert reason in said, said
-
-
-@pytest.mark.timeout(0)
-def test_a_session_on_a_broken_rig_ends_before_its_first_test_with_the_loose_wire(wiring: Wiring) -> None:
-    wires = wires_of(wiring)
-    del wires[17]
-    with played(lambda: WirePlayer(wires.items())) as runner:
-        status, said = bench_run(runner, FILE, TESTS[0])
-    assert status == 2, said
-    assert "rig looped_pi: door strike relay GPIO17 ↔ probe GPIO22: no contact" in said
-    assert "0 ran" in said
 
 
 def test_two_sessions_cannot_have_one_rig() -> None:

@@ -22,6 +22,10 @@ from tests.live.osdp.venvs import python_with
 pytestmark = pytest.mark.timeout(400)  # the first test of a fresh machine makes the clients' environments
 CLIENTS = Path(__file__).parent / "clients"
 BROWSER, PROBER = ("zeroconf", "0.154.0"), ("WSDiscovery", "2.1.2")
+DATE_AND_TIME = (
+    '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>'
+    '<GetSystemDateAndTime xmlns="http://www.onvif.org/ver10/device/wsdl"/></s:Body></s:Envelope>'
+)
 UPNP = "{urn:schemas-upnp-org:device-1-0}"
 SEARCH = (
     b'M-SEARCH * HTTP/1.1\r\nHOST:239.255.255.250:1900\r\nMAN:"ssdp:discover"\r\nMX:1\r\nST:upnp:rootdevice\r\n\r\n'
@@ -128,6 +132,8 @@ def test_a_program_for_network_video_finds_the_device_by_its_type(shared_device:
     found = until("the device", probe)
     assert any("NetworkVideoTransmitter" in name for name in found["types"])
     assert "onvif://www.onvif.org/hardware/LINTEL-DS1" in found["scopes"]
+    asked = httpx.post(found["addresses"][0], content=DATE_AND_TIME)
+    assert "UTCDateTime" in asked.text, "what is announced answers, before anybody logs in"
 
 
 def test_a_upnp_program_finds_the_device_and_reads_what_it_is(shared_device: Device) -> None:

@@ -448,6 +448,24 @@ def test_row_33_too_much_or_no_http_is_refused_before_it_reaches_the_application
     asyncio.run(main())
 
 
+def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on() -> None:
+    """What curl does by itself with a large file (RFC 9110, 10.1.1)."""
+
+    async def main() -> None:
+        app = App()
+        async with serving(app) as server:
+            client = await Client.to(server)
+            for _ in range(2):
+                client.say("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+                async with asyncio.timeout(10):
+                    assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+                client.say("abc")
+                assert await client.answer() == (200, b"ok")
+            assert app.bodies == [b"abc"] * 2
+
+    asyncio.run(main())
+
+
 def test_requests_sent_ahead_are_answered_in_order_and_only_so_many_are_taken() -> None:
     async def main() -> None:
         app = App()

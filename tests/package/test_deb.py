@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from firmware import VERSION
-from tests.live.device import free_port, until
+from tests.live.device import free_port
 from tests.package.debian import QUIET, Debian, clean_debian
 from tools.package.system_files import PLACES
 
@@ -84,20 +85,19 @@ def runs_as_a_device(debian: Debian) -> None:
     words = ["setpriv", "--reuid=lintel", "--regid=lintel", "--init-groups", "env", "HOME=/tmp", "lintel", "run"]
     words += ["--hal", "sim", "--state", "/tmp/state", "--http", f"127.0.0.1:{port}", "--https", "off", "--rtsp", "off"]
     debian.run("chmod", "1777", "/tmp")
-    process = subprocess.Popen(
-        debian.words(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=QUIET, start_new_session=True
-    )
+    told = debian.root / "tmp/told"
+    with told.open("wb") as out:
+        process = subprocess.Popen(debian.words(*words), stdout=out, stderr=out, env=QUIET, start_new_session=True)
     try:
         base = f"http://127.0.0.1:{port}"
-
-        def page() -> int:
-            assert process.poll() is None, process.stdout and process.stdout.read().decode()
-            try:
-                return httpx.get(f"{base}/", timeout=30, follow_redirects=True).status_code
-            except httpx.HTTPError:
-                return 0
-
-        until("the first page", lambda: page() == 200, 120)
+        end = time.monotonic() + 120
+        while "set up" not in told.read_text():  # the greeting: control and network work
+            assert process.poll() is None, told.read_text()[-4000:]
+            assert time.monotonic() < end, told.read_text()[-4000:]
+            time.sleep(0.1)
+        # As a browser asks: it is shown the wizard.
+        page = httpx.get(f"{base}/", timeout=60, follow_redirects=True, headers={"Accept": "text/html"})
+        assert page.status_code == 200, page.text[:2000]
         made = httpx.post(f"{base}/api/v1/setup", json={"name": "admin", "password": "a-password-of-a-test"})
         assert made.status_code == 201, made.text
         device = httpx.get(f"{base}/api/v1/device", auth=("admin", "a-password-of-a-test")).json()

@@ -109,6 +109,27 @@ def test_system_and_data_are_sound_and_the_device_trusts_its_vendor(made: Made) 
         assert f"/dev/disk/by-partlabel/{name}" in conf
 
 
+def test_what_the_system_keeps_in_etc_is_written_to_the_data_partition(made: Made, tmp_path: Path) -> None:
+    """The line of the card's fstab, mounted for once below a folder, over what the partitions hold."""
+    for name in ("system", "data"):
+        (tmp_path / name).mkdir()
+        made.debugfs(name, f"rdump /etc {tmp_path / name}")
+    lines = [line.split() for line in made.debugfs("system", "cat /etc/fstab").splitlines()]
+    place, options = next((words[1], words[3]) for words in lines if words[0] == "overlay")
+    assert place == "/etc"
+    assert next(words[0] for words in lines if words[1] == "/var/lib") == "PARTLABEL=data"
+    here = {"lowerdir=/etc": f"lowerdir={tmp_path / 'system/etc'}", "=/var/lib": f"={tmp_path / 'data'}"}
+    mapped = ",".join(each for each in options.split(",") if not each.startswith("x-"))
+    for there, instead in here.items():
+        assert there in mapped
+        mapped = mapped.replace(there, instead)
+    etc = tmp_path / "system/etc"
+    mounted = f'mount -t overlay overlay -o "{mapped}" "{etc}" && echo kept > "{etc}/hostname" && cat "{etc}/fstab"'
+    assert "PARTLABEL=system" in said("unshare", "--mount", "sh", "-c", mounted)
+    assert not (etc / "hostname").exists()
+    assert (tmp_path / "data/etc/upper/hostname").read_text() == "kept\n"
+
+
 def test_slot_a_holds_the_program_that_the_bundle_brings_byte_for_byte(made: Made, tmp_path: Path) -> None:
     assert "squashfs-root/firmware/__init__.py" in said(
         "unsquashfs", "-o", str(made.at("root-a")), "-l", str(made.card)
@@ -138,7 +159,7 @@ def test_the_gate_of_a_device_of_this_image_takes_the_bundle(made: Made) -> None
         floor=0,
         serial="02A11CE00001",
         chip_id="0123456789abcdef",
-        now=at_least(datetime.now(UTC)),  # noqa: TID251 # the certificates were made just now
+        now=at_least(datetime.now(UTC)),
         clock_trusted=True,
         mode=Mode.STANDARD,
         slot_size=ROOT_MIB * MIB,

@@ -92,7 +92,7 @@ class Container:
 
     def _start(self) -> None:
         self._group.mkdir()
-        inside = ["unshare", "--pid", "--mount", "--cgroup", "--ipc", "--uts", "--fork"]
+        inside = ["unshare", "--pid", "--mount", "--cgroup", "--ipc", "--uts", "--fork", "--kill-child"]
         inside += [
             "sh",
             str(HERE / "enter.sh"),

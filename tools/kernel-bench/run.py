@@ -28,6 +28,8 @@ HERE = Path(__file__).resolve().parent
 # What makes a kernel: another kernel is built when one of these changes.
 RECIPE = ("build.sh", "kernel.config", "kernel.patch", "bench_uart.c", "bench_i2c.c")
 SHARED_MEMORY = Path("/dev/shm")
+# The guest's temporary files are in its memory, and its own.
+TEMPORARY = "/run/tmp"
 NO_STATUS = 125
 KERNELS_KEPT = 2
 
@@ -99,6 +101,8 @@ def prepare(folder: Path, modules: Path, guest: Guest, command: Sequence[str]) -
     (folder / "writable").write_text("".join(f"{path}\n" for path in writable))
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(os.environ.items()) if name.isidentifier()]
     lines += [f"export LINTEL_KERNEL_BENCH={'virtual' if guest.virtual else 'real'}"]
+    # Below the guest's changes, this machine's own folder may change at any time, and what is above it vanishes.
+    lines += [f"mkdir -p {TEMPORARY}", f"export TMPDIR={TEMPORARY}"]
     lines += [f"cd {shlex.quote(os.getcwd())} || exit", f"exec {shlex.join(command)}"]
     (folder / "command").write_text("\n".join(lines) + "\n")
 

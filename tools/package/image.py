@@ -79,9 +79,12 @@ device=/dev/disk/by-partlabel/root-b
 type=raw
 bootname=B
 """
-FSTAB = """\
+# What NetworkManager and systemd keep in /etc (a connection, the host name, the time zone) lies on the data partition.
+KEPT = "/var/lib/etc"
+FSTAB = f"""\
 PARTLABEL=system / ext4 ro,noatime 0 1
 PARTLABEL=data /var/lib ext4 noatime,nodev,nosuid,noexec 0 2
+overlay /etc overlay lowerdir=/etc,upperdir={KEPT}/upper,workdir={KEPT}/work,x-systemd.requires-mounts-for={KEPT} 0 0
 tmpfs /tmp tmpfs nodev,nosuid,size=128M 0 0
 tmpfs /var/log tmpfs nodev,nosuid,noexec,size=32M 0 0
 tmpfs /var/tmp tmpfs nodev,nosuid,noexec,size=128M 0 0
@@ -179,6 +182,8 @@ def data_tree(root: Path, keys: Path) -> None:
     """What the data partition begins with: whom the device trusts."""
     (root / "lintel").mkdir(parents=True, mode=0o700)
     (root / "rauc").mkdir()
+    for name in ("upper", "work"):
+        (root / "etc" / name).mkdir(parents=True)
     ring = root / "lintel/keyring"
     shutil.copytree(keys / "keyring", ring)
     # Certificates are nobody's secret, and here they belong to root: the firmware only reads them.

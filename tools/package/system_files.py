@@ -37,6 +37,7 @@ PLACES = {
     "udev/60-lintel.rules": "usr/lib/udev/rules.d",
     "udev/61-lintel-adapters.rules": "usr/lib/udev/rules.d",
     "udev/61-lintel-slots.rules": "usr/lib/udev/rules.d",
+    "systemd/polkit/50-lintel.rules": "usr/share/polkit-1/rules.d",
     "dbus/lintel-rauc.conf": "etc/dbus-1/system.d",
 }
 

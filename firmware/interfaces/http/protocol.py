@@ -99,6 +99,8 @@ def refusal(status: int, code: str, where: str, message: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+# "Go on" to a client that asked before it sent its body.
+INTERIM = b"HTTP/1.1 100 "
 # Up to here a copy costs less than a second write to the kernel.
 JOINED_BYTES = 64 * 1024
 
@@ -118,7 +120,9 @@ class Cork:
 
     def write(self, data: bytes) -> None:
         """The head first, then the body."""
-        if not self._begun:
+        if data.startswith(INTERIM) and not self._begun:
+            self._transport.write(data)  # the client waits for it, and the answer is still to come
+        elif not self._begun:
             self._begun = True
             self._head = data
             self._later(self._flush)
@@ -128,6 +132,10 @@ class Cork:
         else:
             self._flush()
             self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Whether the connection closes."""
+        return self._transport.is_closing()
 
     def close(self) -> None:
         """Close the connection behind what was written."""

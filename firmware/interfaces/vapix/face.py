@@ -31,6 +31,8 @@ from firmware.interfaces.vapix.images import IMAGE, VIDEO, ImageCgis
 from firmware.interfaces.vapix.io import IoApis
 from firmware.interfaces.vapix.leaves import Tree
 from firmware.interfaces.vapix.light import LightApi
+from firmware.interfaces.vapix.onvif import PATH as ONVIF
+from firmware.interfaces.vapix.onvif import OnvifDevice
 from firmware.interfaces.vapix.params import ParamCgi
 from firmware.interfaces.vapix.power import PowerCgis
 from firmware.interfaces.vapix.probing import ProbeCgis
@@ -43,7 +45,7 @@ from firmware.interfaces.vapix.users import UserCgis
 from firmware.interfaces.video.views import Views
 from hal.errors import nearest
 
-PREFIXES = ("/axis-cgi", "/vapix", DISCOVER)
+PREFIXES = ("/axis-cgi", "/vapix", ONVIF, DISCOVER)
 # Addresses without the JSON envelope that apidiscovery knows a name for.
 PLAIN_APIS = {
     "event-streaming-over-websocket": ("Event Streaming over WebSocket", "1.0"),
@@ -57,6 +59,7 @@ OPEN: Mapping[str, str] = {
     "/axis-cgi/systemready.cgi": "programs wait for the device before they have an account",
     "/axis-cgi/pwdgrp.cgi": "makes the first administrator; asks for a log-in as soon as there is one",
     "/axis-cgi/admin/pwdgrp.cgi": "the same under an older name",
+    ONVIF: "programs read date and time before they log in; all else there asks for a log-in",
 }
 
 
@@ -78,7 +81,11 @@ POLICY = Policy(
     links=False,
     shown=frozenset({IMAGE, VIDEO}),
     optional={
-        **{(method, path): why for path, why in OPEN.items() for method in GET_AND_POST},
+        **{
+            (method, path): why
+            for path, why in OPEN.items()
+            for method in (("POST",) if path == ONVIF else GET_AND_POST)
+        },
         ("WS", STREAM): "takes a token that somebody who has logged in asked for",
     },
     refuse=refuse,
@@ -140,6 +147,7 @@ class Vapix:
             *PowerCgis(core).addresses(),
             *self._sockets.addresses(),
             *SoapServices(EventDeclarations(core).operations()).addresses(),
+            *SoapServices(OnvifDevice(core).operations(), (ONVIF,)).addresses(),
         )
         self._addresses = {address.path: address for address in addresses}
 

@@ -33,17 +33,23 @@ class Operation:
     level: Level = Level.VIEWER
 
 
-class SoapServices:
-    """The address. `operations` are known by namespace and name of their request."""
+# With and without the last stroke: some clients have it, some have not.
+SERVICES = ("/vapix/services", "/vapix/services/")
 
-    def __init__(self, operations: Mapping[tuple[str, str], Operation]) -> None:
+
+class SoapServices:
+    """The addresses at `paths`. `operations` are known by namespace and name of their request."""
+
+    def __init__(self, operations: Mapping[tuple[str, str], Operation], paths: tuple[str, ...] = SERVICES) -> None:
         self.operations = operations
+        self._paths = paths
+        # Asked before the body is read: as much as the most open operation asks.
+        self._level = min(operation.level for operation in operations.values())
 
     def addresses(self) -> tuple[Address, ...]:
-        """The address, also in the two halves that some clients use."""
+        """One for each path."""
         return tuple(
-            Address(path=path, endpoint=self._answer, level=Level.VIEWER, methods=("POST",))
-            for path in ("/vapix/services", "/vapix/services/")
+            Address(path=path, endpoint=self._answer, level=self._level, methods=("POST",)) for path in self._paths
         )
 
     async def _answer(self, asked: Asked) -> Response:

@@ -42,7 +42,8 @@ async def _name(view: View) -> str:
 
 async def _head(view: View, page: Page) -> None:
     _ = view.say
-    with ui.left_drawer(value=None, bordered=True).classes("drawer") as drawer:
+    # The browser opens it where there is room, and says so; asked by us, a slow one would not answer in time.
+    with ui.left_drawer(value=False, bordered=True).classes("drawer").props("show-if-above") as drawer:
         with ui.element("nav") as nav:
             nav.props["aria-label"] = _(N_("Pages"))
             for each in PAGES:

@@ -35,7 +35,7 @@ def locked(places: Iterable[str], session: str, folder: Path | None = None) -> I
 
 @contextmanager
 def _held(path: Path, place: str, session: str) -> Iterator[None]:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    fd = _opened(path, place)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,3 +47,15 @@ def _held(path: Path, place: str, session: str) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _opened(path: Path, place: str) -> int:
+    """The lock file of this user or another: the kernel lets nobody create what another has made in a shared folder."""
+    for more in (0, os.O_CREAT):
+        try:
+            return os.open(path, os.O_RDWR | os.O_CLOEXEC | more, 0o666)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise BusError(place, f"its lock {path} cannot be opened: {error.strerror}") from error
+    raise BusError(place, f"its lock {path} cannot be made: no folder {path.parent}")

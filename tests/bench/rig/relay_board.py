@@ -10,6 +10,7 @@ import os
 import termios
 import tty
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 
 from hal.errors import BusError
 from hal.types import Pull
@@ -75,9 +76,11 @@ class RelayBoard:
     async def close(self) -> None:
         if self._fd < 0:
             return
-        try:
-            for relay in self._relays:
-                self.release(relay)
-        finally:
-            os.close(self._fd)
-            self._fd = -1
+        with ExitStack() as last:
+            last.callback(self._close)
+            for relay in self._relays:  # each is let go, whatever becomes of the others
+                last.callback(self.release, relay)
+
+    def _close(self) -> None:
+        os.close(self._fd)
+        self._fd = -1

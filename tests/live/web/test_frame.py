@@ -99,6 +99,22 @@ def test_each_role_sees_the_pages_it_gets_and_gets_none_of_the_others(
         assert set(answers.values()) <= {200, 403, 404}
 
 
+def test_the_navigation_is_open_on_a_desk_and_a_drawer_on_a_phone(browser: Browser, staffed: Device) -> None:
+    with person(browser, staffed, viewport=DESK) as ada:
+        ada.log_in()
+        nav, menu = ada.page.get_by_role("navigation"), ada.page.get_by_role("button", name="Menu")
+        expect(nav).to_be_in_viewport()
+        menu.click()
+        expect(nav).not_to_be_in_viewport()
+        ada.page.set_viewport_size(PHONE)
+        ada.go("/doors")
+        expect(nav).not_to_be_in_viewport()
+        menu.click()
+        expect(nav).to_be_in_viewport()
+        ada.page.get_by_role("link", name="Video").click()
+        ada.page.wait_for_url("**/video")
+
+
 def test_the_language_and_the_colours_are_the_visitors(browser: Browser, staffed: Device) -> None:
     with person(browser, staffed, viewport=DESK, locale="de-DE", color_scheme="light") as ada:
         ada.page.goto("/login")

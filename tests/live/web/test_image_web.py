@@ -64,4 +64,3 @@ def test_the_image_of_every_product_is_drawn_pressed_and_held_and_its_light_foll
             answer = product.api.post("/actions/device.identify", json={"active": active})
             assert answer.status_code == 200, answer.text
             expect(light.locator("animate")).to_have_count(flashing)
-        assert ada.barriers() == []

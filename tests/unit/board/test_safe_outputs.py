@@ -8,6 +8,7 @@ from firmware.cli import run as lintel
 from hal.assemble import assemble
 from hal.board import Mcp23017Node, board_names, load_board
 from hal.drivers.mcp23017 import Mcp23017
+from hal.errors import LineInUse
 from hal.safe_outputs import at_rest, make_safe
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
@@ -80,6 +81,29 @@ def test_a_dead_expander_is_named_and_keeps_no_relay_from_its_rest() -> None:
         assert "exp0" in str(fault)
         assert world.net(relay).level is False
         await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_a_device_that_is_alive_is_left_alone() -> None:
+    async def main(clock: VirtualClock) -> None:
+        world = World(clock, load_board("door_station"))
+        control = SimWires(world)
+        lit = next(rest for rest in at_rest(world.board) if rest.line.bus == "exp0")
+        node = world.board.nodes["exp0"]
+        assert isinstance(node, Mcp23017Node)
+        chip = await Mcp23017.open("exp0", await control.i2c(node.bus), node.address, clock)
+        await chip.outputs("control", (lit.line.offset,), initial=(not lit.level,))
+        await chip.flush()
+        await (await control.gpio("gpio0")).outputs("control", (16,), initial=(True,))
+        wires = SimWires(world)
+        faults = await make_safe(world.board, wires, clock)
+        assert any(isinstance(fault, LineInUse) for fault in faults)
+        assert world.net(LineRef("gpio0", 16)).level is True
+        assert world.net(lit.line).level is not lit.level
+        await wires.close()
+        await control.close()
         world.close()
 
     virtual_run(main)

@@ -16,6 +16,7 @@ from firmware.cli.main import run
 from firmware.doctor.finding import Grade
 from firmware.doctor.machine import Machine
 from firmware.doctor.storage import SLOW_S, TOO_SLOW_S, check_storage, judged
+from firmware.upgrade.boot_tryboot import RASPBERRY_PI
 from firmware.upgrade.fat_image import write_image
 from firmware.upgrade.ports import Slot
 from firmware.upgrade.sector import AUTOBOOT, autoboot_text
@@ -37,6 +38,8 @@ class Tree:
         shutil.copytree(PROJECT / "systemd", root / "usr/lib/systemd/system", dirs_exist_ok=True)
         for unit in ("lintel-control.service", "lintel-media.service", "lintel-network.service", "lintel-restart.path"):
             self.link(f"etc/systemd/system/multi-user.target.wants/{unit}", f"/usr/lib/systemd/system/{unit}")
+        deadman = "lintel-deadman.timer"
+        self.link(f"etc/systemd/system/timers.target.wants/{deadman}", f"/usr/lib/systemd/system/{deadman}")
         for name, target in (("gpio", "gpiochip0"), ("i2c-1", "i2c-1"), ("rs485", "ttyAMA0"), ("rs485b", "ttyAMA4")):
             self.write(f"dev/{target}", "", mode=0o666)
             self.link(f"dev/lintel/{name}", f"../{target}")
@@ -57,7 +60,7 @@ class Tree:
         self.loader(partition=2, tryboot=0, built=1_770_000_000)
 
     def loader(self, *, partition: int, tryboot: int, built: int) -> None:
-        folder = self.root / "proc/device-tree/chosen/bootloader"
+        folder = self.root / str(RASPBERRY_PI.loader).lstrip("/")
         folder.mkdir(parents=True, exist_ok=True)
         for name, value in (("partition", partition), ("tryboot", tryboot), ("build-timestamp", built)):
             (folder / name).write_bytes(value.to_bytes(4, "big"))
@@ -180,6 +183,10 @@ BROKEN: Mapping[str, tuple[Callable[[Tree], None], str, str, str]] = {
         lambda tree: tree.remove("usr/lib/systemd/system/lintel-network.service"),
         "units", "lintel-network.service is not installed", "sudo apt-get install --reinstall lintel",
     ),
+    "no dead man's timer": (
+        lambda tree: tree.remove("etc/systemd/system/timers.target.wants/lintel-deadman.timer"),
+        "units", "lintel-deadman.timer is not enabled", "sudo systemctl enable --now lintel-deadman.timer",
+    ),
     "unit not enabled": (
         lambda tree: tree.remove("etc/systemd/system/multi-user.target.wants/lintel-media.service"),
         "units", "lintel-media.service is not enabled", "sudo systemctl enable --now lintel-media.service",
@@ -215,8 +222,8 @@ def test_what_the_door_works_without_is_a_note_and_no_failure(name: str, text: s
 
 
 def test_a_machine_without_slots_is_told_what_that_means(tree: Tree, doctor: Doctor) -> None:
-    for name in ("dev/lintel/autoboot", "dev/lintel/boot-a", "dev/lintel/boot-b", "etc/rauc"):
-        tree.remove(name)
+    tree.remove("dev/lintel/autoboot", "dev/lintel/boot-a", "dev/lintel/boot-b", "etc/rauc")
+    tree.remove("etc/systemd/system/timers.target.wants")  # nobody upgrades here, nobody has to go back
     status, found = doctor()
     assert status == 0
     assert [finding["check"] for finding in found] == ["slots"]

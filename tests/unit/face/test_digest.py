@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -204,3 +205,19 @@ def test_fields_read_at_one_go_are_read_the_same_the_careful_way(
     plain = _plain_fields(text)
     if plain is not None:
         assert plain == read_any_fields(text)
+
+
+@pytest.mark.parametrize("piece", [" ", "a", "a=", ' a="b"', 'a="\\"'])
+def test_row_35_the_text_of_a_stranger_is_read_in_a_time_that_grows_with_its_length(piece: str) -> None:
+    """Read before any log-in: what is quadratic in its length would let a stranger stop the network role."""
+
+    def fastest_s(chars: int) -> float:
+        text, found = (piece * chars)[:chars] + "!", []
+        for _ in range(20):
+            began = time.thread_time()
+            for _ in range(20):
+                read_fields(text)
+            found.append(time.thread_time() - began)
+        return min(found)
+
+    assert fastest_s(2000) < 100 * fastest_s(100) + 1e-3  # in proportion: 20; to the square: 400, and 2 s

@@ -24,6 +24,7 @@ from firmware.core.vocabulary.device import RestartAsked
 from firmware.core.vocabulary.logs import LogKind, LogLine, LogQuery, Severity
 from firmware.core.vocabulary.security import LoginFailed
 from firmware.core.vocabulary.station import ServiceFailed
+from firmware.core.vocabulary.system import ClockSet
 from firmware.interfaces.logs.book import QUOTA_BYTES, RING, SEGMENT_BYTES, LogBook
 from firmware.interfaces.logs.lines import RULES, lines_of
 from firmware.interfaces.logs.service import LogsService
@@ -113,6 +114,19 @@ def test_logs_are_for_administrators_and_an_unknown_one_is_named(play: Play) -> 
             assert (wrong.status_code, "'access'" in wrong.text) == (400, True)
             assert (await client.get("/api/v1/logs/audit?limit=0")).status_code == 400
             assert (await client.get("/api/v1/logs/audit?before=b9-x-1")).status_code == 404
+
+    play(logged(main))
+
+
+def test_who_set_the_clock_stands_in_the_audit_log(play: Play) -> None:
+    async def main(face: Any, _: LogsService) -> None:
+        await face.set_up()
+        then, now = face.clock.utc(), datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+        face.bus.publish(ClockSet(name="ada", was=then, now=now))
+        await face.clock.sleep(1)
+        line = texts(await read(face, "audit", text="clock set"))[-1]
+        assert "clock set by ada from 2026-06-01T12:00" in line
+        assert "to 2026-07-01T12:00:00Z" in line
 
     play(logged(main))
 
