@@ -12,6 +12,8 @@ from firmware.core.params import Group
 from firmware.upgrade.early import kept_names
 
 KEPT = {"boot_proto", "address", "mask", "router", "dns", "ieee8021x", "ieee8021x_identity", "cloud"}
+# The manuals know one version of IP; of the other the same stays.
+KEPT |= {"ipv6", "ipv6_address", "ipv6_router"}
 CLOUD = {"url", "owner_key", "ca", "local", "proxy", "proxy_user", "proxy_password"}
 
 
