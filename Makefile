@@ -19,14 +19,12 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# What runs in virtual time, or in its own folder, runs beside its like; what starts whole devices has the machine to itself.
-BESIDE := tests/unit tests/behaviour
+# Files beside one another, one a processor; a part (ARGS) by itself.
 unit: $(READY)
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
-	$(BIN)/pytest -n logical --dist loadfile $(BESIDE)
-	$(BIN)/pytest $(BESIDE:%=--ignore=%)
+	$(BIN)/pytest -n logical --dist loadfile
 endif
 
 # Benchmarks stand apart from the tests: they print figures with their peers and assert nothing.
