@@ -19,12 +19,16 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Files beside one another, one a processor; a part (ARGS) by itself.
+# Files beside one another, one a processor: first what runs in virtual time or in its own folder, then what starts whole
+# devices. A part (ARGS) runs by itself.
+BESIDE := $(BIN)/pytest -n logical --dist loadfile
+QUICK  := tests/unit tests/behaviour
 unit: $(READY)
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
-	$(BIN)/pytest -n logical --dist loadfile
+	$(BESIDE) $(QUICK)
+	$(BESIDE) $(QUICK:%=--ignore=%)
 endif
 
 # Benchmarks stand apart from the tests: they print figures with their peers and assert nothing.
