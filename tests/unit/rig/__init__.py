@@ -1,0 +1,1 @@
+"""What of the rig bench can be tested without a rig."""
