@@ -273,7 +273,7 @@ class StrictHttp(HttpToolsProtocol):
             self._header_bytes += len(data)
         super().data_received(data)
         if self._phase is Phase.HEADERS and self._header_bytes > self._limits.header_bytes:
-            self._refuse(431, "too_large", "headers", f"more than {self._limits.header_bytes} bytes")
+            self._refuse_headers()
 
     def handle_websocket_upgrade(self) -> None:
         if self._refused:
@@ -314,19 +314,21 @@ class StrictHttp(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         if not self._refused:
             super().on_url(url)
-            self._count_header(len(url))
+            self._header_size += len(url)
+            if self._header_size > self._limits.header_bytes:
+                self._refuse_headers()
 
-    def _count_header(self, size: int) -> None:
-        self._header_size += size
-        if self._header_size > self._limits.header_bytes:
-            self._refuse(431, "too_large", "headers", f"more than {self._limits.header_bytes} bytes")
+    def _refuse_headers(self) -> None:
+        self._refuse(431, "too_large", "headers", f"more than {self._limits.header_bytes} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._refused:
             return
         super().on_header(name, value)
-        self._count_header(len(name) + len(value))
-        if len(self.headers) > self._limits.header_count:
+        self._header_size += len(name) + len(value)
+        if self._header_size > self._limits.header_bytes:
+            self._refuse_headers()
+        elif len(self.headers) > self._limits.header_count:
             self._refuse(431, "too_large", "headers", f"more than {self._limits.header_count} headers")
 
     def on_headers_complete(self) -> None:
@@ -348,7 +350,8 @@ class StrictHttp(HttpToolsProtocol):
 
     def _announced(self) -> int:
         """Bytes of body the client says it will send; the parser has checked that it is a number."""
-        return max((int(value) for name, value in self.headers if name == b"content-length"), default=0)
+        sizes = [int(value) for name, value in self.headers if name == b"content-length"]
+        return max(sizes, default=0)
 
     def on_body(self, body: bytes) -> None:
         if self._refused:
