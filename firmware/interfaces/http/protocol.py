@@ -374,12 +374,15 @@ class StrictHttp(HttpToolsProtocol):
             self._await_next()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        # Deadlines here are ours; uvicorn's own would be ended by a single byte.
-        self._unset_keepalive_if_required()
+        """As uvicorn's, without the timer that it sets for the next request: any byte would end that, ours is kept."""
+        self.server_state.total_requests += 1
         if self.transport.is_closing():
             self._reading.clear()
-        elif self._phase is Phase.ANSWER and not self.pipeline and self.cycle.response_complete:
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._phase is Phase.ANSWER and self.cycle.response_complete:
             self._await_next()
 
     def _await_next(self) -> None:
@@ -423,9 +426,6 @@ class StrictHttp(HttpToolsProtocol):
     def _stalled(self) -> None:
         self._refused = True
         self.transport.abort()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Never reached: `on_response_complete` takes uvicorn's own timer away."""
 
     # saying no
 
