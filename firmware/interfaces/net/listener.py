@@ -71,7 +71,7 @@ async def asked_of(listener: Path, adapter: str, for_s: float, clock: Clock, mos
     except (OSError, EOFError, ValueError, Invalid):
         raise Unavailable("trace", "the listener ended before it had answered") from None
     finally:
-        writer.transport.abort()
+        writer.close()
     if not found:
         raise Unavailable("trace", f"the listener did not answer in {for_s + GRACE_S:g} s")
     return found[0]
@@ -103,7 +103,7 @@ async def serve(connection: socket.socket, clock: Clock) -> None:
     except (ConnectionError, ValueError):
         return  # the other end went away, or sent no line: there is nobody to tell
     finally:
-        writer.transport.abort()
+        writer.close()
 
 
 async def _answer(line: bytes, clock: Clock) -> tuple[Heard, bytes]:
