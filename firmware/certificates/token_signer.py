@@ -78,9 +78,8 @@ class RsaTokenSigner(rsa.RSAPrivateKey):
         return self._public.key_size
 
     def sign(self, data: Any, padding: Any, algorithm: Any) -> bytes:
-        """RSASSA-PKCS1-v1_5 over the digest that is asked for. Raises Refused for another padding."""
-        if not isinstance(padding, PKCS1v15):
-            raise Refused("keystore", f"a key in the token signs with PKCS1v15, not {type(padding).__name__}")
+        """RSASSA-PKCS1-v1_5 over the digest that is asked for."""
+        assert isinstance(padding, PKCS1v15), "nobody here asks for another one"
         return self._key.sign(bytes(data), algorithm.name)
 
     def decrypt(self, *_: object) -> NoReturn:

@@ -186,7 +186,9 @@ def port_check(words: list[str]) -> int:
     wish = {"host": asked.host, "port": asked.port, "protocol": protocol}
     params = decode(PortParams, wish, where="lintel port-check")
     found = at_device(asked.state, lambda console: console.ask("troubleshooting.port_check", params, PortAnswer))
-    _show(asked, found, f"{found.host} ({found.address}), {found.port}/{found.protocol.value}: {found.found}")
+    unknown = " (open to other data, or filtered)" if found.open is None else ""
+    line = f"{found.host} ({found.address}), {found.port}/{found.protocol.value}: {found.found}{unknown}"
+    _show(asked, found, line)
     return 0 if found.open else 1
 
 

@@ -319,7 +319,7 @@ class Hub:
         """One message of a role. Raises WireError, Refused for what ends the connection."""
         if guest.role == CONSOLE:
             if not isinstance(message, Ask):
-                raise Refused("link", f"{type(message).__name__} is for roles; whoever sits at the device asks")
+                raise WireError(f"{type(message).__name__} is for roles; whoever sits at the device asks")
             guest.peer.serve(replace(message, caller=AT_DEVICE), self._serve, group)
             return
         match message:

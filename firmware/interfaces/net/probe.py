@@ -65,9 +65,9 @@ async def knock(address: str, port: int, clock: Clock, wait_s: float = CONNECT_S
 async def touch(address: str, port: int, clock: Clock, wait_s: float = DATAGRAMS * APART_S) -> str:
     """Send datagrams to a UDP port: `open` after an answer, `closed (refused)` after an ICMP port unreachable.
 
-    Most services are silent towards what they do not know, so silence says nothing: it is told as what it is.
+    Most services are silent towards what they do not know, so silence does not tell open from filtered.
     """
-    told = [f"no answer within {wait_s:g} s: open to other data, or filtered"]
+    told = [f"no answer within {wait_s:g} s"]
 
     async def send() -> None:
         for _ in range(DATAGRAMS):

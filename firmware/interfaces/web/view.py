@@ -87,6 +87,10 @@ class View:
         said = self.taste.catalogue.gettext(text)
         return said.format(**holes) if holes else said
 
+    def told(self, text: str) -> str:
+        """What the device says (a message, a reason, a summary), in the visitor's language where it is known."""
+        return self.taste.catalogue.told(text)
+
     # who
 
     def may(self, level: Level) -> bool:
@@ -184,7 +188,7 @@ class View:
         ui.notify(text, type="positive", position="bottom", timeout=3000)
 
     def complain(self, error: StationError) -> None:
-        """Say what went wrong: the kind in the visitor's language, the place and the reason as the device says them."""
+        """Say what went wrong: its kind and reason in the visitor's language, and the place."""
         ui.notify(explained(self, error), type="negative", position="bottom", timeout=8000, multi_line=True)
 
     def leave(self) -> None:

@@ -195,7 +195,7 @@ async def _https(view: View, certificates: Certificates) -> None:
             facts.show("HTTPS", event.https or _(N_("off")))
             facts.show(_(N_("Fingerprint (SHA-256)")), event.fingerprint, tone="mono")
             if event.warning:
-                facts.show(_(N_("Warning")), event.warning, tone="warn")
+                facts.show(_(N_("Warning")), view.told(event.warning), tone="warn")
             else:
                 facts.drop(_(N_("Warning")))
 

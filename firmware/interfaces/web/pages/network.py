@@ -135,7 +135,7 @@ def _setup(view: View) -> None:
         by = event.by if event.by != SIMULATION else _(N_("simulated: nothing outside follows them"))
         facts.show(_(N_("Settings")), f"{said} ({by})", tone="warn" if trying else "")
         if event.reason:
-            facts.show(_(N_("Last change")), event.reason, tone="warn")
+            facts.show(_(N_("Last change")), view.told(event.reason), tone="warn")
         else:
             facts.drop(_(N_("Last change")))
 
@@ -166,7 +166,7 @@ def _found(view: View) -> None:
             return
         shown = " · ".join(part for part in (event.name, event.host and f"{event.host}.local") if part)
         where = ", ".join(event.adapters) or _(N_("nowhere"))
-        facts.show(name, event.trouble or f"{shown} ({where})", tone="warn" if event.trouble else "")
+        facts.show(name, view.told(event.trouble) or f"{shown} ({where})", tone="warn" if event.trouble else "")
 
     view.on(DiscoveryState, then=heard)
 
@@ -180,7 +180,7 @@ def _cloud(view: View) -> None:
         assert isinstance(event, CloudConnection)
         if not gone(notice):
             tone = {CloudPhase.CONNECTED: "good", CloudPhase.FAILED: "warn"}.get(event.phase, "")
-            facts.show(_(N_("Connection")), f"{_(PHASES[event.phase])} ({event.reason})", tone=tone)
+            facts.show(_(N_("Connection")), f"{_(PHASES[event.phase])} ({view.told(event.reason)})", tone=tone)
 
     async def connect() -> None:
         await view.attempt(view.ask("cloud.connect", {}, CloudAsked), done=_(N_("The device tries to connect.")))
@@ -207,7 +207,8 @@ def _tests(view: View) -> None:
         result.classes(replace="good" if times else "bad")
 
     def knocked(answer: Mapping[str, Any]) -> None:
-        result.set_text(f"{answer.get('host')} ({answer.get('address')}), {answer.get('port')}: {answer.get('found')}")
+        found = view.told(str(answer.get("found")))
+        result.set_text(f"{answer.get('host')} ({answer.get('address')}), {answer.get('port')}: {found}")
         is_open = answer.get("open")
         result.classes(replace="" if is_open is None else "good" if is_open else "bad")
 

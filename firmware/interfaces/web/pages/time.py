@@ -70,7 +70,7 @@ def _synced(view: View) -> None:
             said = _(N_("yes")) if event.synced else _(N_("not yet"))
             facts.show(_(N_("Set by a server")), said, tone="good" if event.synced else "")
         if event.trouble:
-            facts.show(_(N_("Trouble")), event.trouble, tone="bad")
+            facts.show(_(N_("Trouble")), view.told(event.trouble), tone="bad")
         else:
             facts.drop(_(N_("Trouble")))
 

@@ -15,6 +15,7 @@ from firmware.core.zones import offered
 from firmware.interfaces.web.image.device import DeviceImage
 from firmware.interfaces.web.parts import Facts
 from firmware.interfaces.web.plan import Kind
+from firmware.interfaces.web.reasons import REASONS
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.wizard import Named, Save, steps
 from firmware.interfaces.web.words import N_, PLACE
@@ -109,7 +110,7 @@ async def _reader(view: View) -> Save:
             def heard(notice: Notice) -> None:
                 event = notice.event
                 assert isinstance(event, ReaderLink)
-                facts.show(event.alias, f"{event.phase.value} {event.reason}")
+                facts.show(event.alias, f"{view.told(event.phase.value)} {view.told(event.reason)}")
 
             view.on(ReaderLink, then=heard)
         more.bind_visibility_from(kind, "value", value=OSDP)
@@ -140,7 +141,7 @@ async def _card(view: View) -> Save:
             card.set_value(event.credential)
             read.set_text(_(N_("Card {card} was read."), card=event.credential))
         else:
-            read.set_text(_(N_("This card cannot be read: {reason}"), reason=event.reason))
+            read.set_text(_(N_("This card cannot be read: {reason}"), reason=view.told(event.reason)))
 
     view.on(CardRead, then=heard)
     if view.bench is not None:
@@ -195,7 +196,7 @@ def _told(view: View, notice: Notice) -> str:
         case AccessGranted() as granted:
             return _(N_("Welcome, {holder}."), holder=granted.holder)
         case AccessDenied() as denied:
-            return _(N_("Denied: {reason}"), reason=denied.reason.value)
+            return _(N_("Denied: {reason}"), reason=_(REASONS[denied.reason]))
         case DoorReleased() as released:
             return _(N_("Door {door} is released for {seconds} s."), door=released.door, seconds=released.hold_s)
     return ""
