@@ -106,6 +106,11 @@ class RuntimeDir:
         return self.root / "voices"
 
     @property
+    def listener(self) -> Path:
+        """Who listens to an adapter for the network role of a real device (systemd/lintel-trace.socket)."""
+        return self.root / "listener"
+
+    @property
     def bench(self) -> Path:
         """The bench's verbs."""
         return self.root / "bench"

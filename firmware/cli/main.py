@@ -22,6 +22,7 @@ lintel: open firmware for a network door station, simulated or real
   lintel bundle   build|sign|inspect|keys    (lintel bundle --help lists the options)
   lintel dispatcher [--listen HOST:PORT]     (lintel dispatcher --help lists the options)
   lintel safe-outputs [--board NAME|FILE]    (puts every output of a real board at rest; units run it)
+  lintel trace-adapter    (listens to an adapter for the network role; a unit runs it)
   lintel --version
 
 To try it: 'lintel run' in one terminal, the lines it prints in another.
@@ -76,6 +77,12 @@ def _safe_outputs(words: list[str]) -> int:
     return command(words)
 
 
+def _trace_adapter(words: list[str]) -> int:
+    from firmware.cli.trace_adapter import command
+
+    return command(words)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": _run,
     "explain": _explain,
@@ -85,6 +92,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "bundle": _bundle,
     "dispatcher": _dispatcher,
     "safe-outputs": _safe_outputs,
+    "trace-adapter": _trace_adapter,
 }
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from firmware.core.context import Core
-from firmware.core.errors import Busy, Invalid, Refused
+from firmware.core.errors import Busy, Invalid, Refused, Unsupported
 from firmware.core.vocabulary.certificates import HttpState
 from firmware.core.worker import Worker
 from firmware.interfaces.net.adapters import adapters
-from firmware.interfaces.net.capture import LONGEST_S, capture
+from firmware.interfaces.net.capture import LONGEST_S, recorded
 from firmware.interfaces.net.clients import Client, clients
+from firmware.interfaces.net.listener import asked_of
 from firmware.interfaces.net.probe import Echo, knock, ping
 from firmware.interfaces.outgoing.reach import Peer, Target, Unreachable, find
 from hal.errors import nearest
@@ -41,11 +43,15 @@ class Knocked:
 
 
 class Looking:
-    """The tests; `local` tells whether this device itself and its link may be tried."""
+    """The tests; `local` tells whether this device itself and its link may be tried.
 
-    def __init__(self, core: Core, local: Callable[[], bool]) -> None:
+    `listener` is the socket of whoever listens to adapters where this process may not.
+    """
+
+    def __init__(self, core: Core, local: Callable[[], bool], listener: Path | None = None) -> None:
         self._core = core
         self._local = local
+        self._listener = listener
         self._busy: set[str] = set()
 
     async def ping(self, where: str, host: str) -> Pinged:
@@ -74,7 +80,12 @@ class Looking:
         """What goes over an adapter, as a file. Raises Busy, Unsupported, Unavailable."""
         assert 0 < for_s <= LONGEST_S
         with self.turn(TRACE):
-            return await capture(adapter, for_s, self._core.clock)
+            try:
+                return await recorded(adapter, for_s, self._core.clock)
+            except Unsupported:
+                if self._listener is None:
+                    raise
+                return await asked_of(self._listener, adapter, for_s, self._core.clock)
 
     async def clients(self) -> tuple[Client, ...]:
         """Who is connected now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
@@ -12,6 +12,7 @@ from firmware.core.errors import Invalid
 from firmware.core.events import Notice
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.core.vocabulary.system import ClockSetup
+from firmware.core.zones import offered
 from firmware.interfaces.web.forms import Form, GroupForm
 from firmware.interfaces.web.parts import Facts, card, grid, moment
 from firmware.interfaces.web.view import View
@@ -112,7 +113,7 @@ async def build(view: View) -> None:
         with card(_(N_("Location"))):
             form = Form(view, GROUP)
             form.text("name", _(N_("What people call this device")), str(values["name"]))
-            zones = sorted(available_timezones())
+            zones = offered(str(values["time_zone"]))
             zone = form.choice("time_zone", _(N_("Time zone")), {name: name for name in zones}, values["time_zone"])
             zone.element.props["use-input"] = True
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from nicegui import ui
 
 from firmware.core.actions import Nothing
@@ -13,6 +11,7 @@ from firmware.core.vocabulary.access import AccessDenied, AccessGranted, CardRea
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.entries import EntryView
 from firmware.core.vocabulary.osdp import ReaderLink
+from firmware.core.zones import offered
 from firmware.interfaces.web.image.device import DeviceImage
 from firmware.interfaces.web.parts import Facts
 from firmware.interfaces.web.plan import Kind
@@ -43,7 +42,7 @@ async def _place(view: View) -> Save:
     _ = view.say
     now = await view.read(PLACE)
     name = ui.input(_(N_("Name of this device")), value=now["name"] or view.info.product).props("outlined maxlength=64")
-    zones = sorted(available_timezones())
+    zones = offered(str(now["time_zone"]))
     zone = ui.select(zones, label=_(N_("Time zone")), value=now["time_zone"], with_input=True).props("outlined")
     if now["time_zone"] == "UTC":
 
