@@ -100,17 +100,36 @@ ELSEWHERE = {
 MISTAKES = ("BoardError", "OutOfRange")
 # Other calls that take a sentence, and which argument it is.
 SPEAKERS = {
-    "Broken": 0, "Lost": 0, "NetworkFault": 0, "NoWay": 0, "RollbackRefused": 1, "TimeFault": 0, "Unreachable": 0,
-    "Unreadable": 0, "ValueError": 0, "_tell": 1, "HttpRefusal": 3, "alarm": 1, "give_up": 0, "param": 1, "revert": 0,
-    "Refusal": 1,
+    "BadClip": 0, "Broken": 0, "Damaged": 1, "HttpRefusal": 3, "Loaded": 1, "Lost": 0, "Misplaced": 1,
+    "NetworkFault": 0, "NoTrial": 1, "NoWay": 0, "Refusal": 1, "RevocationsUnreadable": 1, "RollbackRefused": 1,
+    "TimeFault": 0, "Unreachable": 0, "Unreadable": 0, "ValueError": 0, "_stuck": 0, "_tell": 1, "_told": 1, "alarm": 1,
+    "give_up": 0, "param": 1, "revert": 0,
 }  # fmt: skip
 # Functions that answer with a sentence.
-ANSWERS = ("_insecure", "_said", "_why", "_why_not", "_why_off", "because", "nak_text", "refusal", "warning")
+ANSWERS = (
+    "_choose", "_head_damage", "_insecure", "_said", "_why", "_why_not", "_why_off", "because", "nak_text", "refusal",
+    "warning", "weak_key",
+)  # fmt: skip
 # The fields of facts, and the names of variables, that hold a sentence for people.
-SENTENCES = ("detail", "problem", "reason", "trouble", "warning", "why")
+SENTENCES = ("damage", "detail", "kept", "problem", "reason", "refused", "trouble", "warning", "why")
 # Tables of sentences whose texts are not found from where they are said.
-TABLES = (("firmware/upgrade/refusals.py", "SENTENCES"), ("hal/osdp/reader.py", "NO_ANSWER"),
-          ("hal/osdp/reader.py", "GARBLED"), ("hal/osdp/reader.py", "LOST_CHANNEL"))  # fmt: skip
+TABLES = (
+    ("firmware/upgrade/refusals.py", "SENTENCES"),
+    ("hal/drivers/osdp_bus.py", "LOST_OFF"),
+    ("hal/drivers/osdp_bus.py", "OWN_ERROR"),
+    ("hal/osdp/channel.py", "HAS_KEY"),
+    ("hal/osdp/channel.py", "HAS_NO_KEY"),
+    ("hal/osdp/channel.py", "NO_ANSWER_TO_CHALLENGE"),
+    ("hal/osdp/channel.py", "WRONG_KEY"),
+    ("hal/osdp/opening.py", "CHANGED"),
+    ("hal/osdp/opening.py", "DENIED"),
+    ("hal/osdp/opening.py", "DENIES"),
+    ("hal/osdp/opening.py", "NO_CHANNEL"),
+    ("hal/osdp/opening.py", "NO_KEY"),
+    ("hal/osdp/reader.py", "GARBLED"),
+    ("hal/osdp/reader.py", "LOST_CHANNEL"),
+    ("hal/osdp/reader.py", "NO_ANSWER"),
+)
 # What pydantic says of a value that does not fit, as `explain` writes it (a test makes it say each of them).
 CHECKS = (
     "input should be a finite number",

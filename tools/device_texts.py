@@ -222,7 +222,7 @@ def _without_ending(text: str) -> str:
 
 
 def messages_of(node: ast.AST, path: str) -> Iterator[ast.expr]:
-    """The expressions of a call or an assignment that are read by people."""
+    """The expressions of a call, an assignment or a table that are read by people."""
     if isinstance(node, ast.Call):
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         place = 1 if name in ERRORS else SPEAKERS.get(name, -1)
@@ -234,11 +234,16 @@ def messages_of(node: ast.AST, path: str) -> Iterator[ast.expr]:
         for word in node.keywords:
             if word.arg in SENTENCES:
                 yield word.value
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value in SENTENCES:
+                yield value
     for name, value in _assigned(node):
         if name.rpartition("_")[2].lstrip(".") in SENTENCES:
             yield value
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in ANSWERS:
-        yield from _returned(node)
+        for answer in _returned(node):
+            yield from answer.elts if isinstance(answer, ast.Tuple) else (answer,)
 
 
 def found_in(path: Path) -> Iterator[tuple[str, int]]:

@@ -32,4 +32,7 @@ WORDS = (
     N_("admin"), N_("anonymous"), N_("operator"), N_("system"), N_("viewer"), N_("card number"), N_("facility code"),
     N_("length"), N_("dispatcher"), N_("door controller"), N_("host to be tested"), N_("log server"), N_("proxy"),
     N_("port"), N_("reader"), N_("calibration"), N_("test"), N_("closed (refused)"), N_("not connected"),
+    # why a reader threw away what it heard
+    N_("frame too short"), N_("frame too long"), N_("both lines low at once"), N_("edges lost"), N_("line stuck low"),
+    N_("timing outside the interface standard"), N_("check of the frame does not fit"),
 )  # fmt: skip

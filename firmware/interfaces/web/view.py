@@ -18,6 +18,7 @@ from firmware.interfaces.web.errors import explained
 from firmware.interfaces.web.feed import Feed, Heard, Listener
 from firmware.interfaces.web.plan import Plan
 from firmware.interfaces.web.visitor import Taste
+from firmware.interfaces.web.words import COMMA
 
 if TYPE_CHECKING:
     from nicegui import Client
@@ -86,6 +87,11 @@ class View:
         """A text in the visitor's language, its `{holes}` filled."""
         said = self.taste.catalogue.gettext(text)
         return said.format(**holes) if holes else said
+
+    def figure(self, value: float, form: str = "g") -> str:
+        """A number to be read, with the decimal mark of the language; fields take either mark (`shapes.py`)."""
+        figure = format(value, form)
+        return figure.replace(".", ",") if self.taste.language in COMMA else figure
 
     def told(self, text: str) -> str:
         """What the device says (a message, a reason, a summary), in the visitor's language where it is known."""

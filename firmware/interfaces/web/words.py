@@ -24,6 +24,8 @@ LANGUAGES: Mapping[str, str] = {
 # What the toolkit calls them.
 QUASAR = {"en": "en-US", "de": "de", "fr": "fr", "sv": "sv", "zh": "zh-CN"}
 ENGLISH = "en"
+# Languages that write figures with a comma.
+COMMA = frozenset({"de", "fr", "sv"})
 PLACE = "place"  # the parameter group of what people call the device, and where it is
 _QUOTED = re.compile(r'"(?:[^"\\]|\\[nrt"\\])*"')
 _ESCAPED = re.compile(r"\\(.)")

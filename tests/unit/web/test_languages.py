@@ -11,10 +11,12 @@ import pytest
 from nicegui.elements.choice_element import ChoiceElement
 from nicegui.elements.mixins.text_element import TextElement
 
+from firmware.core.vocabulary.clips import ClipState
 from firmware.interfaces.web.pages import PAGES
 from firmware.interfaces.web.shapes import Kind, leaves, shape_of
-from firmware.interfaces.web.values import CHOICES, NAMES
+from firmware.interfaces.web.values import CHOICES, NAMES, WORDS
 from firmware.interfaces.web.words import ENGLISH, LANGUAGES
+from hal.types import ReaderTrouble
 from tests.bench.sim import SimBench
 from tests.unit.web.visit import Visit, visitors
 from tools.reference.pages import import_all
@@ -145,6 +147,30 @@ async def test_what_is_wrong_with_a_field_is_said_beside_it_in_the_language_and_
         assert page.fault("page_failures_per_s") == expected
 
 
+@pytest.mark.parametrize(
+    ("language", "length", "state"), [("en", "1.5 s", "its file is gone"), ("fr", "1,5 s", "son fichier a disparu")]
+)
+async def test_figures_have_the_mark_of_the_language_and_what_is_wrong_with_a_clip_its_words(
+    bench: SimBench, language: str, length: str, state: str
+) -> None:
+    clip = ClipState(
+        clip="0123456789ab", name="Welcome", format="wav", encoding="PCM 16 bit", rate_hz=22_050, channels=1,
+        length_s=1.5, size=48_000, ready=False, detail="its file is gone",
+    )  # fmt: skip
+    async with visitors(bench) as people:
+        page = await people.open("/audio", language=language)
+        bench.control_bus.publish(clip)
+        await page.sees("Welcome")
+        assert {length, state} <= set(page.text.splitlines())
+
+
+async def test_the_page_says_to_browsers_and_screen_readers_which_language_it_speaks(bench: SimBench) -> None:
+    async with visitors(bench):
+        for accepted, tag in (("sv", "sv"), ("zh-Hans", "zh-CN"), ("nl", "en-US")):
+            answer = await bench.http("GET", "/", headers={"accept-language": accepted})
+            assert f'<html lang="{tag}"' in answer.text
+
+
 async def test_a_parameter_is_found_by_its_meaning_in_the_language_and_in_english(bench: SimBench) -> None:
     async with visitors(bench) as people:
         page = await people.open("/config", language="de")
@@ -169,6 +195,10 @@ def choices() -> set[str]:
         for _, model in () if group.model_fields else settings_of(group):
             look(model.model_json_schema())
     return found
+
+
+def test_why_a_reader_threw_away_what_it_heard_has_its_words() -> None:
+    assert {each.value for each in ReaderTrouble} <= set(WORDS)
 
 
 def test_every_choice_of_a_parameter_has_a_word_in_every_language_or_is_a_name() -> None:

@@ -42,6 +42,14 @@ def test_every_text_is_translated_with_the_same_holes_and_nothing_else_is(langua
     assert [said for said in messages.values() if "!r}" in said] == []
 
 
+@pytest.mark.parametrize("language", FOREIGN)
+def test_no_sentence_is_its_own_translation(language: str) -> None:
+    messages = catalogue(language).messages
+    words = {text: re.findall(r"[A-Za-z]{2,}", HOLE.sub("", text)) for text in messages}
+    same = [text for text, said in messages.items() if text == said and len(words[text]) > 2]
+    assert set(same) <= {"HTTP Strict Transport Security"}  # the name of a standard
+
+
 def test_every_reason_of_a_decision_has_its_words_and_they_are_its_own() -> None:
     assert {reason: reason.value for reason in Reason} == REASONS
     assert (reason_text("wrong PIN"), reason_text("no reason of ours")) == ("wrong PIN", "no reason of ours")

@@ -203,7 +203,7 @@ def _tests(view: View) -> None:
         mean = sum(times) / len(times) if times else 0.0
         words = _(N_("{host} ({address}): {received} of {sent} answered, {ms} ms"))
         holes = {name: answer.get(name) for name in ("host", "address", "received", "sent")}
-        result.set_text(words.format(**holes, ms=f"{mean:.1f}"))
+        result.set_text(words.format(**holes, ms=view.figure(mean, ".1f")))
         result.classes(replace="good" if times else "bad")
 
     def knocked(answer: Mapping[str, Any]) -> None:

@@ -48,7 +48,7 @@ class Now:
         local = now.astimezone(ZoneInfo(zone))
         ahead = local.utcoffset() or timedelta()
         self._facts.show(_(N_("At the device")), f"{local:%Y-%m-%d %H:%M:%S}", tone="mono")
-        self._facts.show(_(N_("Time zone")), f"{zone} (UTC{ahead.total_seconds() / 3600:+g} h)")
+        self._facts.show(_(N_("Time zone")), f"{zone} (UTC{self._view.figure(ahead.total_seconds() / 3600, '+g')} h)")
         trusted = clock.trusted()
         said = _(N_("set")) if trusted else _(N_("not set since the start: entries with limits of time are refused"))
         self._facts.show(_(N_("Clock")), said, tone="good" if trusted else "bad")

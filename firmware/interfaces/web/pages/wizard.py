@@ -198,7 +198,11 @@ def _told(view: View, notice: Notice) -> str:
         case AccessDenied() as denied:
             return _(N_("Denied: {reason}"), reason=_(REASONS[denied.reason]))
         case DoorReleased() as released:
-            return _(N_("Door {door} is released for {seconds} s."), door=released.door, seconds=released.hold_s)
+            return _(
+                N_("Door {door} is released for {seconds} s."),
+                door=released.door,
+                seconds=view.figure(released.hold_s, ""),
+            )
     return ""
 
 
