@@ -102,6 +102,7 @@ class KernelBench(BenchBase[GuestClock]):
         self.roles: Roles
         self._telling: Telling
         self._listening: asyncio.Task[None] | None = None
+        self._strangers: list[httpx.AsyncClient] = []
 
     def __getattr__(self, name: str) -> Any:
         if name in self.lacks:
@@ -125,6 +126,8 @@ class KernelBench(BenchBase[GuestClock]):
                     for task in tasks:
                         task.cancel()
                     await asyncio.wait(tasks)
+                    for stranger in self._strangers:
+                        await stranger.aclose()
                     await self.stop()
 
         with asyncio.Runner(loop_factory=exact_loop) as runner:
@@ -236,8 +239,9 @@ class KernelBench(BenchBase[GuestClock]):
     # its own account of itself
 
     def stranger(self) -> httpx.AsyncClient:
-        """A client that has not logged in."""
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._device.port}", timeout=60)
+        """A client that has not logged in; it ends with the test."""
+        self._strangers.append(httpx.AsyncClient(base_url=self.origin, timeout=60))
+        return self._strangers[-1]
 
     def states(self, topic: str) -> list[Any]:
         """The retained states of a topic, as the API tells them."""
