@@ -102,8 +102,8 @@ MISTAKES = ("BoardError", "OutOfRange")
 SPEAKERS = {
     "BadClip": 0, "Broken": 0, "Damaged": 1, "HttpRefusal": 3, "Loaded": 1, "Lost": 0, "Misplaced": 1,
     "NetworkFault": 0, "NoTrial": 1, "NoWay": 0, "Refusal": 1, "RevocationsUnreadable": 1, "RollbackRefused": 1,
-    "TimeFault": 0, "Unreachable": 0, "Unreadable": 0, "ValueError": 0, "_stuck": 0, "_tell": 1, "_told": 1, "alarm": 1,
-    "give_up": 0, "param": 1, "revert": 0,
+    "TimeFault": 0, "Unreachable": 0, "Unreadable": 0, "ValueError": 0, "_lose": 0, "_relink": 1, "_stuck": 0,
+    "_tell": 1, "_told": 1, "alarm": 1, "give_up": 0, "param": 1, "revert": 0,
 }  # fmt: skip
 # Functions that answer with a sentence.
 ANSWERS = (
@@ -150,8 +150,7 @@ CHECKS = (
     "input should be less than {0}",
     "input should be less than or equal to {0}",
     "input should be {0!r}",
-    "input should be {0!r} or {1!r}",
-    "input should be {0}, {1!r} or {2!r}",
+    "input should be {0} or {1}",
     "list should have at most {0} items after validation, not {1}",
     "string should have at least {0} character",
     "string should have at least {0} characters",
@@ -160,6 +159,16 @@ CHECKS = (
     "string should match pattern {0!r}",
     "tuple should have at most {0} items after validation, not {1}",
     "tuple should have at most {0} item after validation, not {1}",
+)
+# What SQLite says of a damaged or full file.
+SQLITE = (
+    "attempt to write a readonly database",
+    "database disk image is malformed",
+    "database or disk is full",
+    "disk I/O error",
+    "file is not a database",
+    "malformed database schema ({0})",
+    "no such table: {0}",
 )
 # What the system says of its own calls, by number: it stands within messages of ours.
 SYSTEM = (

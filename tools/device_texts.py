@@ -19,7 +19,7 @@ from pathlib import Path
 import firmware.core.errors
 import hal.errors
 from firmware.interfaces.web.phrases import ENDINGS
-from tools.device_sources import ANSWERS, CHECKS, ELSEWHERE, MISTAKES, SENTENCES, SPEAKERS, SYSTEM, TABLES
+from tools.device_sources import ANSWERS, CHECKS, ELSEWHERE, MISTAKES, SENTENCES, SPEAKERS, SQLITE, SYSTEM, TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 ERRORS = frozenset(
@@ -81,7 +81,7 @@ def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     match node:
         case ast.Assign():
             targets, value = node.targets, node.value
-        case ast.AnnAssign() | ast.NamedExpr():
+        case ast.AnnAssign() | ast.AugAssign() | ast.NamedExpr():
             targets, value = (node.target,), node.value
     if value is None:
         return
@@ -210,6 +210,7 @@ def template(way: Way) -> str:
     while (cut := _without_ending(text)) != text:
         text = cut
     words = "".join(piece for piece in way if isinstance(piece, str))
+    text = text.removeprefix("; ")  # what is added to a message is one of its own
     return text if sum(letter.isalpha() for letter in words) > 3 else ""
 
 
@@ -283,4 +284,4 @@ def _elsewhere(name: str) -> bool:
 def device_texts() -> tuple[str, ...]:
     """Every template once: the endings, what others say within our messages, then ours by file."""
     ours = (text for path in files() for text, _ in found_in(path))
-    return tuple(dict.fromkeys((*ENDINGS, *CHECKS, *map(os.strerror, SYSTEM), *ours)))
+    return tuple(dict.fromkeys((*ENDINGS, *CHECKS, *SQLITE, *map(os.strerror, SYSTEM), *ours)))

@@ -68,13 +68,15 @@ class Template:
         found: list[str] = []
         at = len(first)
         for number, (literal, quoted) in enumerate(zip(rest, self.quoted, strict=True)):
+            # Only what is glued to a word, such as a reason in brackets, may be nothing.
+            least = at if self.parts[number][-1:].isalnum() else at + 1
             if quoted:
                 end = _after_quotes(text, at)
             elif number + 1 < len(rest):
-                end = text.find(literal, at + 1)
+                end = text.find(literal, least)
             else:
                 end = len(text) - len(literal)
-            if end <= at or not text.startswith(literal, end):
+            if end < least or not text.startswith(literal, end):
                 return None
             found.append(text[at:end])
             at = end + len(literal)
@@ -152,7 +154,7 @@ class _Reading:
         for head, ending, values in self._cut(text):
             if (said := self.whole(head)) is not None:
                 return said + self._fill(ending, values)
-        return self._filled(text, self.templates) or self._bracketed(text) or self._placed(text)
+        return self._filled(text, self.templates) or self._bracketed(text) or self._placed(text) or self._both(text)
 
     def _cut(self, text: str) -> Iterator[tuple[str, str, list[str]]]:
         """Every way to take an ending off: what is left, the ending as it is said, and its values."""
@@ -189,6 +191,13 @@ class _Reading:
             return None
         said = self.whole(message)
         return None if said is None else f"{place}: {said}"
+
+    def _both(self, text: str) -> str | None:
+        """Two messages, one after the other."""
+        first, mark, second = text.partition("; ")
+        said = self.whole(first) if mark else None
+        then = None if said is None else self.whole(second)
+        return None if then is None else f"{said}; {then}"
 
     def _fill(self, said: str, values: list[str]) -> str:
         return said.format(*map(self._value, values))

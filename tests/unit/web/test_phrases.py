@@ -101,6 +101,7 @@ def test_a_reason_within_a_reason_is_translated_too() -> None:
     assert german.told("storage is full (No space left on device); nothing was changed") == (
         "der Speicher ist voll (kein Speicherplatz mehr); nichts wurde geändert"
     )
+    assert german.told("storage is full; nothing was changed") == "der Speicher ist voll; nichts wurde geändert"
     assert german.told("relay1: the bus was closed") == "relay1: der Bus wurde geschlossen"
     assert german.told("The bundle is for another model (for 'A'; this is B).") == (
         "Das Paket ist für ein anderes Modell (für 'A'; dies ist B)."
