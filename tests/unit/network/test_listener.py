@@ -26,7 +26,7 @@ def connected() -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
     """A listener as systemd starts it, and the other end of its connection."""
     ours, theirs = socket.socketpair()
     ours.settimeout(PATIENCE_S)
-    with ours, subprocess.Popen(LISTENER, stdin=theirs) as process:
+    with ours, subprocess.Popen(LISTENER, stdin=theirs.fileno()) as process:
         theirs.close()
         try:
             yield process, ours
@@ -79,7 +79,7 @@ def test_frames_reach_whoever_asks_over_the_socket(tmp_path: Path) -> None:
 
     def stand_for_systemd(door: socket.socket) -> int:
         connection, _ = door.accept()
-        with connection, subprocess.Popen(LISTENER, stdin=connection) as process:
+        with connection, subprocess.Popen(LISTENER, stdin=connection.fileno()) as process:
             connection.close()
             return process.wait(PATIENCE_S)
 
