@@ -36,6 +36,7 @@ KEYS = {
     KeyType.EC_P256: "EC P-256",
     KeyType.EC_P384: "EC P-384",
     KeyType.RSA_2048: "RSA 2048",
+    KeyType.RSA_3072: "RSA 3072",
     KeyType.RSA_4096: "RSA 4096",
 }
 DAYS = 3650

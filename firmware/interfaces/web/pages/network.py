@@ -209,14 +209,16 @@ def _tests(view: View) -> None:
     def knocked(answer: Mapping[str, Any]) -> None:
         found = view.told(str(answer.get("found")))
         result.set_text(f"{answer.get('host')} ({answer.get('address')}), {answer.get('port')}: {found}")
-        result.classes(replace="good" if answer.get("open") else "bad")
+        is_open = answer.get("open")
+        result.classes(replace="" if is_open is None else "good" if is_open else "bad")
 
     ping = Upload(view, "/ping", pinged, how=JSON)
     ping.text("host", _(N_("Ping an address or name")), needed=True)
     ping.buttons(_(N_("Ping")))
     port = Upload(view, "/port-check", knocked, how=JSON)
-    port.text("host", _(N_("Try a TCP port of an address or name")), needed=True)
+    port.text("host", _(N_("Try a port of an address or name")), needed=True)
     port.text("port", _(N_("Port")), "443", needed=True)
+    port.choice("protocol", _(N_("Protocol")), {"tcp": "TCP", "udp": "UDP"})
     port.buttons(_(N_("Try")))
 
 
