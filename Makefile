@@ -100,10 +100,12 @@ $(VENV)/.coverage: $(READY) requirements/coverage.txt
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/coverage.txt
 	touch $@
 
-# Figures of one run: in real time what the guest's kernel and we cost, in virtual time what becomes of relays.
+# Figures of one run, in real time: what the guest's kernel and we cost, ten thousand cards, a hundred restarts.
 bench-kernel: $(READY)
+	$(COMPILED) bench
+	@echo "others on this machine before: load $$(cut -d' ' -f1-3 /proc/loadavg) on $$(nproc) processors"
 	PYTHONPATH=. $(GUEST) --timeout 3600 $(BIN)/python bench/kernel_bench.py $(ARGS)
-	LINTEL_RESTARTS=100 $(VIRTUAL) -v tests/guest/test_guest_endings.py
+	@echo "and with the guest after: load $$(cut -d' ' -f1-3 /proc/loadavg)"
 
 # A thousand restarts, then a week of idling with a card an hour and two changes of the clocks.
 soak: $(READY)

@@ -478,6 +478,7 @@ def network_services(
     rtsp: tuple[str, int] | None = None,
     reach: Callable[[str], Connect] | None = None,
     voices: Connect | None = None,
+    listener: Path | None = None,
     bench: Path | None = None,
     memory: Path | None = None,
     discovery: str = OFF,
@@ -485,9 +486,9 @@ def network_services(
     """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
 
     `reach` answers how to get at the pictures of a source; without it there are none; `voices` leads to those
-    who listen to sound or talk. `bench` is the socket of a simulated world, for the device image, `memory`
-    the folder of what outlives the process and no power cut. `discovery` names the adapters at which the device can
-    be found.
+    who listen to sound or talk, `listener` to whoever may listen to an adapter. `bench` is the socket of a simulated
+    world, for the device image, `memory` the folder of what outlives the process and no power cut. `discovery` names
+    the adapters at which the device can be found.
     """
 
     def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
@@ -509,7 +510,8 @@ def network_services(
         state = parts.state
         api = ApiService(
             core, host, port, web=web, https=https, tls=certificates,
-            spool=state.spool, clip_spool=state.clip_spool, places=places, voices=voices, bench=bench,
+            spool=state.spool, clip_spool=state.clip_spool, places=places, voices=voices,
+            listener=listener, bench=bench,
             plan=plan_of(parts.board) if web else None,
         )  # fmt: skip
         services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]

@@ -223,7 +223,7 @@ class Child:
         return network_services(
             self._parts, host, port, web=options.web, https=options.https, rtsp=options.rtsp, reach=self._reach,
             voices=partial(connect_unix, self._runtime.voices), bench=bench,
-            memory=self._runtime.memory("network"), discovery=options.found_at,
+            listener=self._runtime.listener, memory=self._runtime.memory("network"), discovery=options.found_at,
         )  # fmt: skip
 
     def _reach(self, source: str) -> Connect:

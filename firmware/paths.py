@@ -17,6 +17,8 @@ from firmware.core.errors import Invalid, Unavailable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PREFIX = "lintel-"
+# Where the units keep a real device, and where its roles meet (systemd/*.service).
+INSTALLED, INSTALLED_RUNTIME = Path("/var/lib/lintel"), Path("/run/lintel")
 # The longest request on the bench socket, in bytes with its newline.
 LONGEST_LINE = 64 * 1024
 
@@ -106,6 +108,11 @@ class RuntimeDir:
         return self.root / "voices"
 
     @property
+    def listener(self) -> Path:
+        """Who listens to an adapter for the network role of a real device (systemd/lintel-trace.socket)."""
+        return self.root / "listener"
+
+    @property
     def bench(self) -> Path:
         """The bench's verbs."""
         return self.root / "bench"
@@ -157,11 +164,15 @@ class RuntimeDir:
     def of(cls, state: StateDir) -> RuntimeDir:
         """The runtime directory of a device that runs: given by systemd, by its board process, or found by state.
 
+        That of the installed device is where the units have it.
+
         Raises Unavailable when nothing runs there.
         """
         for variable in ("LINTEL_RUNTIME", "RUNTIME_DIRECTORY"):
             if value := os.environ.get(variable):
                 return cls(Path(value))
+        if state.root == INSTALLED and INSTALLED_RUNTIME.is_dir():
+            return cls(INSTALLED_RUNTIME)
         try:
             return cls(Path(state.bench_address.read_text().strip()).parent)
         except OSError:

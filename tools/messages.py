@@ -1,7 +1,8 @@
 """`make messages`: brings the catalogues of the web interface in step with its texts.
 
-Texts are the literals given to `_`, `say` and `N_`. New ones are added without a translation, those that are gone are
-taken away, and both sides of a conflict of Git are kept; a test fails until every text has its translation everywhere.
+Texts are the literals given to `_`, `say` and `N_`, and what the device itself says (`device_texts.py`). New ones are
+added without a translation, those that are gone are taken away, and both sides of a conflict of Git are kept; a test
+fails until every text has its translation everywhere.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from firmware.interfaces.web.words import ENGLISH, LANGUAGES, read_po  # noqa: E402
+from tools.device_texts import device_texts  # noqa: E402
 
 WEB = ROOT / "firmware" / "interfaces" / "web"
 MARKS = ("_", "N_", "say")
@@ -33,9 +35,9 @@ def texts_of(source: str) -> Iterator[str]:
 
 
 def texts() -> list[str]:
-    """Every text of the web interface once, by file."""
+    """Every text of the web interface once, by file, and every message of the device."""
     found = (text for path in sorted(WEB.rglob("*.py")) for text in texts_of(path.read_text(encoding="utf-8")))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys((*found, *device_texts())))
 
 
 def quoted(text: str) -> str:

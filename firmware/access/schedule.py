@@ -13,10 +13,11 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
+from firmware.core.zones import named_zones
 from hal.errors import nearest
 
 DAY_MIN = 24 * 60
@@ -60,7 +61,7 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"no time zone {name[:40]!r}{nearest(name, available_timezones())}") from None
+        raise ValueError(f"no time zone {name[:40]!r}{nearest(name, named_zones())}") from None
 
 
 def _zone_name(name: str) -> str:

@@ -26,6 +26,8 @@ def generate(kind: KeyType) -> PrivateKey:
             return ec.generate_private_key(ec.SECP384R1())
         case KeyType.RSA_2048:
             return rsa.generate_private_key(65537, 2048)
+        case KeyType.RSA_3072:
+            return rsa.generate_private_key(65537, 3072)
         case KeyType.RSA_4096:
             return rsa.generate_private_key(65537, 4096)
 

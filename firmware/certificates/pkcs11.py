@@ -22,14 +22,18 @@ SERIAL, WRITES = 0x4, 0x2  # CKF_SERIAL_SESSION, CKF_RW_SESSION
 OFFICER, USER = 0, 1
 INITIALIZED = 0x400  # CKF_TOKEN_INITIALIZED
 PRIVATE_CLASS, PUBLIC_CLASS = 3, 2
-EC_PAIR = 0x1040  # CKM_EC_KEY_PAIR_GEN
+EC_PAIR, RSA_PAIR = 0x1040, 0x0  # CKM_EC_KEY_PAIR_GEN, CKM_RSA_PKCS_KEY_PAIR_GEN
 CLASS, TOKEN, PRIVATE, LABEL, ID = 0x0, 0x1, 0x2, 0x3, 0x102
 SENSITIVE, EXTRACTABLE, SIGN, VERIFY, EC_PARAMS = 0x103, 0x162, 0x108, 0x10A, 0x180
+MODULUS_BITS, PUBLIC_EXPONENT = 0x121, 0x122
 # The curves that a TPM makes, as object identifiers in DER (RFC 5480, 2.1.1.1).
 CURVES: Mapping[KeyType, bytes] = {
     KeyType.EC_P256: bytes.fromhex("06082a8648ce3d030107"),
     KeyType.EC_P384: bytes.fromhex("06052b81040022"),
 }
+# The sizes that a TPM may make, in bits (TPM 2.0 library, part 1: 2048 always, more as the chip has it), and F4.
+SIZES: Mapping[KeyType, int] = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
+EXPONENT = bytes.fromhex("010001")
 LABEL_BYTES = 32
 MOST_SLOTS = 16
 # What calls mean that go wrong most often, in words.
@@ -59,6 +63,12 @@ class Mechanism(ctypes.Structure):
     """CK_MECHANISM."""
 
     _fields_ = [("mechanism", Ulong), ("parameter", ctypes.c_void_p), ("size", Ulong)]
+
+
+class MechanismInfo(ctypes.Structure):
+    """CK_MECHANISM_INFO: sizes of keys are in bits."""
+
+    _fields_ = [("least", Ulong), ("most", Ulong), ("flags", Ulong)]
 
 
 class TokenInfo(ctypes.Structure):
@@ -125,14 +135,24 @@ class Token:
         with self._session(OFFICER, officer) as session:
             self._call("C_InitPIN", session, user, Ulong(len(user)))
 
+    def kinds(self) -> frozenset[KeyType]:
+        """The kinds of keys that the token makes. Raises Unavailable."""
+        info = MechanismInfo()
+        self._call("C_GetMechanismInfo", self._slot, Ulong(RSA_PAIR), ctypes.byref(info))
+        return frozenset(CURVES) | {kind for kind, bits in SIZES.items() if info.least <= bits <= info.most}
+
     def make(self, name: str, kind: KeyType) -> None:
-        """A new key pair under that name. Raises Unavailable."""
+        """A new key pair under that name; RSA takes seconds, or minutes on some chips. Raises Unavailable."""
         label, true, false = name.encode(), b"\1", b"\0"
-        public = attributes({TOKEN: true, VERIFY: true, EC_PARAMS: CURVES[kind], LABEL: label, ID: label})
+        if kind in CURVES:
+            pair, shape = EC_PAIR, {EC_PARAMS: CURVES[kind]}
+        else:
+            pair, shape = RSA_PAIR, {MODULUS_BITS: bytes(Ulong(SIZES[kind])), PUBLIC_EXPONENT: EXPONENT}
+        public = attributes({TOKEN: true, VERIFY: true, **shape, LABEL: label, ID: label})
         secret = attributes(
             {TOKEN: true, PRIVATE: true, SENSITIVE: true, EXTRACTABLE: false, SIGN: true, LABEL: label, ID: label}
         )
-        mechanism, keys = Mechanism(EC_PAIR, None, 0), (Ulong(), Ulong())
+        mechanism, keys = Mechanism(pair, None, 0), (Ulong(), Ulong())
         with self._session(USER, self._pins.user.encode()) as session:
             self._call(
                 "C_GenerateKeyPair", session, ctypes.byref(mechanism), public, Ulong(len(public)), secret,

@@ -1,7 +1,8 @@
 """Private keys in a TPM 2.0, through libtpm2-pkcs11: made in it, used in it, never outside. Others stay in the file.
 
-What is made here (EC P-256 and P-384) is made in the TPM; keys that come in a file, and RSA keys, are kept in the
-file as without a TPM. The TPM's own key wraps ours; what it has wrapped lies in the settings, of no use elsewhere.
+What is made here is made in the TPM: EC P-256 and P-384, RSA of the sizes that the chip has. Keys that come in a file,
+and larger RSA keys, are kept in the file as without a TPM. The TPM's own key wraps ours; what it has wrapped lies in
+the settings, of no use elsewhere.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class TokenKeystore(FileKeystore):
         self._folder = folder
         self._worker = Worker(clock, "keystore")
         self._token: Token | None = None
+        self._kinds: frozenset[KeyType] = frozenset()
         self._engine: Engine | None = None
         self._labels: dict[str, str] = {}  # of keys in the token; each is used once, because OpenSSL remembers them
         self._former: dict[str, str] = {}
@@ -78,15 +80,15 @@ class TokenKeystore(FileKeystore):
         if saved is None:
             await self._keep_record()  # before the token has it: nobody could open it otherwise
 
-        def work() -> tuple[Token, Engine]:
+        def work() -> tuple[Token, Engine, frozenset[KeyType]]:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.environ[STORE] = str(self._folder)
             os.environ.setdefault(WAY, DEVICE)
             token = Token(module, LABEL, pins)
             token.open()
-            return token, engine_of(module, LABEL, pins.user)
+            return token, engine_of(module, LABEL, pins.user), token.kinds()
 
-        self._token, self._engine = await self._worker.run(work)
+        self._token, self._engine, self._kinds = await self._worker.run(work)
         # What is in the file as well was made while there was no TPM, and is later.
         for name in tuple(self._labels):
             if super().__contains__(name):
@@ -98,7 +100,7 @@ class TokenKeystore(FileKeystore):
 
     def makes(self, kind: KeyType) -> bool:
         """Whether a new key of this kind is made in the token."""
-        return self._token is not None and kind in (KeyType.EC_P256, KeyType.EC_P384)
+        return self._token is not None and kind in self._kinds
 
     def place_of(self, name: str) -> str:
         """Where a key is: `tpm` or `file`."""
@@ -154,9 +156,9 @@ class TokenKeystore(FileKeystore):
         """The key as a signer. Raises NotFound, Invalid, Unavailable."""
         if self._engine is None or name not in self._labels:
             return super().signer(name)
-        from firmware.certificates.token_signer import TokenSigner
+        from firmware.certificates.token_signer import signer_of
 
-        return TokenSigner(self._key(name))
+        return signer_of(self._key(name))
 
     def load_into(self, context: ssl.SSLContext, name: str, chain: bytes) -> None:
         """Give a TLS context a chain with its key. Raises NotFound, Invalid, Unavailable."""

@@ -19,9 +19,16 @@ lintel: open firmware for a network door station, simulated or real
   lintel doctor   [--board NAME|FILE] [--json]   what is missing on this machine, and what mends it
   lintel param    list|get|set|reset ...     (lintel param --help lists the options)
   lintel bench    [--state DIR] VERB ...     (lintel bench --help lists the verbs)
+
+at the device itself, without an account ([--state DIR] [--json]; --help of each tells more):
+  lintel status   | report [FILE.txt|.zip|.tgz] | ping HOST | port-check HOST PORT [--udp] | locate [--for S|--stop]
+  lintel restart  | upgrade FILE [--mode MODE] | confirm
+  lintel restore  | factory-default | rollback   with --yes, because they cannot be undone
+
   lintel bundle   build|sign|inspect|keys    (lintel bundle --help lists the options)
   lintel dispatcher [--listen HOST:PORT]     (lintel dispatcher --help lists the options)
   lintel safe-outputs [--board NAME|FILE]    (puts every output of a real board at rest; units run it)
+  lintel trace-adapter    (listens to an adapter for the network role; a unit runs it)
   lintel --version
 
 To try it: 'lintel run' in one terminal, the lines it prints in another.
@@ -76,15 +83,45 @@ def _safe_outputs(words: list[str]) -> int:
     return command(words)
 
 
+def _trace_adapter(words: list[str]) -> int:
+    from firmware.cli.trace_adapter import command
+
+    return command(words)
+
+
+def _maintain(verb: str) -> Callable[[list[str]], int]:
+    def run(words: list[str]) -> int:
+        from firmware.cli.maintenance import VERBS
+
+        return VERBS[verb](words)
+
+    return run
+
+
+def _look(verb: str) -> Callable[[list[str]], int]:
+    def run(words: list[str]) -> int:
+        from firmware.cli.troubleshooting import VERBS
+
+        return VERBS[verb](words)
+
+    return run
+
+
+# At the device itself: verbs of two files, named here so that a wrong one is told without loading either.
+TROUBLESHOOTING = ("status", "report", "ping", "port-check")
+MAINTENANCE = ("locate", "restart", "upgrade", "confirm", "restore", "factory-default", "rollback")
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": _run,
     "explain": _explain,
     "doctor": _doctor,
     "param": _param,
     "bench": _bench,
+    **{verb: _look(verb) for verb in TROUBLESHOOTING},
+    **{verb: _maintain(verb) for verb in MAINTENANCE},
     "bundle": _bundle,
     "dispatcher": _dispatcher,
     "safe-outputs": _safe_outputs,
+    "trace-adapter": _trace_adapter,
 }
 
 

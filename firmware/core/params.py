@@ -22,7 +22,7 @@ from firmware.core.bus import Bus
 from firmware.core.errors import Forbidden, Invalid, NotFound, Unavailable
 from firmware.core.param_schema import schemas_of, unit_of
 from firmware.core.store_file import Damaged
-from firmware.core.values import explain
+from firmware.core.values import explain, short
 from firmware.core.vocabulary.station import ParamsChanged
 from hal.errors import nearest
 
@@ -76,7 +76,7 @@ def part_over(model: type[BaseModel], name: str, current: Callable[[str], BaseMo
             return given
         for setting in given:
             if setting not in model.model_fields:
-                raise ValueError(f"unknown setting {setting!r}{nearest(str(setting), model.model_fields)}")
+                raise ValueError(f"unknown setting {short(str(setting))!r}{nearest(str(setting), model.model_fields)}")
         return {**current(name).model_dump(mode="json"), **given}
 
     return complete
@@ -208,7 +208,7 @@ class Params:
     def find(self, group: str) -> Group:
         """A group by name. Raises NotFound with the nearest valid name."""
         if group not in self._groups:
-            raise NotFound("params", f"no group {group!r}{nearest(group, self._groups)}")
+            raise NotFound("params", f"no group {short(group)!r}{nearest(group, self._groups)}")
         return self._groups[group]
 
     def infos(self, group: str) -> tuple[ParamInfo, ...]:
@@ -279,7 +279,7 @@ class Params:
         infos = {info.name: info for info in self._infos(group, {})}
         for name in patch:
             if name not in infos:
-                raise Invalid(f"{group}.{name}", f"unknown parameter {name!r}{nearest(name, infos)}")
+                raise Invalid(f"{group}.{short(name)}", f"unknown parameter {short(name)!r}{nearest(name, infos)}")
             if caller.level < infos[name].level:
                 raise Forbidden(f"{group}.{name}", f"needs {infos[name].level.name.lower()}")
         # A form sends a masked secret back as it was shown: that is not a new secret.

@@ -115,7 +115,7 @@ class DurableFiles:
         except OSError as error:
             return error
         data = unframe(raw)
-        return ValueError("does not match its checksum") if data is None else data
+        return ValueError("the file does not match its checksum") if data is None else data
 
     def _repair(self, path: Path, first: ValueError | OSError | None, good: bytes) -> str:
         """Keep the damaged file aside and put the good copy in its place, where the disk allows."""
@@ -143,4 +143,4 @@ class DurableFiles:
             return "the file is missing"
         if isinstance(first, OSError):
             return f"the file cannot be read ({first.strerror or first})"
-        return f"the file {first}"
+        return str(first)

@@ -58,6 +58,11 @@ def encode(value: object) -> Any:
     return _adapter(type(value)).dump_python(value, mode="json")
 
 
+def encode_json(value: object) -> bytes:
+    """The JSON of a value (dataclass or pydantic model), as `encode` gives it, at one go."""
+    return _adapter(type(value)).dump_json(value)
+
+
 def schema(cls: type[Any]) -> dict[str, Any]:
     """JSON schema of a value class, for interfaces that list actions and parameters."""
     return _adapter(cls).json_schema()

@@ -19,7 +19,14 @@ def units_of(board: Board, *, slots: bool) -> tuple[str, ...]:
     """The units that a board needs: media where it has picture or sound, the dead man's timer where it has slots."""
     media = ["lintel-media.service"] if board.capabilities & {"camera", "speaker", "microphone"} else []
     timer = ["lintel-deadman.timer"] if slots else []
-    return ("lintel-control.service", *media, "lintel-network.service", "lintel-restart.path", *timer)
+    return (
+        "lintel-control.service",
+        *media,
+        "lintel-network.service",
+        "lintel-restart.path",
+        "lintel-trace.socket",
+        *timer,
+    )
 
 
 def check_units(machine: Machine, board: Board) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 from firmware.core.context import Core
 from firmware.core.link.channel import Connect
@@ -12,6 +13,7 @@ from firmware.interfaces.api.upload import Spool
 from firmware.interfaces.discovery.face import Description
 from firmware.interfaces.http.guard import Guard
 from firmware.interfaces.net.looking import Looking
+from firmware.interfaces.report.leaving import TroubleshootingDesk
 from firmware.interfaces.vapix.face import Vapix
 from firmware.interfaces.video.views import Views
 from firmware.interfaces.web.web import Web
@@ -31,13 +33,15 @@ def guarded(
     clip_spool: Spool | None = None,
     views: Views | None = None,
     voices: Connect | None = None,
+    listener: Path | None = None,
     names: Callable[[], Collection[str]] = host_names,
     hsts: Callable[[], bool] = lambda: False,
     local: Callable[[], bool] = lambda: False,
 ) -> Guard:
     """Everything that is served over HTTP and HTTPS; `web` are the pages, `local` lets tests reach this device."""
     seen = views or Views(core, ())  # a device without a camera has nothing to look at
-    looking = Looking(core, local)  # one test at a time, whoever asks for it
+    looking = Looking(core, local, listener)  # one test at a time, whoever asks for it
+    TroubleshootingDesk(core, looking, seen, None if spool is None else spool.folder)
     api = Api(core, spool=spool, clip_spool=clip_spool, views=views, looking=looking)
     vapix = Vapix(core, seen, spool=spool, clip_spool=clip_spool, voices=voices, looking=looking)
     pages = () if web is None else (web.face(),)

@@ -26,9 +26,21 @@ NEEDED = frozenset({"username", "realm", "nonce", "uri", "response"})
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _FIELD = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*(?:,|$)')
-_PLAIN = re.compile(r'\s*([A-Za-z]+)=(?:"([^"\\]*)"|([A-Za-z0-9-]+))\s*(?:,|$)')
-_ALL_PLAIN = re.compile(r'(?:\s*+[A-Za-z]++=(?:"[^"\\]*+"|[A-Za-z0-9-]++)\s*+(?:,|$))*+')
 _FIELDS = re.compile(rf'(?:\s*+{_TOKEN}+\s*+=\s*+(?:"(?:[^"\\]|\\.)*+"|{_TOKEN}+)\s*+(?:,|$))*+')
+# The answer as nearly every client writes it: each field once, in any order. Possessive: no text of a stranger is read
+# twice (hardening row 35).
+_QUOTED = r'"([^"\\]*+)"'
+_USUAL_FIELDS = {
+    **dict.fromkeys(("username", "realm", "nonce", "uri", "response", "cnonce"), _QUOTED),
+    "nc": r"([0-9a-fA-F]{8})",
+    "qop": r'(auth|"auth")',
+    "algorithm": r"([A-Za-z0-9-]++)",
+}
+_USUAL = re.compile(
+    r"(?:\s*+(?:"
+    + "|".join(f"{name}=(?({at})(?!)|{value})" for at, (name, value) in enumerate(_USUAL_FIELDS.items(), 1))
+    + r")\s*+(?:,|$))++"
+)
 _ESCAPED = re.compile(r"\\(.)")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 
@@ -86,25 +98,8 @@ class Answer:
 
 
 def read_fields(text: str) -> dict[str, str] | None:
-    """`name=value` pairs after the scheme's name, names in lower case; None when they are not that."""
-    if len(text) > MAX_FIELDS_CHARS:
-        return None
-    plain = _plain_fields(text)
-    return plain if plain is not None else read_any_fields(text)
-
-
-def _plain_fields(text: str) -> dict[str, str] | None:
-    """The pairs as nearly every client writes them, read at one go; None when a closer look is needed."""
-    if not _ALL_PLAIN.fullmatch(text):  # possessive: no text of a stranger is read twice (hardening row 35)
-        return None
-    pairs = _PLAIN.findall(text)
-    found = {name.lower(): quoted or token for name, quoted, token in pairs}
-    return found if len(found) == len(pairs) else None
-
-
-def read_any_fields(text: str) -> dict[str, str] | None:
-    """The pairs however they are written (RFC 9110, 11.2)."""
-    if not _FIELDS.fullmatch(text):
+    """`name=value` pairs after the scheme's name, names in lower case (RFC 9110, 11.2); None when they are not that."""
+    if len(text) > MAX_FIELDS_CHARS or not _FIELDS.fullmatch(text):
         return None
     found: dict[str, str] = {}
     for name, quoted, token in _FIELD.findall(text):
@@ -120,6 +115,26 @@ def read_answer(text: str, *, compatible: bool = False) -> Answer | None:
 
     `compatible` takes an answer without `qop` too (RFC 2069).
     """
+    if len(text) > MAX_FIELDS_CHARS:
+        return None
+    return read_usual(text) or read_any(text, compatible=compatible)
+
+
+def read_usual(text: str) -> Answer | None:
+    """The answer with a count, written as nearly every client writes it; None when a closer look is needed."""
+    usual = _USUAL.fullmatch(text)
+    if usual is None:
+        return None
+    *needed, qop, named = usual.groups()
+    algorithm = _ALGORITHMS.get(named or "MD5")
+    if algorithm is None or qop is None or None in needed:
+        return None
+    name, realm, nonce, uri, response, cnonce, count = needed
+    return Answer(name, realm, nonce, uri, response.lower(), algorithm, cnonce, count)
+
+
+def read_any(text: str, *, compatible: bool) -> Answer | None:
+    """The answer however it is written; None as `read_answer`."""
     fields = read_fields(text)
     if fields is None or not fields.keys() >= NEEDED:
         return None

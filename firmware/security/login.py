@@ -138,8 +138,10 @@ class Doorkeeper:
         expected = answer.expected(self._stand_in if secret is None else secret, params.method)
         right = hmac.compare_digest(expected.encode(), answer.response.encode())
         allowed = self.md5 or answer.algorithm is not Algorithm.MD5
-        targets = (params.target, params.target.partition("?")[0]) if params.compatible else (params.target,)
-        here = answer.uri in (*targets, *params.also) and answer.realm == self._book.realm
+        here = answer.uri == params.target or answer.uri in params.also
+        if params.compatible:
+            here = here or answer.uri == params.target.partition("?")[0]
+        here = here and answer.realm == self._book.realm
         return right and secret is not None and allowed and here
 
     async def open_session(self, params: VerifyBasic) -> SessionOpened:

@@ -96,7 +96,7 @@ def _address6(text: str) -> str:
     if not text:
         return text
     plain, slash, length = text.partition("/")
-    if not slash or not length.isascii() or not length.isdecimal() or not 1 <= int(length[:4]) <= 128:
+    if not slash or not re.fullmatch("[0-9]{1,3}", length) or not 1 <= int(length) <= 128:
         raise ValueError(f"{text[:50]!r} is not an IPv6 address with its prefix, such as 2001:db8::90/64")
     return f"{_host6(plain, text)}/{int(length)}"
 

@@ -10,8 +10,8 @@ from pydantic import AfterValidator
 
 from firmware.core.actions import Level
 from firmware.core.params import Group, param
+from firmware.core.zones import is_zone, named_zones
 from firmware.system.network_settings import LABEL
-from firmware.system.zones import is_zone, named_zones
 from hal.errors import nearest
 
 

@@ -13,6 +13,7 @@ from tests.bench.sim import SimBench
 
 SIM = "sim"
 RIG = "rig:"
+HERE = Path("tests/behaviour")
 
 
 @pytest.fixture(scope="session")
@@ -72,10 +73,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     bench = config.getoption("bench")
     if bench == SIM:
         return
-    found = {name: terminalreporter.stats.get(name, []) for name in ("passed", "failed", "skipped")}
+    found = {
+        name: [report for report in terminalreporter.stats.get(name, []) if HERE in Path(report.nodeid).parents]
+        for name in ("passed", "failed", "error", "skipped")
+    }
     terminalreporter.section(f"behaviour tests on the {bench.partition(':')[0]} bench")
-    ran = len(found["passed"]) + len(found["failed"])
-    terminalreporter.line(f"{ran} ran: {len(found['passed'])} passed, {len(found['failed'])} failed")
+    passed, failed = len(found["passed"]), len(found["failed"]) + len(found["error"])
+    terminalreporter.line(f"{passed + failed} ran: {passed} passed, {failed} failed")
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in found["skipped"])
     for reason, count in reasons.most_common():
         terminalreporter.line(f"{count} skipped: {reason}")

@@ -155,9 +155,15 @@ class BenchBase(Generic[C]):
         """A request to the native API as the administrator."""
         return await self._http.request(method, path, json=body)
 
+    @property
+    def origin(self) -> str:
+        """Where the device's HTTP face is, such as http://127.0.0.1:8080."""
+        url = self._http.base_url
+        return f"{url.scheme}://{url.netloc.decode()}"
+
     async def http(self, method: str, path: str, **how: Any) -> httpx.Response:
         """Any request to the device, as the administrator unless `auth` says otherwise."""
-        return await self._http.request(method, f"http://127.0.0.1{path}", **how)
+        return await self._http.request(method, f"{self.origin}{path}", **how)
 
     async def enrol(self, card: str | None = None, **more: Any) -> str:
         """Add an entry; returns its id."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,11 +51,16 @@ def found_on(wiring: Wiring, make: Making) -> list[str]:
 
 
 def bench_run(runner: asyncio.Runner, file: Path, *words: str) -> tuple[int, str]:
-    """A whole session of the behaviour tests on a rig; its status and what it printed."""
+    """A whole session of the behaviour tests on a rig; its status and what it printed.
 
-    async def run() -> tuple[int, str]:
+    Its folder is its own: among numbered ones it would take that of this session for a dead one's, by a clock that
+    other tests have set, and remove it.
+    """
+
+    async def run(folder: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "pytest", "--color=no", "--timeout=0", f"--bench=rig:{file}", *words),
+            *(sys.executable, "-m", "pytest", "--color=no", "--timeout=0", f"--basetemp={folder}/session"),
+            *(f"--bench=rig:{file}", *words),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -64,7 +70,8 @@ def bench_run(runner: asyncio.Runner, file: Path, *words: str) -> tuple[int, str
         assert process.returncode is not None
         return process.returncode, out.decode()
 
-    return runner.run(run())
+    with tempfile.TemporaryDirectory() as folder:
+        return runner.run(run(folder))
 
 
 RIGS = Path("tests/bench/rig").resolve()

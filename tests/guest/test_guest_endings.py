@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.bench.kernel.bench import KernelBench
+from tests.bench.kernel.restarts import restart_control
 from tests.bench.kernel.roles import watchdog_s
 
 CARD = "H10301:42:1234"
@@ -91,12 +92,8 @@ async def test_a_stopped_loop_starves_the_watchdog_within_ten_seconds_and_is_rep
 
 
 async def test_row_14_restarts_of_control_move_no_relay(bench: Any) -> None:
-    for number in range(RESTARTS):
-        await (bench.roles.kill if number % 2 else bench.roles.stop)("control")
-        await bench.roles.start("control")
-    await bench.settle()
-    assert [bench.relay(name).edges() for name in ("door", "aux")] == [0, 0]
+    done = await restart_control(bench, RESTARTS)
+    assert done.edges == 0
     # The line itself was taken every time, and driven to rest in the same step.
-    driven = [move.level for move in bench.lines.moves if move.line == 16]
-    assert len(driven) >= RESTARTS
-    assert True not in driven
+    assert len(done.driven) >= RESTARTS
+    assert True not in done.driven

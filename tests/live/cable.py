@@ -133,7 +133,7 @@ def near(state: Path) -> None:
     )  # fmt: skip
     assert child.stdin is not None
     assert child.stdout is not None
-    until("the namespace of the far end", lambda: _apart(child.pid))
+    until("the namespace of the far end", lambda: apart(child.pid))
     ip("link", "set", "v1", "netns", str(child.pid))
     child.stdin.write("cable\n")
     child.stdin.flush()
@@ -153,7 +153,8 @@ def near(state: Path) -> None:
         child.kill()
 
 
-def _apart(pid: int) -> bool:
+def apart(pid: int) -> bool:
+    """Whether that process has a network of its own by now."""
     return Path(f"/proc/{pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
 
 

@@ -107,17 +107,30 @@ def _answers(device: Device) -> bool:
         return False
 
 
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)  # RSA signs in another way in each
+
+
 def shown(device: Device, trusted: str) -> str:
-    """The fingerprint of what HTTPS shows, to a client that trusts that certificate alone and asks something."""
+    """The fingerprint of what HTTPS shows, to clients that trust that certificate alone and ask something."""
     states = device.api.get("/state").json()["states"]
     at = next(each["https"] for each in states if each["topic"] == "network/http")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=trusted)
-    with httpx.Client(base_url=f"https://{at}/api/v1", auth=(USER, PASSWORD), verify=context) as client:
-        assert client.get("/device").status_code == 200
+    for version in VERSIONS:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = context.maximum_version = version
+        context.load_verify_locations(cadata=trusted)
+        with httpx.Client(base_url=f"https://{at}/api/v1", auth=(USER, PASSWORD), verify=context) as client:
+            assert client.get("/device").status_code == 200
     host, _, port = at.rpartition(":")
     der = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port))))
     return hashlib.sha256(der).hexdigest()
+
+
+def shows(device: Device, certificate: dict[str, Any]) -> bool:
+    """Whether HTTPS shows that certificate; to a client that trusts nothing else another one is no connection."""
+    try:
+        return shown(device, certificate["pem"]) == str(certificate["fingerprint"])
+    except httpx.ConnectError:
+        return False
 
 
 def private_keys(state: Path) -> int:
@@ -153,6 +166,19 @@ def test_the_key_of_https_is_made_in_the_tpm_serves_tls_and_leaves_no_copy_and_t
         second = certificates(device)["second"]
         until("the second certificate", lambda: shown(device, second["pem"]) == second["fingerprint"])
         assert private_keys(device.state) == 0
+
+        # RSA as well, of the sizes that this chip has.
+        for name, kind in (("rsa", "rsa-2048"), ("larger", "rsa-3072")):
+            made = device.api.post("/actions/certificates.create", json={"name": name, "key_type": kind})
+            assert (made.status_code, made.json()["keystore"], made.json()["key_type"]) == (200, "tpm", kind), made.text
+            request = device.api.post("/actions/certificates.request", json={"name": name}).json()["pem"]
+            assert x509.load_pem_x509_csr(request.encode()).is_signature_valid
+            assert device.api.patch("/params/http", json={"certificate": name}).status_code == 200
+            found = certificates(device)[name]
+            until(f"the certificate {name}", lambda found=found: shows(device, found))
+        assert private_keys(device.state) == 0
+        assert device.api.patch("/params/http", json={"certificate": "second"}).status_code == 200
+        until("the second certificate once more", lambda: shows(device, second))
 
         # Without its TPM the device is reachable all the same, and says why it shows another certificate.
         tpm.stop()

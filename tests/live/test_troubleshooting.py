@@ -75,6 +75,33 @@ def test_a_port_check_tells_open_from_closed(reaching: Device) -> None:
     assert (closed["open"], closed["found"]) == (False, "closed (refused)")
 
 
+def test_a_port_check_of_udp_tells_open_closed_and_that_nobody_can_tell(reaching: Device) -> None:
+    def ask(port: int, host: str = "127.0.0.1") -> tuple[object, str]:
+        body = {"host": host, "port": port, "protocol": "udp"}
+        found = reaching.api.post("/port-check", json=body).json()
+        assert (found["protocol"], found["port"]) == ("udp", port)
+        return found["open"], found["found"]
+
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with socket.socket(family, socket.SOCK_DGRAM) as answering:
+            answering.bind((host, 0))
+
+            def answer(answering: socket.socket = answering) -> None:
+                data, asker = answering.recvfrom(100)
+                answering.sendto(data, asker)
+
+            service = threading.Thread(target=answer, daemon=True)
+            service.start()
+            port = answering.getsockname()[1]
+            assert ask(port, host) == (True, "open")
+            service.join()
+        assert ask(port, host) == (False, "closed (refused)")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        is_open, found = ask(silent.getsockname()[1])
+        assert (is_open, found.startswith("no answer within 3 s")) == (None, True)
+
+
 def test_row_38_without_leave_the_device_and_its_own_network_link_cannot_be_tried(reaching: Device) -> None:
     assert reaching.api.patch("/params/troubleshooting", json={"local": False}).status_code == 200
     try:
@@ -94,6 +121,7 @@ def test_row_38_without_leave_the_device_and_its_own_network_link_cannot_be_trie
         ("/ping", {"hots": "x"}, "ping.hots"),
         ("/port-check", {"host": "127.0.0.1", "port": 0}, "port_check.port"),
         ("/port-check", {"host": "127.0.0.1"}, "port_check.port"),
+        ("/port-check", {"host": "127.0.0.1", "port": 53, "protocol": "upd"}, "port_check.protocol"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
+from firmware.interfaces.net.capture import HEAD
 from hal.sim.pcm import alsa_environment
 from tests.live.device import PASSWORD, USER, free_port, until
 from tests.unitset.container import Container
@@ -116,7 +117,7 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UnitSet]:
     port = free_port()
     container = Container(
         tmp_path_factory.mktemp("unit-set"),
-        UNITS,
+        (*UNITS, "lintel-trace.socket"),
         settings=f"LINTEL_HTTP=127.0.0.1:{port}\nLINTEL_HTTPS=off\nLINTEL_RTSP=off\n",
         units={"world.service": WORLD.format(before=" ".join(UNITS), state=STATE)},
         drop_ins={f"lintel-{role}.service": simulated(role) for role in ROLES},
@@ -145,6 +146,15 @@ def status(pid: int) -> dict[str, str]:
     """What the kernel says of a process (proc_pid_status(5))."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def test_a_network_trace_is_listened_to_by_a_unit_of_its_own_that_is_nobody(units: UnitSet) -> None:
+    assert status(units.pid("network"))["CapBnd"] == "0" * 16
+    kept = units.http.get("/trace", params={"duration_s": 1, "adapter": "lo"})
+    assert kept.status_code == 200, kept.text
+    assert kept.content.startswith(HEAD)
+    refused = units.http.get("/trace", params={"duration_s": 1, "adapter": "l0"})
+    assert "did you mean 'lo'" in refused.json()["error"]["message"]
 
 
 def test_three_units_are_active_and_a_card_opens_the_door(units: UnitSet) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from firmware.access.settings import HOLDERS
 from tests.live.bundles import MARK
-from tests.live.device import Device, running, until
+from tests.live.device import Device, lintel, running, until
 
 CARD = "H10301:42:1234"
 # What is changed before, of two groups and two roles; and what a new device has.
@@ -93,6 +93,24 @@ def test_a_new_firmware_is_uploaded_runs_keeps_the_settings_and_can_be_rolled_ba
     assert device.api.post("/upgrade/rollback", json={}).status_code == 202
     ended(device, "ok", "A")
     assert not says_mark(device)
+    assert kept(device) == [CARD]
+
+
+def test_whoever_sits_at_the_device_installs_a_firmware_confirms_it_and_goes_back(device: Device, vendor: Path) -> None:
+    def at_device(*words: str) -> str:
+        done = lintel(words[0], "--state", str(device.state), *words[1:])
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    bundle = str(vendor / "new.raucb")
+    said = at_device("upgrade", bundle, "--mode", "automatic_rollback", "--confirm-within", "900")
+    assert said == "the device restarts into 9.8.7\n"
+    firmware(device, "the trial", lambda state: state["stage"] == "trial" and state["running"] == "B")
+    assert "taken back in" in at_device("status")
+    assert at_device("confirm") == "the firmware stays\n"
+    ended(device, "ok", "B")
+    assert at_device("rollback", "--yes").startswith("the device restarts into ")
+    ended(device, "ok", "A")
     assert kept(device) == [CARD]
 
 

@@ -47,10 +47,10 @@ make_identity() {
     # Where a Pi has its revision and its serial number; gpiozero and the firmware look here.
     { cat /proc/cpuinfo; printf 'Revision\t: c03114\nSerial\t\t: 10000000a11ce001\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n'; } >/run/cpuinfo
     mount --bind /run/cpuinfo /proc/cpuinfo
-    # A network port that belongs to a device, with a locally administered address.
+    # A network port that belongs to a device, with a locally administered address, and its cable in.
     echo "1 1" >/sys/bus/netdevsim/new_device
     for port in /sys/bus/netdevsim/devices/netdevsim1/net/*; do
-        ip link set "${port##*/}" address 02:a1:1c:e0:00:01
+        ip link set "${port##*/}" address 02:a1:1c:e0:00:01 up
     done
 }
 

@@ -26,6 +26,8 @@ PLACES = {
     "systemd/lintel-deadman.timer": UNITS,
     "systemd/lintel-restart.path": UNITS,
     "systemd/lintel-slot.service": UNITS,
+    "systemd/lintel-trace.socket": UNITS,
+    "systemd/lintel-trace@.service": UNITS,
     "systemd/lintel-restart.service": UNITS,
     "systemd/sysusers.d/lintel.conf": "usr/lib/sysusers.d",
     "systemd/tmpfiles.d/lintel.conf": "usr/lib/tmpfiles.d",

@@ -58,8 +58,17 @@ class LinkClient:
     vital: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, bus: Bus, actions: ActionTable, params: Params, clock: Clock, connect: Connect | Path) -> None:
-        """`connect` is the hub's socket, or `Hub.join` of a hub in this process."""
+    def __init__(
+        self,
+        bus: Bus,
+        actions: ActionTable,
+        params: Params,
+        clock: Clock,
+        connect: Connect | Path,
+        patience_s: float = CONNECT_S,
+    ) -> None:
+        """`connect` is the hub's socket, knocked at for `patience_s`, or `Hub.join` of a hub in this process."""
+        self._patience_s = patience_s
         self._bus = bus
         self._table = actions
         self._params = params
@@ -169,7 +178,7 @@ class LinkClient:
     async def _knock(self) -> Channel:
         if not isinstance(self._connect, Path):
             return await self._connect()
-        last = self._clock.now_ns() + round(CONNECT_S * 1e9)
+        last = self._clock.now_ns() + round(self._patience_s * 1e9)
         while True:
             try:
                 return await connect_unix(self._connect)

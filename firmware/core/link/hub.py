@@ -2,6 +2,7 @@
 
 It gives a joining role the retained states, passes facts on, routes commands and parameters to their
 owner, and takes back what a role said when it leaves. It never waits for a role: the door comes first.
+Whoever sits at the device may come as well: it is shown the states and may ask, as an administrator, and say nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from firmware.core.actions import ActionTable, Caller, Invocation
+from firmware.core.actions import ActionTable, Caller, Invocation, Level
 from firmware.core.bus import Bus
 from firmware.core.errors import Invalid, NotFound, Refused, Unavailable
 from firmware.core.events import Notice, Operation, State
@@ -25,6 +27,7 @@ from firmware.core.link.outbox import Outbox
 from firmware.core.link.peer import Peer
 from firmware.core.link.serving import answer
 from firmware.core.link.wire import (
+    CONSOLE,
     VERSION,
     Answer,
     Ask,
@@ -48,6 +51,8 @@ from hal.errors import nearest
 T = TypeVar("T")
 
 HELLO_S = 5.0
+ROOT = 0  # who may do anything to this process anyway
+AT_DEVICE = Caller(CONSOLE, Level.ADMIN, CONSOLE)
 log = logging.getLogger(__name__)
 
 
@@ -76,7 +81,7 @@ class Hub:
         self._clock = clock
         self._path = path
         self._roles = roles
-        self._uids = uids | {os.getuid()}
+        self._uids = uids | {os.getuid(), ROOT}
         self._local = LocalLink(actions, params)
         self._ready = False
         self._guests: dict[str, Guest] = {}
@@ -94,7 +99,7 @@ class Hub:
             return
         try:
             self._server = await asyncio.start_unix_server(self._connected, str(self._path))
-            self._path.chmod(0o600 if len(self._uids) == 1 else 0o666)
+            self._path.chmod(0o600 if self._uids <= {os.getuid(), ROOT} else 0o666)
         except OSError as error:
             raise Unavailable("link", f"{self._path} cannot be opened ({error.strerror or error})") from error
 
@@ -282,17 +287,24 @@ class Hub:
         peer.name = hello.role
         if hello.version != VERSION:
             raise Refused("link", f"{hello.role} speaks version {hello.version}, not {VERSION}")
-        if hello.role not in self._roles:
-            raise Refused("link", f"no role {hello.role!r}{nearest(hello.role, self._roles)}")
-        former = self._guests.get(hello.role)
-        if former is not None:
-            self._leave(former, "a new process took its place")
-        guest = self._guests[hello.role] = Guest(hello, peer)
+        guest = Guest(hello, peer)
+        if hello.role != CONSOLE:
+            self._take_place(guest)
         for state in self._bus.states(State):
             peer.outbox.fact(Notice(Operation.INITIALISED, state))
         peer.tell(Settled())
-        self._bus.publish(RoleState(role=hello.role, joined=True, pid=hello.pid))
+        if hello.role != CONSOLE:
+            self._bus.publish(RoleState(role=hello.role, joined=True, pid=hello.pid))
         return guest
+
+    def _take_place(self, guest: Guest) -> None:
+        """A role is from now on this process. Raises Refused."""
+        if guest.role not in self._roles:
+            raise Refused("link", f"no role {guest.role!r}{nearest(guest.role, self._roles)}")
+        former = self._guests.get(guest.role)
+        if former is not None:
+            self._leave(former, "a new process took its place")
+        self._guests[guest.role] = guest
 
     def _leave(self, guest: Guest, why: str) -> None:
         guest.peer.close()
@@ -305,6 +317,11 @@ class Hub:
 
     def _take(self, guest: Guest, message: Message, group: asyncio.TaskGroup) -> None:
         """One message of a role. Raises WireError, Refused for what ends the connection."""
+        if guest.role == CONSOLE:
+            if not isinstance(message, Ask):
+                raise WireError(f"{type(message).__name__} is for roles; whoever sits at the device asks")
+            guest.peer.serve(replace(message, caller=AT_DEVICE), self._serve, group)
+            return
         match message:
             case Fact():
                 self._hear(guest, message)

@@ -22,6 +22,8 @@ from firmware.core.values import decode, encode
 from hal.errors import nearest
 
 VERSION = 1
+# Who says Hello by this name is nobody's role, but somebody at the device who asks (firmware/cli/console.py).
+CONSOLE = "console"
 FRAME_BYTES = 1 << 20
 _LENGTH_BYTES = 4
 

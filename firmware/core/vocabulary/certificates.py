@@ -24,6 +24,7 @@ class KeyType(StrEnum):
     EC_P256 = "ec-p256"
     EC_P384 = "ec-p384"
     RSA_2048 = "rsa-2048"
+    RSA_3072 = "rsa-3072"
     RSA_4096 = "rsa-4096"
 
 

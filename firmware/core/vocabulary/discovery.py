@@ -13,6 +13,7 @@ from firmware.core.events import State, topic
 class DiscoveryState(State):
     """One protocol (mdns, ssdp, ws_discovery): the adapters it answers at, the name it shows, its trouble in words.
 
+    `ipv6` are the adapters at which it answers over IPv6 as well, or alone.
     `host` is the name of multicast DNS without `.local`; another than the usual one when somebody else had that.
     """
 
@@ -21,4 +22,5 @@ class DiscoveryState(State):
     adapters: tuple[str, ...]
     name: str
     host: str = ""
+    ipv6: tuple[str, ...] = ()
     trouble: str = ""

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from firmware.core.actions import Caller, Level
 from firmware.core.errors import Forbidden, Invalid
-from firmware.core.values import decode, encode
+from firmware.core.values import decode, encode_json
 from firmware.interfaces.api.shapes import ErrorBody
 from firmware.interfaces.http.body import read_json
 
@@ -75,7 +75,7 @@ def answer(value: object, status: int = 200) -> Response:
 
 def answer_value(value: object, status: int = 200) -> Response:
     """An answer of a value."""
-    return JSONResponse(encode(value), status_code=status)
+    return Response(encode_json(value), status, media_type="application/json")
 
 
 class Schemas:

@@ -60,12 +60,14 @@ class ApiService:
         clip_spool: Path | None = None,
         places: Sequence[Place] = (),
         voices: Connect | None = None,
+        listener: Path | None = None,
         bench: Path | None = None,
         plan: Plan | None = None,
     ) -> None:
         """Uploads lie in `spool` (bundles) and `clip_spool` on their way; without one nothing of its kind is taken.
 
-        `places` are the picture sources, `voices` leads to sound; `bench` is the socket of the simulated world, on a
+        `places` are the picture sources, `voices` leads to sound, `listener` to whoever may listen to
+        an adapter; `bench` is the socket of the simulated world, on a
         simulated device, and `plan` what the device image shows.
         """
         self._core = core
@@ -82,6 +84,7 @@ class ApiService:
         self._clip_spool = clip_spool
         self._places = places
         self._voices = voices
+        self._listener = listener
         self._views: Views | None = None
         self._server: Server | None = None
         self._app: ASGIApp | None = None
@@ -134,6 +137,7 @@ class ApiService:
             names=lambda: own | found_as(self._core) | frozenset(params.get(HttpSettings).host_names),
             views=views,
             voices=self._voices,
+            listener=self._listener,
             hsts=lambda: params.get(HttpSettings).hsts,
             local=lambda: params.get(TroubleshootingSettings).local,
         )

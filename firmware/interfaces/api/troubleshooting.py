@@ -15,17 +15,14 @@ from starlette.responses import Response
 
 from firmware.core.actions import Level
 from firmware.core.context import Core
-from firmware.core.stream.wire import Cut
 from firmware.core.values import decode
+from firmware.core.vocabulary.troubleshooting import PingAnswer, PingParams, PortAnswer, PortParams, ReportKind
 from firmware.interfaces.api.routes import Routes, answer_value, caller_of, json_of, query_of
 from firmware.interfaces.net.capture import KIND, LONGEST_S
 from firmware.interfaces.net.clients import Client
-from firmware.interfaces.net.looking import LONGEST_HOST, REPORT, Looking
-from firmware.interfaces.report.making import crash_files, packed, report_files, report_text, traced
+from firmware.interfaces.net.looking import Looking
+from firmware.interfaces.report.making import Kept, report_of, traced
 from firmware.interfaces.video.views import Views
-
-TEXT_KIND = "text/plain; charset=utf-8"
-Host = Annotated[str, Field(min_length=1, max_length=LONGEST_HOST)]
 
 
 class Form(StrEnum):
@@ -51,51 +48,6 @@ class TraceQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PingBody:
-    """Whom to send echo requests to: an address or a name."""
-
-    host: Host
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EchoBody:
-    """One echo request: its time, null without an answer; `trouble` is what the system said."""
-
-    took_ms: float | None
-    trouble: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PingAnswer:
-    """What came of a ping; `address` is the one that the name had."""
-
-    host: str
-    address: str
-    sent: int
-    received: int
-    echoes: tuple[EchoBody, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortBody:
-    """Which TCP port to try."""
-
-    host: Host
-    port: Annotated[int, Field(ge=1, le=65535)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortAnswer:
-    """What came of a port check: `open`, or why not in words."""
-
-    host: str
-    address: str
-    port: int
-    open: bool
-    found: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientList:
     """Who is connected: first who came in, then whom the device calls; at most a thousand."""
 
@@ -117,10 +69,10 @@ class Troubleshooting:
             summary="The server report: as text, or as a zip with logs and a picture")  # fmt: skip
         add("GET", "/report/crash", self.crash, level=admin, gives=bytes, kind="application/gzip",
             summary="The crash report: report, logs, processes and connections in one file")  # fmt: skip
-        add("POST", "/ping", self.ping, level=admin, takes=PingBody, gives=PingAnswer,
+        add("POST", "/ping", self.ping, level=admin, takes=PingParams, gives=PingAnswer,
             summary="Send four echo requests")  # fmt: skip
-        add("POST", "/port-check", self.port, level=admin, takes=PortBody, gives=PortAnswer,
-            summary="Try one TCP connection")  # fmt: skip
+        add("POST", "/port-check", self.port, level=admin, takes=PortParams, gives=PortAnswer,
+            summary="Try a port: one TCP connection, or datagrams of UDP")  # fmt: skip
         add("GET", "/trace", self.trace, level=admin, query=TraceQuery, gives=bytes, kind=KIND,
             summary="What goes over a network adapter, as a file for analysers")  # fmt: skip
         add("GET", "/clients", self.clients, level=admin, gives=ClientList,
@@ -128,41 +80,26 @@ class Troubleshooting:
 
     async def report(self, request: Request) -> Response:
         """A report. Raises Invalid, Busy."""
-        query, caller = query_of(request, ReportQuery), caller_of(request)
-        with self._looking.turn(REPORT):
-            if query.format is Form.TEXT:
-                return Response(await report_text(self._core, caller), media_type=TEXT_KIND)
-            files = await report_files(self._core, caller, picture=self._picture)
-            return (await packed(self._core, files, "server_report")).answer()
+        query = query_of(request, ReportQuery)
+        kept = await self._kept(request, ReportKind(query.format.value))
+        return Response(kept.data, media_type=kept.kind) if query.format is Form.TEXT else kept.answer()
 
     async def crash(self, request: Request) -> Response:
         """A crash report. Raises Busy."""
-        with self._looking.turn(REPORT):
-            files = await crash_files(self._core, caller_of(request), self._looking, self._picture)
-            return (await packed(self._core, files, "crash_report", tar=True)).answer()
+        return (await self._kept(request, ReportKind.CRASH)).answer()
 
-    async def _picture(self) -> bytes | None:
-        place = next(iter(self._views.places.values()), None) if self._views is not None else None
-        return None if self._views is None or place is None else (await self._views.snapshot(place, Cut())).data
+    async def _kept(self, request: Request, kind: ReportKind) -> Kept:
+        picture = None if self._views is None else self._views.first
+        return await report_of(self._core, self._looking, caller_of(request), kind, picture)
 
     async def ping(self, request: Request) -> Response:
         """Echo requests. Raises Invalid, Refused, Busy, Unsupported."""
-        body = decode(PingBody, await json_of(request), where="ping")
-        found = await self._looking.ping("ping.host", body.host)
-        echoes = tuple(EchoBody(took_ms=each.took_ms, trouble=each.trouble) for each in found.echoes)
-        received = sum(each.took_ms is not None for each in echoes)
-        return answer_value(
-            PingAnswer(host=body.host, address=found.address, sent=len(echoes), received=received, echoes=echoes)
-        )
+        return answer_value(await self._looking.pinged(decode(PingParams, await json_of(request), where="ping")))
 
     async def port(self, request: Request) -> Response:
         """A port check. Raises Invalid, Refused, Busy."""
-        body = decode(PortBody, await json_of(request), where="port_check")
-        found = await self._looking.knock("port_check.host", body.host, body.port)
-        is_open = found.found == "open"
-        return answer_value(
-            PortAnswer(host=body.host, address=found.address, port=body.port, open=is_open, found=found.found)
-        )
+        body = decode(PortParams, await json_of(request), where="port_check")
+        return answer_value(await self._looking.knocked(body))
 
     async def trace(self, request: Request) -> Response:
         """A trace; it ends with its time, or when the client hangs up. Raises Invalid, Busy, Unsupported."""

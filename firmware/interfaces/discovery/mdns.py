@@ -27,6 +27,7 @@ from firmware.interfaces.discovery.zone import Zone, claim, loses, zone_of
 from hal.clock import Clock
 
 GROUP = Group(address="224.0.0.251", port=5353, ttl=255)  # RFC 6762, 11: link-local by its address, not by hops
+GROUP6 = Group(address="ff02::fb", port=5353, ttl=255)
 LARGEST_BYTES = 1400
 PROBES, PROBE_S = 3, 0.25
 ANNOUNCEMENTS, ANNOUNCE_S = 2, 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from firmware.core.vocabulary.device import DeviceInfo
@@ -16,7 +17,10 @@ DESCRIPTION = "/upnp.xml"  # short: an answer to the shortest search has to fit 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portrait:
-    """The device at one adapter; ports are 0 where there is no such way in. `address` is the adapter's."""
+    """The device at one adapter; ports are 0 where there is no such way in.
+
+    `address` is the adapter's of the version of IP that is spoken; `addresses` are all at which it is reached there.
+    """
 
     product: str
     model: str
@@ -27,6 +31,7 @@ class Portrait:
     https_port: int
     sees: bool
     hears: bool
+    addresses: tuple[str, ...] = ()
 
     @property
     def uuid(self) -> str:
@@ -42,7 +47,8 @@ class Portrait:
     def url(self) -> str:
         """Its address for browsers and programs: HTTP, or HTTPS where there is nothing else."""
         scheme, port, usual = ("http", self.http_port, 80) if self.http_port else ("https", self.https_port, 443)
-        return f"{scheme}://{self.address}" + ("" if port == usual else f":{port}")
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{scheme}://{host}" + ("" if port == usual else f":{port}")
 
 
 def uuid_of(serial: str) -> str:
@@ -59,7 +65,9 @@ def port_at(door: str, address: str) -> int:
         listens = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return 0
-    return int(port) if listens.is_unspecified or str(listens) == address else 0
+    # What listens at all addresses of IPv6 is reached over IPv4 as well, and not the other way round.
+    every = listens.is_unspecified and (listens.version == 6 or ":" not in address)
+    return int(port) if every or listens == ipaddress.ip_address(address) else 0
 
 
 def name_of(wished: str, info: DeviceInfo) -> str:
@@ -67,8 +75,10 @@ def name_of(wished: str, info: DeviceInfo) -> str:
     return wished or f"{info.product} - {info.serial}"
 
 
-def paint(info: DeviceInfo, wished: str, address: str, http: str, https: str) -> Portrait | None:
-    """The device as it is at the adapter with `address`; None when nobody can come in there."""
+def paint(
+    info: DeviceInfo, wished: str, address: str, http: str, https: str, others: Iterable[str] = ()
+) -> Portrait | None:
+    """The device as it is at the adapter with `address`, and `others`; None when nobody can come in at `address`."""
     http_port, https_port = port_at(http, address), port_at(https, address)
     if not (http_port or https_port):
         return None
@@ -83,4 +93,8 @@ def paint(info: DeviceInfo, wished: str, address: str, http: str, https: str) ->
         https_port=https_port,
         sees="camera" in can,
         hears=bool({"microphone", "speaker"} & can),
+        addresses=(
+            address,
+            *(each for each in others if (port_at(http, each), port_at(https, each)) == (http_port, https_port)),
+        ),
     )

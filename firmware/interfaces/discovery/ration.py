@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 FACTOR = 2
 OVERHEAD_BYTES = 28  # IPv4 and UDP without options
+OVERHEAD6_BYTES = 48  # IPv6 and UDP
 KEEP_S = 6.0
 MOST_SOURCES = 256
 SECOND_NS = 1_000_000_000
@@ -50,10 +51,18 @@ class Ration:
     """The accounts of one protocol at one adapter; times are monotonic nanoseconds."""
 
     def __init__(
-        self, *, source_rate: float = 20.0, rate: float = 200.0, answer_rate: float = 25.0, say_rate: float = 25.0
+        self,
+        *,
+        source_rate: float = 20.0,
+        rate: float = 200.0,
+        answer_rate: float = 25.0,
+        say_rate: float = 25.0,
+        overhead: int = OVERHEAD_BYTES,
     ) -> None:
         """`source_rate` and `rate`: packets read a second, of one source and of all; `answer_rate`: answers a second
-        to all sources; `say_rate`: messages to everybody a second. Twice as many may come at once."""
+        to all sources; `say_rate`: messages to everybody a second. Twice as many may come at once. `overhead`: bytes
+        of the headers of one packet."""
+        self._overhead = overhead
         self._source_rate = source_rate
         self._all = Bucket(rate, rate * 2)
         self._answers = Bucket(answer_rate, answer_rate * 2)
@@ -73,7 +82,7 @@ class Ration:
         if now_ns - account.at_ns > KEEP_S * SECOND_NS:
             account.credit = 0
         account.at_ns = now_ns
-        account.credit += FACTOR * (size + OVERHEAD_BYTES)
+        account.credit += FACTOR * (size + self._overhead)
         return True
 
     def credit(self, source: str, now_ns: int) -> int:
@@ -81,13 +90,13 @@ class Ration:
         account = self._sources.get(source)
         if account is None or now_ns - account.at_ns > KEEP_S * SECOND_NS:
             return -1
-        return account.credit - OVERHEAD_BYTES
+        return account.credit - self._overhead
 
     def spend(self, source: str, size: int, now_ns: int) -> bool:
         """Answer with `size` bytes, when the source has the credit and answers are not too many altogether."""
         if self.credit(source, now_ns) < size or not self._answers.take(now_ns):
             return False
-        self._sources[source].credit -= size + OVERHEAD_BYTES
+        self._sources[source].credit -= size + self._overhead
         return True
 
     def say(self, now_ns: int) -> bool:

@@ -11,7 +11,7 @@ import random
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv6Interface
 from typing import ClassVar, Protocol
 
 from firmware.core.context import Core
@@ -22,7 +22,7 @@ from firmware.core.vocabulary.discovery import DiscoveryState
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.interfaces.discovery import mdns, ssdp, wsd
 from firmware.interfaces.discovery.portrait import Portrait, name_of, paint
-from firmware.interfaces.discovery.post import Ear, Listener, Post, open_group
+from firmware.interfaces.discovery.post import Ear, Group, Listener, Post, Spot, open_group
 from firmware.interfaces.discovery.settings import DiscoverySettings
 from firmware.interfaces.net.adapters import Adapter, adapters
 
@@ -31,6 +31,8 @@ LOOK_S = 5.0
 RETRY_S = 30.0
 MDNS, SSDP, WSD = "mdns", "ssdp", "ws_discovery"
 GROUPS = {MDNS: mdns.GROUP, SSDP: ssdp.GROUP, WSD: wsd.GROUP}
+GROUPS6 = {MDNS: mdns.GROUP6, SSDP: ssdp.GROUP6, WSD: wsd.GROUP6}
+MOST_ADDRESSES = 4  # of IPv6 at one adapter that are told
 
 log = logging.getLogger("lintel.discovery")
 
@@ -44,12 +46,17 @@ class Engine(Listener, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One protocol at one adapter: what is answered there."""
+    """One protocol at one adapter over one version of IP: what is answered there."""
 
     protocol: str
     adapter: str
-    at: IPv4Interface
+    at: Spot
     portrait: Portrait
+
+    @property
+    def group(self) -> Group:
+        """Where it is spoken."""
+        return (GROUPS6 if self.at.six else GROUPS)[self.protocol]
 
 
 def chosen(wanted: str, there: Iterable[Adapter]) -> list[Adapter]:
@@ -58,6 +65,23 @@ def chosen(wanted: str, there: Iterable[Adapter]) -> list[Adapter]:
         return []
     names = None if wanted == ALL else wanted.split(",")
     return [each for each in there if each.up and (not each.loopback if names is None else each.name in names)]
+
+
+def spots(adapter: Adapter) -> list[Spot]:
+    """Where an adapter is spoken at: IPv4 and IPv6, each with the address that reaches furthest."""
+    found = [Spot(address=str(at.ip), networks=(at.network,)) for at in adapter.ipv4[:1]]
+    six = furthest_first(adapter)
+    try:
+        index = socket.if_nametoindex(adapter.name) if six else 0
+    except OSError:  # it has just gone
+        return found
+    networks = tuple(at.network for at in six if not at.ip.is_link_local)
+    return [*found, *(Spot(address=str(at.ip), networks=networks, index=index) for at in six[:1])]
+
+
+def furthest_first(adapter: Adapter) -> list[IPv6Interface]:
+    """The IPv6 addresses that are told: those that need no scope to be reached come before link-local ones."""
+    return sorted(adapter.ipv6, key=lambda at: at.ip.is_link_local)[:MOST_ADDRESSES]
 
 
 class DiscoveryService:
@@ -138,9 +162,11 @@ class DiscoveryService:
         doors = self._core.bus.state(HttpState) or HttpState(http="", https="")
         wished = wishes(settings)
         for adapter in chosen(self._where, self._look()):
-            for at in adapter.ipv4[:1]:
+            known = [*(str(at.ip) for at in adapter.ipv4[:1]), *(str(at.ip) for at in furthest_first(adapter))]
+            for at in spots(adapter):
+                others = [each for each in known if each != at.address]
                 for protocol in self._switched_on(settings):
-                    portrait = paint(self._info, wished[protocol], str(at.ip), doors.http, doors.https)
+                    portrait = paint(self._info, wished[protocol], at.address, doors.http, doors.https, others)
                     if portrait is not None:
                         yield Plan(protocol, adapter.name, at, portrait)
 
@@ -153,10 +179,11 @@ class DiscoveryService:
         """Answer at one adapter until cancelled; a socket that cannot be had is tried again."""
         while True:
             try:
-                sock = open_group(GROUPS[plan.protocol], str(plan.at.ip))
+                sock = open_group(plan.group, plan.at)
                 break
             except OSError as error:
-                self._stumble(plan, f"{plan.adapter}: {error.strerror or error}")
+                version = " over IPv6" if plan.at.six else ""
+                self._stumble(plan, f"{plan.adapter}{version}: {error.strerror or error}")
             await self._core.clock.sleep(RETRY_S)
         self._troubles.pop(plan, None)
         with self._core.clock.outside():
@@ -164,9 +191,7 @@ class DiscoveryService:
 
     async def _serve(self, plan: Plan, sock: socket.socket) -> None:
         ways: list[asyncio.DatagramTransport] = []
-        post = Post(
-            self._core.clock, GROUPS[plan.protocol], plan.at.network, lambda data, to: ways[0].sendto(data, to)
-        )  # fmt: skip
+        post = Post(self._core.clock, plan.group, plan.at.networks, lambda data, to: ways[0].sendto(data, to))
         engine = self._engine(plan, post)
         loop = asyncio.get_running_loop()
         way, _ = await loop.create_datagram_endpoint(
@@ -204,11 +229,14 @@ class DiscoveryService:
         """The state of each protocol; only what has changed becomes a fact."""
         settings = self._core.params.get(DiscoverySettings)
         for protocol, wished in wishes(settings).items():
-            up = sorted((plan for plan in self._up if plan.protocol == protocol), key=lambda plan: plan.adapter)
+            up = sorted(
+                (plan for plan in self._up if plan.protocol == protocol), key=lambda plan: (plan.adapter, plan.at.six)
+            )
             host, name = next((self._hosts[plan] for plan in up if plan in self._hosts), ("", ""))
             state = DiscoveryState(
                 protocol=protocol,
-                adapters=tuple(plan.adapter for plan in up),
+                adapters=tuple(dict.fromkeys(plan.adapter for plan in up)),
+                ipv6=tuple(plan.adapter for plan in up if plan.at.six),
                 name=name or (name_of(wished, self._info) if up else ""),
                 host=host,
                 trouble=", ".join(sorted(why for plan, why in self._troubles.items() if plan.protocol == protocol)),
@@ -224,4 +252,4 @@ def wishes(settings: DiscoverySettings) -> dict[str, str]:
 
 def shown(state: DiscoveryState | None) -> tuple[object, ...] | None:
     """What a state says, without its stamps."""
-    return None if state is None else (state.adapters, state.name, state.host, state.trouble)
+    return None if state is None else (state.adapters, state.ipv6, state.name, state.host, state.trouble)

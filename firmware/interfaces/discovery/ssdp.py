@@ -14,6 +14,7 @@ from firmware.interfaces.discovery.post import Address, Group, Post
 from hal.clock import Clock
 
 GROUP = Group(address="239.255.255.250", port=1900, ttl=1)
+GROUP6 = Group(address="ff02::c", port=1900, ttl=1)  # UPnP Device Architecture 2.0, annex A: of the link alone
 ALL = "ssdp:all"
 ROOT = "upnp:rootdevice"
 DEVICE = "urn:schemas-upnp-org:device:Basic:1"
@@ -108,7 +109,7 @@ class Ssdp:
 
     def _tell(self, what: str) -> None:
         for target, name in self._names.items():
-            lines = [f"HOST:{GROUP.address}:{GROUP.port}", f"NT:{target}", f"NTS:{what}", f"USN:{name}"]
+            lines = [f"HOST:{self._post.group.shown}", f"NT:{target}", f"NTS:{what}", f"USN:{name}"]
             if what == "ssdp:alive":
                 lines += [f"CACHE-CONTROL:max-age={MAX_AGE_S}", f"LOCATION:{self._location}", f"SERVER:{SERVER}"]
             self._post.say(_message("NOTIFY * HTTP/1.1", *lines))

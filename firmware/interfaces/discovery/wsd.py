@@ -19,6 +19,7 @@ from firmware.interfaces.vapix.xml import Element, parse
 from hal.clock import Clock
 
 GROUP = Group(address="239.255.255.250", port=3702, ttl=1)
+GROUP6 = Group(address="ff02::c", port=3702, ttl=1)  # WS-Discovery, 2.4
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
 ADDRESSING = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 DISCOVERY = "http://schemas.xmlsoap.org/ws/2005/04/discovery"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from firmware.interfaces.discovery import dns
-from firmware.interfaces.discovery.dns import ANY, NSEC, PTR, SRV, TXT, A, Message, Name, Question, Record, folded
+from firmware.interfaces.discovery.dns import AAAA, ANY, NSEC, PTR, SRV, TXT, A, Message, Name, Question, Record, folded
 from firmware.interfaces.discovery.portrait import Portrait
 
 LOCAL = "local"
@@ -57,7 +57,7 @@ class Zone:
                     each for each in self.unique if each.kind in (SRV, TXT) and dns.pointer(each.name).lower() == target
                 ]
             if answer.kind in (PTR, SRV) and folded(answer.name) != folded(TYPES):
-                wanted += [each for each in self.unique if each.kind == A]
+                wanted += [each for each in self.unique if each.kind in (A, AAAA)]
         said = {each.key for each in answers}
         return tuple({each.key: each for each in wanted if each.key not in said}.values())
 
@@ -73,7 +73,9 @@ def zone_of(portrait: Portrait, host_number: int = 1, name_number: int = 1) -> Z
     host = portrait.host if host_number == 1 else f"{portrait.host}-{host_number}"
     instance = label(portrait.name, name_number)
     at = dns.name(host, LOCAL)
-    unique = [Record(at, A, HOST_TTL_S, ipaddress.IPv4Address(portrait.address).packed, unique=True)]
+    found = map(ipaddress.ip_address, portrait.addresses or (portrait.address,))
+    kinds = {4: A, 6: AAAA}
+    unique = [Record(at, kinds[each.version], HOST_TTL_S, each.packed, unique=True) for each in found]
     shared: list[Record] = []
     about = {"macaddress": portrait.serial, "model": portrait.model, "product": portrait.product}
     for scheme, port in (("http", portrait.http_port), ("https", portrait.https_port)):

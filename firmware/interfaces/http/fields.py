@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 
 class Fields:
@@ -10,10 +10,8 @@ class Fields:
 
     __slots__ = ("_found",)
 
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self._found: dict[bytes, bytes] = {}
-        for name, value in raw:
-            self._found.setdefault(name, value)
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self._found: dict[bytes, bytes] = dict(reversed(raw))  # the last to come stays, so the first of the request
 
     def get(self, name: bytes, default: str = "") -> str:
         """The value of a field, or the default when it was not sent."""

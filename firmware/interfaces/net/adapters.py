@@ -15,6 +15,7 @@ SIOCGIFADDR = 0x8915
 SIOCGIFNETMASK = 0x891B
 SYS = Path("/sys/class/net")
 IF_INET6 = Path("/proc/self/net/if_inet6")
+NOT_YET = 0x40 | 0x08  # IFA_F_TENTATIVE and IFA_F_DADFAILED of linux/if_addr.h: nobody can be spoken to from there
 ROUTES = Path("/proc/self/net/route")
 RESOLV = Path("/etc/resolv.conf")
 
@@ -100,7 +101,9 @@ def _ipv4(name: str) -> tuple[IPv4Interface, ...]:
 def _ipv6() -> dict[str, list[IPv6Interface]]:
     found: dict[str, list[IPv6Interface]] = {}
     for line in _text(IF_INET6).splitlines():
-        digits, _, prefix, _, _, name = line.split()
+        digits, _, prefix, _, flags, name = line.split()
+        if int(flags, 16) & NOT_YET:
+            continue
         address = IPv6Interface((bytes.fromhex(digits), int(prefix, 16)))
         found.setdefault(name, []).append(address)
     return found

@@ -22,7 +22,7 @@ KIND = "application/vnd.tcpdump.pcap"
 HEAD = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, LONGEST_FRAME, ETHERNET)
 
 
-async def capture(adapter: str, for_s: float, clock: Clock, most: int = LARGEST) -> bytes:
+async def recorded(adapter: str, for_s: float, clock: Clock, most: int = LARGEST) -> bytes:
     """Everything on an adapter for so long, or until `most` bytes have come.
 
     Raises Unsupported where this process may not listen, Unavailable when the adapter cannot be listened to.
@@ -50,7 +50,7 @@ def record(frame: bytes, at_s: float) -> bytes:
 def _socket(adapter: str) -> socket.socket:
     try:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL))
-    except PermissionError:
+    except OSError:  # without the capability, or in a unit to which there is no such family of addresses
         raise Unsupported("trace", "this process may not listen to an adapter (CAP_NET_RAW)") from None
     try:
         sock.bind((adapter, 0))

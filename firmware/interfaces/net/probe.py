@@ -1,4 +1,4 @@
-"""Is somebody there: echo requests (RFC 792, RFC 4443) and a TCP connection that is closed at once.
+"""Is somebody there: echo requests (RFC 792, RFC 4443), a TCP connection that is closed at once, a datagram of UDP.
 
 No program is started and no shell asked; the address was judged before (reach.py). Where the system lets nobody without
 privileges send echo requests, that is said.
@@ -21,6 +21,11 @@ from hal.clock import Clock
 COUNT = 4
 WAIT_S = 1.0
 CONNECT_S = 3.0
+OPEN = "open"
+CLOSED = "closed (refused)"
+# Nothing that a service would take for a request, and not empty: some answer whatever comes.
+DATAGRAM = b"\r\n\r\n"
+DATAGRAMS, APART_S = 3, 1.0  # one may be lost, and so may the message that nobody listens
 ECHO, REPLY = {4: 8, 6: 128}, {4: 0, 6: 129}
 
 
@@ -47,13 +52,49 @@ async def knock(address: str, port: int, clock: Clock, wait_s: float = CONNECT_S
         try:
             await asyncio.get_running_loop().sock_connect(sock, (address, port))
         except OSError as error:
-            told[0] = "closed (refused)" if isinstance(error, ConnectionRefusedError) else _reason(error)
+            told[0] = CLOSED if isinstance(error, ConnectionRefusedError) else _reason(error)
         else:
-            told[0] = "open"
+            told[0] = OPEN
 
     with clock.outside(), socket.socket(_family(address), socket.SOCK_STREAM) as sock:
         sock.setblocking(False)
         await _within(connect, clock, wait_s)
+    return told[0]
+
+
+async def touch(address: str, port: int, clock: Clock, wait_s: float = DATAGRAMS * APART_S) -> str:
+    """Send datagrams to a UDP port: `open` after an answer, `closed (refused)` after an ICMP port unreachable.
+
+    Most services are silent towards what they do not know, so silence does not tell open from filtered.
+    """
+    told = [f"no answer within {wait_s:g} s"]
+
+    async def send() -> None:
+        for _ in range(DATAGRAMS):
+            try:
+                sock.send(DATAGRAM)
+            except ConnectionRefusedError:
+                continue  # that of the datagram before; whoever listens is told as well
+            except OSError as error:
+                told[0] = _reason(error)
+                return
+            await clock.sleep(wait_s / DATAGRAMS)
+
+    async def listen() -> None:
+        try:
+            await asyncio.get_running_loop().sock_recv(sock, 1)
+        except OSError as error:
+            told[0] = CLOSED if isinstance(error, ConnectionRefusedError) else _reason(error)
+        else:
+            told[0] = OPEN
+
+    with clock.outside(), socket.socket(_family(address), socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect((address, port))  # only then the system tells of what the other side refuses
+        except OSError as error:
+            return _reason(error)
+        await first_of(send(), listen())
     return told[0]
 
 

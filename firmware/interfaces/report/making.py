@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from starlette.responses import Response
 from starlette.types import Receive
@@ -14,16 +15,18 @@ from firmware.core.context import Core
 from firmware.core.errors import StationError
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.logs import LogKind
+from firmware.core.vocabulary.troubleshooting import ReportKind
 from firmware.core.worker import Worker
 from firmware.interfaces.http.ending import first_of, until_gone
 from firmware.interfaces.net.capture import KIND
-from firmware.interfaces.net.looking import Looking
+from firmware.interfaces.net.looking import REPORT, Looking
 from firmware.interfaces.report.gather import gather
 from firmware.interfaces.report.logs import read
 from firmware.interfaces.report.pack import as_tar, as_text, as_zip
 from firmware.interfaces.report.processes import told_of_processes
 
 TEXT = "server_report.txt"
+TEXT_KIND = "text/plain; charset=utf-8"
 Picture = Callable[[], Awaitable[bytes | None]]
 
 
@@ -39,6 +42,21 @@ class Kept:
         """As an answer that is saved, not shown."""
         headers = {"content-disposition": f'attachment; filename="{self.name}"', "cache-control": "no-store"}
         return Response(self.data, media_type=self.kind, headers=headers)
+
+
+async def report_of(
+    core: Core, looking: Looking, caller: Caller, kind: ReportKind, picture: Picture | None = None
+) -> Kept:
+    """A report as one file, one at a time, whoever asks. Raises Busy."""
+    with looking.turn(REPORT):
+        match kind:
+            case ReportKind.TEXT:
+                data = await report_text(core, caller)
+                return Kept(data, _name(core, "server_report", core.clock.utc(), "txt"), TEXT_KIND)
+            case ReportKind.ZIP:
+                return await packed(core, await report_files(core, caller, picture=picture), "server_report")
+            case ReportKind.CRASH:
+                return await packed(core, await crash_files(core, caller, looking, picture), "crash_report", tar=True)
 
 
 async def report_text(core: Core, caller: Caller) -> bytes:
@@ -78,7 +96,7 @@ async def packed(core: Core, files: Mapping[str, bytes], what: str, *, tar: bool
         data = await worker.run(lambda: pack(files, at))
     finally:
         worker.close()
-    return Kept(data, f"{what}_{_serial(core)}_{at:%Y%m%d_%H%M%S}.{suffix}", kind)
+    return Kept(data, _name(core, what, at, suffix), kind)
 
 
 async def traced(core: Core, looking: Looking, adapter: str, for_s: float, receive: Receive) -> Kept:
@@ -90,6 +108,10 @@ async def traced(core: Core, looking: Looking, adapter: str, for_s: float, recei
 
     await first_of(listen(), until_gone(receive))
     return Kept(b"".join(kept), f"{_serial(core)}_{adapter}.pcap", KIND)
+
+
+def _name(core: Core, what: str, at: datetime, suffix: str) -> str:
+    return f"{what}_{_serial(core)}_{at:%Y%m%d_%H%M%S}.{suffix}"
 
 
 def _serial(core: Core) -> str:

@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         """Nobody is there any more."""
         self._over = True
         for alarm in (self._slow, self._quiet, self._stalled):
-            alarm.clear()
+            alarm.stop()
         self._house.gauge.works(self)
         self._uncount()
         self._room.set()

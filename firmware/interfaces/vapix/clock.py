@@ -6,7 +6,6 @@ from UTC and no summer time are taken: they are the zones `Etc/GMT+N` of the tz 
 
 from __future__ import annotations
 
-import functools
 import re
 import zoneinfo
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from firmware.core.actions import Level
 from firmware.core.context import Core
 from firmware.core.errors import Refused
 from firmware.core.vocabulary.system import ClockSetup
+from firmware.core.zones import named_zones, offered
 from firmware.interfaces.vapix.envelope import NETWORK, Call, JsonApi, Method, Refusal
 
 LAST_YEAR = 2069
@@ -85,7 +85,8 @@ class TimeApis:
         }
 
     async def _all(self, call: Call) -> Mapping[str, Any]:
-        return {**await self._now(call), "timeZones": zones()}
+        now = await self._now(call)
+        return {**now, "timeZones": offered(now["timeZone"])}
 
     async def _set(self, call: Call) -> Mapping[str, Any]:
         text = call.text("dateTime")
@@ -161,18 +162,12 @@ class TimeApis:
         return {}
 
 
-@functools.cache
-def zones() -> list[str]:
-    """All names of the tz database that this system has."""
-    return sorted(zoneinfo.available_timezones())
-
-
 def named_posix(sign: str, hours: int) -> str:
     """The zone of the tz database for whole hours from UTC, as POSIX and Etc/ both count them; empty for none."""
     if hours == 0:
         return "UTC"
     name = f"Etc/GMT{sign or '+'}{hours}"
-    return name if name in zones() else ""
+    return name if name in named_zones() else ""
 
 
 def posix_zone(here: datetime) -> str:

@@ -98,7 +98,7 @@ def piece_fits(parts: Sequence[str], piece: str) -> bool:
 
 def pieces(name: str) -> list[str]:
     """The pieces of a name that is matched whatever its case."""
-    return short(name).lower().split(".")
+    return folded(name).split(".")
 
 
 def select(leaves: Sequence[Leaf], groups: str) -> tuple[list[Leaf], list[str]]:
@@ -108,21 +108,28 @@ def select(leaves: Sequence[Leaf], groups: str) -> tuple[list[Leaf], list[str]]:
         return in_order(leaves), []
     found: dict[str, Leaf] = {}
     unknown: list[str] = []
-    paths = [(leaf, pieces(leaf.name)) for leaf in leaves]
-    for group in wanted[:MOST_GROUPS]:
+    paths = [(leaf, pieces(leaf.name)) for leaf in in_order(leaves)]
+    for group in dict.fromkeys(wanted[:MOST_GROUPS]):
         parts = [piece.split("*") for piece in pieces(group)]
-        some = len(group) <= LONGEST_GROUP
-        fitting = in_order(leaf for leaf, path in paths if some and fits(parts, path))
-        found |= {leaf.name: leaf for leaf in fitting if leaf.name not in found}
+        fitting = [leaf for leaf, path in paths if fits(parts, path)] if len(group) <= LONGEST_GROUP else []
+        for leaf in fitting:
+            found.setdefault(leaf.name, leaf)
         if not fitting:
             unknown.append(group)
     return list(found.values()), unknown
 
 
-def leaf_named(leaves: Iterable[Leaf], name: str) -> Leaf | None:
-    """The leaf of exactly that name, whatever its case."""
-    wanted = short(name).lower()
-    return next((leaf for leaf in leaves if leaf.name.lower() == wanted), None)
+def by_name(leaves: Iterable[Leaf]) -> dict[str, Leaf]:
+    """The leaves to be looked up with `folded` names: a request may name a thousand."""
+    found: dict[str, Leaf] = {}
+    for leaf in leaves:
+        found.setdefault(leaf.name.lower(), leaf)
+    return found
+
+
+def folded(name: str) -> str:
+    """A name of a request as `by_name` knows it: without `root.`, whatever its case."""
+    return short(name).lower()
 
 
 def hint(leaves: Iterable[Leaf], name: str) -> str:
@@ -146,8 +153,9 @@ def definitions(leaves: Sequence[Leaf], model: str, version: str) -> bytes:
                 groups[step] = ElementTree.SubElement(groups[step[:-1]], f"{{{SCHEMA}}}group", {"name": step[-1]})
         place = groups[tuple(path)]
         place.append(_definition(leaf, name))
-    text: bytes = ElementTree.tostring(top, encoding="utf-8", xml_declaration=True)
-    return text
+    # As text: when it writes bytes itself, it encodes a few signs at a time.
+    text: str = ElementTree.tostring(top, encoding="unicode")
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{text}".encode("utf-8", "xmlcharrefreplace")
 
 
 def _definition(leaf: Leaf, name: str) -> ElementTree.Element:

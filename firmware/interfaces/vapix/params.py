@@ -14,14 +14,15 @@ from firmware.core.actions import Caller, Level
 from firmware.core.errors import StationError
 from firmware.interfaces.vapix.asked import Address, Asked, plain
 from firmware.interfaces.vapix.param_tree import ROOT as PREFIX
-from firmware.interfaces.vapix.param_tree import Kind, Leaf, definitions, hint, leaf_named, select, short
+from firmware.interfaces.vapix.param_tree import Kind, Leaf, by_name, definitions, folded, hint, select, short
 
 log = logging.getLogger("lintel.vapix")
 
 RESERVED = frozenset({"action", "group", "responseformat", "responsecharset", "usergroup", "force", "listformat"})
 MASK = "*****"
 LONGEST_VALUE = 2048
-MOST_TOLD = 20  # wrong names of one request: a hint costs a look at the whole tree
+MOST_TOLD = 20  # wrong names of one request
+MOST_HINTS = 3  # of them: a hint compares a name with the whole tree
 
 
 class ParamCgi:
@@ -76,23 +77,29 @@ class ParamCgi:
         wishes = {name: value for name, value in words.items() if name not in RESERVED}
         if not wishes:
             return plain("# Error: name at least one parameter\n")
-        leaves = self._visible(caller)
-        wrong = [name for name in wishes if (leaf := leaf_named(leaves, name)) is None or leaf.write is None]
+        leaves = by_name(self._visible(caller))
+        wrong = [name for name in wishes if (leaf := leaves.get(folded(name))) is None or leaf.write is None]
         if wrong:
-            return plain("".join(self._cannot(name, wishes[name], leaves) for name in wrong[:MOST_TOLD]))
+            told = enumerate(wrong[:MOST_TOLD])
+            return plain(
+                "".join(self._cannot(name, wishes[name], leaves, number < MOST_HINTS) for number, name in told)
+            )
         failures = [
-            failure for name, value in wishes.items() if (failure := await self._set(caller, leaves, name, value))
+            failure
+            for name, value in wishes.items()
+            if (failure := await self._set(caller, leaves[folded(name)], name, value))
         ]
         return plain("".join(failures) or "OK\n")
 
-    def _cannot(self, name: str, value: str, leaves: list[Leaf]) -> str:
-        why = "cannot be changed" if leaf_named(leaves, name) else f"no such parameter{hint(leaves, name)}"
+    def _cannot(self, name: str, value: str, leaves: Mapping[str, Leaf], hints: bool) -> str:
+        if folded(name) in leaves:
+            why = "cannot be changed"
+        else:
+            why = "no such parameter" + (hint(leaves.values(), name) if hints else "")
         return failure_of(name, value) + f"# {one_word(why)}\n"
 
-    async def _set(self, caller: Caller, leaves: list[Leaf], name: str, value: str) -> str:
+    async def _set(self, caller: Caller, leaf: Leaf, name: str, value: str) -> str:
         """Change one leaf; returns what went wrong, or nothing."""
-        leaf = leaf_named(leaves, name)
-        assert leaf is not None, "looked up before"
         assert leaf.write is not None, "looked up before"
         if caller.level < leaf.writes:
             return failure_of(name, value)

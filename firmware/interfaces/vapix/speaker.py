@@ -1,6 +1,7 @@
 """The speaker test for programs: CalibrateSpeakerTest, PerformSpeakerTest, GetSpeakerTestReport at /vapix/axast.
 
-The words are published, the path is not: it follows the pattern of its neighbours.
+Words, faults and path are published (auto speaker test service API; the path in the fault example of the call service
+API, whose form of requests it shares). Taken are requests in JSON; the simplified form of key and value is not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from starlette.responses import JSONResponse, Response
 from firmware.core.actions import Level
 from firmware.core.context import Core
 from firmware.core.errors import Forbidden, StationError
-from firmware.core.vocabulary.speaker_test import Finding, SpeakerTestState, Verdict
+from firmware.core.values import decode
+from firmware.core.vocabulary.speaker_test import Finding, SpeakerTestResult, SpeakerTestState, Verdict
 from firmware.interfaces.http.body import read_json
 from firmware.interfaces.http.errors import HttpRefusal, status_of
 from firmware.interfaces.topics.told import utc
@@ -22,9 +24,17 @@ from hal.errors import nearest
 
 PATH = "/vapix/axast"
 PREFIX = "axast:"
+FAILED = "ter:Failure"
 WORDS = {Verdict.PASSED: "OK", Verdict.FAILED: "Failed", Verdict.INCONCLUSIVE: "InternalError"}
 
 NAMED = {Finding.MICROPHONE_DISABLED: "DisabledInHardware", Finding.NOT_CALIBRATED: "Uncalibrated"}
+
+# Why a test was none, each with the word for it.
+UNDONE = {
+    Finding.NOT_CALIBRATED: "axast:DeviceNotCalibrated",
+    Finding.MICROPHONE_DISABLED: "axast:DisabledInHardware",
+}
+ARGUMENT, ACTION = ("env:Sender", "ter:InvalidArgVal"), ("env:Receiver", "ter:Action")
 
 Does = Callable[[Asked], Awaitable[Mapping[str, Any]]]
 
@@ -68,14 +78,20 @@ class SpeakerTestApi:
         except Forbidden:
             raise
         except StationError as error:
-            return fault(status_of(error), f"ter:{error.code}", f"{error.where}: {error.message}")
+            return fault(status_of(error), FAILED, f"{error.where}: {error.message}", ACTION)
+        except _Undone as undone:
+            return fault(400, undone.subcode, str(undone), ACTION)
 
     async def _calibrate(self, asked: Asked) -> Mapping[str, Any]:
         await self._core.link.command("speaker_test.calibrate", {}, asked.caller)
         return {}
 
     async def _perform(self, asked: Asked) -> Mapping[str, Any]:
-        await self._core.link.command("speaker_test.run", {}, asked.caller)
+        data = await self._core.link.command("speaker_test.run", {}, asked.caller)
+        findings = decode(SpeakerTestResult, data, where="speaker_test.run").findings
+        for finding, subcode in UNDONE.items():
+            if finding in findings:
+                raise _Undone(subcode, f"the speaker was not tested: {finding.value.replace('_', ' ')}")
         return {}
 
     async def _report(self, _: Asked) -> Mapping[str, Any]:
@@ -84,13 +100,12 @@ class SpeakerTestApi:
 
 
 def report(state: SpeakerTestState) -> dict[str, str]:
-    """The state of the test in these words; a time that does not exist is left out."""
-    found = {"SpeakerTestStatus": status(state)}
-    if state.result is not None:
-        found["TestTimestamp"] = utc(state.result.ended_at)
-    if state.calibrated_at is not None:
-        found["CalibrationTimestamp"] = utc(state.calibrated_at)
-    return found
+    """The state of the test in these words; all fields are mandatory, and a time that does not exist is empty."""
+    return {
+        "SpeakerTestStatus": status(state),
+        "TestTimestamp": "" if state.result is None else utc(state.result.ended_at),
+        "CalibrationTimestamp": "" if state.calibrated_at is None else utc(state.calibrated_at),
+    }
 
 
 def status(state: SpeakerTestState) -> str:
@@ -103,11 +118,19 @@ def status(state: SpeakerTestState) -> str:
     return "Calibrated" if state.calibrated_at is not None else "Uncalibrated"
 
 
-def fault(status_code: int, subcode: str, reason: str) -> Response:
-    """What went wrong, as these interfaces say it."""
+class _Undone(Exception):
+    """Nothing was tested, for a reason that has a word of its own."""
+
+    def __init__(self, subcode: str, why: str) -> None:
+        super().__init__(why)
+        self.subcode = subcode
+
+
+def fault(status_code: int, subcode: str, reason: str, kind: tuple[str, str] = ARGUMENT) -> Response:
+    """What went wrong, as these interfaces say it: with the request, or with what it asks for."""
     told = {
-        "Fault": "env:Sender",
-        "FaultCode": "ter:InvalidArgVal",
+        "Fault": kind[0],
+        "FaultCode": kind[1],
         "FaultSubCode": subcode,
         "FaultReason": reason,
         "FaultMsg": None,

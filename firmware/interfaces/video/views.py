@@ -243,6 +243,11 @@ class Views:
         with self._snapshots.taken(address):
             return await one_picture(place.connect, cut, SNAPSHOT_S)
 
+    async def first(self) -> bytes | None:
+        """The newest picture of the first camera, for a report; None without a camera. Raises Unavailable."""
+        place = next(iter(self.places.values()), None)
+        return None if place is None else (await self.snapshot(place, Cut())).data
+
     @contextmanager
     def watching(self, place: Place, cut: Cut, fps: int, address: str, most: int = 0) -> Iterator[Viewer]:
         """Look at a source as long as the block lasts. Raises Unavailable when too many do; then nothing has begun."""

@@ -72,9 +72,9 @@ class Clips:
         playing = clip.clip in self._playing
         with self._table.row() as say:
             say(clip.name)
-            say(f"{clip.length_s:.1f} s")
-            say(f"{clip.format}, {clip.rate_hz / 1000:g} kHz")
-            said = _(N_("plays")) if playing else _(N_("ready")) if clip.ready else clip.detail
+            say(f"{self._view.figure(clip.length_s, '.1f')} s")
+            say(f"{clip.format}, {self._view.figure(clip.rate_hz / 1000)} kHz")
+            said = _(N_("plays")) if playing else _(N_("ready")) if clip.ready else self._view.told(clip.detail)
             say(said).classes("good" if playing else "" if clip.ready else "bad")
             with cell(), ui.element("div").classes("row"):
                 if not self._view.may(Level.OPERATOR):

@@ -5,6 +5,7 @@ Plain pages without the toolkit: whoever is a stranger to the device reaches a f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from html import escape
 from importlib.resources import files
@@ -40,6 +41,17 @@ SAID = {
     "https": N_("A password is taken over HTTPS only."),
     "done": N_("The device has an administrator already. Log in."),
 }
+# What the API may say of the first administrator, without the value that it repeats.
+TOLD = (
+    "is missing",
+    "is needed now: 30 minutes have passed since the first start",
+    "is not the code of this device",
+    "string should have at most 64 characters",
+    "string should match pattern '^[ -~]{1,64}$'",
+    "string should match pattern '^[a-zA-Z0-9._-]{1,32}$'",
+    "too many log-ins at once; try again in a moment",
+    "too many wrong codes; try again later",
+)
 
 
 class Entrance:
@@ -141,6 +153,8 @@ class Entrance:
         product = "Lintel" if info is None else info.product
         say = taste.catalogue.gettext
         said = "".join(f' data-{name}="{escape(say(text))}"' for name, text in SAID.items())
+        told = json.dumps({text: taste.catalogue.told(text) for text in TOLD}, ensure_ascii=False)
+        said += f' data-told="{escape(told)}"'
         script = '<script src="/web/entrance.js" defer></script>'
         return plain_page(taste, product, title, body, attributes=said, script=script)
 

@@ -26,10 +26,13 @@ class Speaker(Protocol):
     def say(self, text: str, **holes: object) -> str:
         """A text in the visitor's language."""
 
+    def told(self, text: str) -> str:
+        """What the device says, in the visitor's language."""
+
 
 def explained(speaker: Speaker, error: StationError) -> str:
-    """One line: what kind of error in the visitor's language, then place and reason."""
+    """One line in the visitor's language: what kind of error, then place and reason."""
     codes = [error.code, *(kind.code for kind in type(error).__mro__ if issubclass(kind, StationError))]
     known = next((code for code in codes if code in KINDS), "")
     kind = speaker.say(KINDS[known]) if known else error.code
-    return f"{kind}: {error.where}: {error.message}"
+    return f"{kind}: {error.where}: {speaker.told(error.message)}"

@@ -204,7 +204,7 @@ class Form:
         names = {name: name for name in self.fields} | self.alias
         best = names.get(max((name for name in names if _in(name, error.where)), key=len, default=""))
         if best is not None:
-            self.fields[best].complain(error.message)
+            self.fields[best].complain(self.view.told(error.message))
             return
         self._fault.set_text(explained(self.view, error))
         self._fault.set_visibility(True)
@@ -230,13 +230,15 @@ def _in(name: str, place: str) -> bool:
 def help_of(view: View, info: ParamInfo, name: str, shape: Shape) -> str:
     """What a field of a parameter says under itself: meaning, limits, default."""
     _ = view.say
-    words = [] if "." in name else [info.summary]
+    words = [] if "." in name else [view.told(info.summary)]
     if shape.least is not None and shape.most is not None:
         words.append(_(N_("{least} to {most}."), least=f"{shape.least:g}", most=f"{shape.most:g}"))
     elif shape.longest is not None:
         words.append(_(N_("At most {count} characters."), count=shape.longest))
     if not info.secret and "." not in name and shape.kind not in (Kind.JSON, Kind.SWITCH):
         default = str(text_of(shape, info.default)).replace("\n", ", ")
+        if shape.kind is Kind.CHOICE:
+            default = view.told(default)
         if default and len(default) <= 40:
             words.append(_(N_("Default: {default}."), default=default))
     if info.restart and "." not in name:
@@ -268,7 +270,9 @@ class GroupForm(Form):
                 help_text = help_of(view, info, name, shape)
                 label = named.get(name, name)
                 unit = unit_of(name.rpartition(".")[2]) if "." in name else info.unit
-                field = self.add(name, _maker(shape, label, help_text, info.secret, unit), _at(values, name))
+                choices = {value: view.told(value) for value in shape.choices if isinstance(value, str)}
+                made = _maker(shape, label, help_text, info.secret, unit, choices)
+                field = self.add(name, made, _at(values, name))
                 if not view.may(info.level):
                     field.element.props("disable")
         if any(view.may(info.level) for info in infos):
@@ -319,8 +323,10 @@ async def part_labels(view: View, group: str, labels: Mapping[str, str]) -> dict
     }
 
 
-def _maker(shape: Shape, label: str, help_text: str, secret: bool, unit: str) -> Callable[[], Field]:
-    return lambda: Field(shape, label, help_text=help_text, secret=secret, unit=unit)
+def _maker(
+    shape: Shape, label: str, help_text: str, secret: bool, unit: str, choices: Mapping[Any, str]
+) -> Callable[[], Field]:
+    return lambda: Field(shape, label, help_text=help_text, secret=secret, unit=unit, choices=choices)
 
 
 def _at(values: Mapping[str, Any], name: str) -> Any:

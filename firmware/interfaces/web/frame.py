@@ -113,6 +113,6 @@ def _warnings(view: View) -> None:
             old.delete()
         if not gone(notice):
             with box:
-                rows[event.place] = ui.label(view.say(N_("Unsafe setting: {detail}"), detail=event.detail))
+                rows[event.place] = ui.label(view.say(N_("Unsafe setting: {detail}"), detail=view.told(event.detail)))
 
     view.on(UnsafeSetting, then=heard)

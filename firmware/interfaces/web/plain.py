@@ -54,7 +54,7 @@ def refusal_page(scope: Scope, refused: Response) -> Response:
     say = taste.catalogue.gettext
     error = json.loads(bytes(refused.body))["error"]
     title = say(KINDS.get(error["code"], N_("Refused")))
-    body = f"""<p role="alert">{escape(error["where"])}: {escape(error["message"])}</p>
+    body = f"""<p role="alert">{escape(error["where"])}: {escape(taste.catalogue.told(error["message"]))}</p>
 <p><a href="/">{escape(say(N_("To the first page")))}</a></p>"""
     page = plain_page(taste, "Lintel", title, body)
     page.status_code = refused.status_code

@@ -1,10 +1,11 @@
-"""Why a decision at a door fell as it did, in words that are translated: facts carry them in English."""
+"""What facts say by a name of their own, in words that are translated: reasons of a decision, alarms, stages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from firmware.core.vocabulary.access import Reason
+from firmware.core.vocabulary.access import DoorAlarmKind, Reason
+from firmware.core.vocabulary.upgrade import UpgradeStage
 from firmware.interfaces.web.words import N_
 
 REASONS: Mapping[Reason, str] = {
@@ -29,6 +30,21 @@ REASONS: Mapping[Reason, str] = {
     Reason.CONTROLLER: N_("the controller denies"),
     Reason.CONTROLLER_AWAY: N_("the controller does not answer"),
     Reason.BUSY: N_("too much waits for the controller"),
+}
+ALARMS: Mapping[DoorAlarmKind, str] = {
+    DoorAlarmKind.FORCED: N_("forced open"),
+    DoorAlarmKind.HELD_OPEN: N_("held open too long"),
+    DoorAlarmKind.CONTACT: N_("door contact"),
+    DoorAlarmKind.EXIT: N_("exit button"),
+    DoorAlarmKind.STRIKE: N_("strike"),
+}
+STAGES: Mapping[UpgradeStage, str] = {
+    UpgradeStage.IDLE: N_("nothing under way"),
+    UpgradeStage.CHECKING: N_("the file is being checked"),
+    UpgradeStage.INSTALLING: N_("being installed"),
+    UpgradeStage.STAGED: N_("installed, the device restarts"),
+    UpgradeStage.TRIAL: N_("on trial"),
+    UpgradeStage.COMMITTED: N_("being made the firmware of this device"),
 }
 
 

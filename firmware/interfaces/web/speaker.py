@@ -101,15 +101,15 @@ class SpeakerTest:
                 self._figures(result.tones)
 
     def _figures(self, tones: Sequence[ToneFigure]) -> None:
-        _ = self._view.say
+        _, figure = self._view.say, self._view.figure
         plot(tones, _(N_("Level and noise of each tone; the figures are in the table below")))
         heads = (N_("Tone"), N_("Level"), N_("Calibrated"), N_("Change"), N_("Noise"), N_("Distortion"))
         table = Table([_(head) for head in heads])
         for tone in tones:
             with table.row() as say:
                 say(hertz(tone.hz))
-                say(f"{tone.level_dbfs:.1f} dBFS")
-                say("–" if tone.calibrated_dbfs is None else f"{tone.calibrated_dbfs:.1f} dBFS")
-                say("–" if tone.change_db is None else f"{tone.change_db:+.1f} dB")
-                say(f"{tone.noise_dbfs:.1f} dBFS")
-                say(f"{tone.distortion_percent:.1f} %")
+                say(f"{figure(tone.level_dbfs, '.1f')} dBFS")
+                say("–" if tone.calibrated_dbfs is None else f"{figure(tone.calibrated_dbfs, '.1f')} dBFS")
+                say("–" if tone.change_db is None else f"{figure(tone.change_db, '+.1f')} dB")
+                say(f"{figure(tone.noise_dbfs, '.1f')} dBFS")
+                say(f"{figure(tone.distortion_percent, '.1f')} %")

@@ -18,6 +18,7 @@ from firmware.interfaces.web.errors import explained
 from firmware.interfaces.web.feed import Feed, Heard, Listener
 from firmware.interfaces.web.plan import Plan
 from firmware.interfaces.web.visitor import Taste
+from firmware.interfaces.web.words import COMMA
 
 if TYPE_CHECKING:
     from nicegui import Client
@@ -86,6 +87,15 @@ class View:
         """A text in the visitor's language, its `{holes}` filled."""
         said = self.taste.catalogue.gettext(text)
         return said.format(**holes) if holes else said
+
+    def figure(self, value: float, form: str = "g") -> str:
+        """A number to be read, with the decimal mark of the language; fields take either mark (`shapes.py`)."""
+        figure = format(value, form)
+        return figure.replace(".", ",") if self.taste.language in COMMA else figure
+
+    def told(self, text: str) -> str:
+        """What the device says (a message, a reason, a summary), in the visitor's language where it is known."""
+        return self.taste.catalogue.told(text)
 
     # who
 
@@ -184,7 +194,7 @@ class View:
         ui.notify(text, type="positive", position="bottom", timeout=3000)
 
     def complain(self, error: StationError) -> None:
-        """Say what went wrong: the kind in the visitor's language, the place and the reason as the device says them."""
+        """Say what went wrong: its kind and reason in the visitor's language, and the place."""
         ui.notify(explained(self, error), type="negative", position="bottom", timeout=8000, multi_line=True)
 
     def leave(self) -> None:

@@ -5,12 +5,13 @@ English is the language of the code. `N_` marks a text that is translated where 
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping
 from functools import cache
 from gettext import NullTranslations
 from importlib.resources import files
+
+from firmware.interfaces.web.phrases import Phrases
 
 # As the language says it of itself, never translated.
 LANGUAGES: Mapping[str, str] = {
@@ -23,7 +24,12 @@ LANGUAGES: Mapping[str, str] = {
 # What the toolkit calls them.
 QUASAR = {"en": "en-US", "de": "de", "fr": "fr", "sv": "sv", "zh": "zh-CN"}
 ENGLISH = "en"
+# Languages that write figures with a comma.
+COMMA = frozenset({"de", "fr", "sv"})
 PLACE = "place"  # the parameter group of what people call the device, and where it is
+_QUOTED = re.compile(r'"(?:[^"\\]|\\[nrt"\\])*"')
+_ESCAPED = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _CHOICE = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[a-zA-Z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?$")
 
 
@@ -58,11 +64,9 @@ def read_po(text: str) -> dict[str, str]:
             field, words, parts[keyword] = keyword, rest.strip(), ""
         if not field:
             raise PoError(f"line {number}: text before msgid")
-        try:
-            said = ast.literal_eval(words)
-        except (SyntaxError, ValueError):
-            raise PoError(f"line {number}: {words[:40]!r} is not a quoted text") from None
-        parts[field] += str(said)
+        if _QUOTED.fullmatch(words) is None:
+            raise PoError(f"line {number}: {words[:40]!r} is not a quoted text")
+        parts[field] += _ESCAPED.sub(lambda found: _ESCAPES[found[1]], words[1:-1]) if "\\" in words else words[1:-1]
     return found
 
 
@@ -72,10 +76,19 @@ class Catalogue(NullTranslations):
     def __init__(self, messages: Mapping[str, str]) -> None:
         super().__init__()
         self.messages = messages
+        self._phrases: Phrases | None = None
 
     def gettext(self, message: str) -> str:
         """The text in this language."""
         return self.messages.get(message) or message
+
+    def told(self, text: str) -> str:
+        """What the device says, in this language; what is not known stays English."""
+        if not self.messages:
+            return text
+        if self._phrases is None:  # once a language: no page before the first that needs it waits for it
+            self._phrases = Phrases(self.messages)
+        return self._phrases.said(text)
 
 
 @cache

@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from firmware.board_process.scene import furnish
-from firmware.paths import StateDir
+from firmware.paths import RuntimeDir, StateDir
 from hal.board import GpioBus, I2cBus, UartBus, load_board
 from hal.clock import SystemClock
 from hal.sim.world import World
@@ -31,9 +31,9 @@ from tests.bench.base import PASSWORD, USER, BenchBase
 from tests.bench.kernel.chips import KernelChips
 from tests.bench.kernel.lines import KernelLines
 from tests.bench.kernel.patient import patient
-from tests.bench.kernel.roles import Device, Roles
+from tests.bench.kernel.roles import RUNTIME, Device, Roles
 from tests.bench.kernel.stations import KernelSerial
-from tests.bench.kernel.telling import Telling
+from tests.bench.kernel.telling import LetNobodyIn, Telling
 
 ROLES = ("control", "network")
 # What an event may be late by on its way through the API, in the guest's time.
@@ -102,6 +102,7 @@ class KernelBench(BenchBase[GuestClock]):
         self.roles: Roles
         self._telling: Telling
         self._listening: asyncio.Task[None] | None = None
+        self._strangers: list[httpx.AsyncClient] = []
 
     def __getattr__(self, name: str) -> Any:
         if name in self.lacks:
@@ -125,6 +126,8 @@ class KernelBench(BenchBase[GuestClock]):
                     for task in tasks:
                         task.cancel()
                     await asyncio.wait(tasks)
+                    for stranger in self._strangers:
+                        await stranger.aclose()
                     await self.stop()
 
         with asyncio.Runner(loop_factory=exact_loop) as runner:
@@ -171,9 +174,21 @@ class KernelBench(BenchBase[GuestClock]):
         made = await self._http.post("/setup", json={"name": USER, "password": PASSWORD})
         self.was_set_up = made.status_code == 409
         self._telling = Telling(self._http, self._events)
-        self._listening = asyncio.create_task(self._telling.run())  # noqa: TID251
-        await asyncio.wait_for(self._telling.connected.wait(), 30)
+        try:
+            await self._listen(self._telling.run())
+        except LetNobodyIn:
+            await self._listen(self._telling.run_at_the_link(RuntimeDir(RUNTIME), self.clock))
         self.starts += 1
+
+    async def _listen(self, telling: Coroutine[Any, Any, None]) -> None:
+        """Hear the device from here on. Raises what ends it before it has begun."""
+        self._listening = asyncio.create_task(telling)  # noqa: TID251
+        begun = asyncio.create_task(self._telling.connected.wait())  # noqa: TID251
+        async with asyncio.timeout(30):
+            await asyncio.wait((self._listening, begun), return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        if self._listening.done():
+            await self._listening
 
     async def stop(self) -> None:
         """End the roles in order; the world stays."""
@@ -224,8 +239,9 @@ class KernelBench(BenchBase[GuestClock]):
     # its own account of itself
 
     def stranger(self) -> httpx.AsyncClient:
-        """A client that has not logged in."""
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._device.port}", timeout=60)
+        """A client that has not logged in; it ends with the test."""
+        self._strangers.append(httpx.AsyncClient(base_url=self.origin, timeout=60))
+        return self._strangers[-1]
 
     def states(self, topic: str) -> list[Any]:
         """The retained states of a topic, as the API tells them."""

@@ -6,6 +6,7 @@ The kernel paces bytes, turns direction and spoils what collides; this end passe
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import re
 import termios
@@ -19,6 +20,7 @@ from hal.sim.serial import BITS_PER_BYTE, RATES, READ_SIZE, SerialBus, Station
 CODES = {rate: code for code, rate in RATES.items()}
 # bench_uart.c: two pairs of three stations, then a null modem.
 ON_A_PAIR, PAIRED = 3, 6
+TIOCVHANGUP = 0x5437  # not in Python's termios
 
 
 def far_end(device: Path) -> Path:
@@ -37,9 +39,12 @@ class KernelSerial(SerialBus):
         super().__init__(place, name, full_duplex=full_duplex)
         self._fd = -1
         self._rate = 0
+        self._device = Path()
+        self._port = Path()  # what the name of the device leads to
 
     def begin(self, device: Path) -> None:
         """Hang the stations on the far end of the board's port."""
+        self._device, self._port = device, device.resolve()
         self._fd = os.open(far_end(device), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         tty.setraw(self._fd)
         self._follow_rate()
@@ -85,11 +90,31 @@ class KernelSerial(SerialBus):
         raise BusError(self.name, "is a port of the kernel on this bench")
 
     def unplug(self) -> None:
-        """Raises BusError: the ports of bench_uart.c are soldered in."""
-        raise BusError(self.name, "cannot be unplugged on this bench")
+        """Pull the adapter out, as the kernel has it: who has the port open is hung up, and its name is gone.
+
+        Raises BusError where the board knows the port by no name of its own.
+        """
+        if not self._plugged:
+            return
+        if not self._device.is_symlink():
+            raise BusError(self.name, f"{self._device} is soldered in: on this bench only a port with a name comes out")
+        self._plugged = False
+        self._device.unlink()
+        port = os.open(self._port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            fcntl.ioctl(port, TIOCVHANGUP)
+        finally:
+            os.close(port)
+
+    def plug(self) -> None:
+        """Put the adapter back."""
+        if not self._plugged:
+            self._device.symlink_to(self._port)
+            self._plugged = True
 
     def shut(self) -> None:
-        """Let go of the far end."""
+        """Let go of the far end; the guest keeps its port."""
+        self.plug()
         if self._fd >= 0:
             asyncio.get_running_loop().remove_reader(self._fd)
             os.close(self._fd)

@@ -1,18 +1,36 @@
-"""The device's events as its API tells them, as the events they were: server-sent ones, and before them the journal."""
+"""The device's events as its API tells them, as the events they were: server-sent ones, and before them the journal.
+
+A device whose accounts are lost lets nobody in. Then they come over the link, from the hub in control, which tells
+every role what stands.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import secrets
 from typing import Any
 
 import httpx
 
-from firmware.core.events import REGISTRY, Event, State
+from firmware.core.events import REGISTRY, Event, Notice, Operation, State
+from firmware.core.link.channel import connect_unix
+from firmware.core.link.outbox import Outbox
+from firmware.core.link.peer import Peer
+from firmware.core.link.wire import Fact, Hello, Settled, notice_of
 from firmware.core.values import decode
+from firmware.paths import RuntimeDir
+from hal.clock import Clock
 
 # What control says first when it starts.
 FIRST = "device/info"
+# The role that no test of lost accounts starts: its place at the link is free.
+LISTENER = "media"
+
+
+class LetNobodyIn(Exception):
+    """The API does not know the administrator whom the bench has set up."""
 
 
 def event_of(body: dict[str, Any]) -> Event | None:
@@ -37,6 +55,8 @@ class Telling:
     async def run(self) -> None:
         """Listen until cancelled."""
         async with self._client.stream("GET", "/events", timeout=None) as answer:
+            if answer.status_code in (401, 503):
+                raise LetNobodyIn(str(answer.status_code))
             assert answer.status_code == 200, answer.status_code
             async for line in answer.aiter_lines():
                 if line.startswith(":"):
@@ -59,9 +79,13 @@ class Telling:
     def _told(self, body: dict[str, Any]) -> None:
         assert body["topic"] != "stream/lost", f"the bench was too slow for the device's events: {body}"
         event = event_of(body)
+        if event is not None:
+            self._noticed(event, gone=body["operation"] == "deleted")
+
+    def _noticed(self, event: Event, *, gone: bool) -> None:
         if isinstance(event, State):
             key = (event.topic, *event.key())
-            if body["operation"] == "deleted":
+            if gone:
                 self.states.pop(key, None)
                 return
             self.states[key] = event
@@ -71,3 +95,17 @@ class Telling:
         if event is not None and event.id not in self._known:
             self._known.add(event.id)
             self.events.append(event)
+
+    async def run_at_the_link(self, runtime: RuntimeDir, clock: Clock) -> None:
+        """Listen as a role of its own until cancelled, without the API."""
+        peer = Peer(await connect_unix(runtime.link), clock, Outbox(), name="control")
+        try:
+            await peer.say(Hello(role=LISTENER, boot=secrets.token_hex(4), pid=os.getpid()))
+            while (message := await peer.next()) is not None:
+                if isinstance(message, Fact):
+                    notice: Notice = notice_of(message)
+                    self._noticed(notice.event, gone=notice.operation is Operation.DELETED)
+                elif isinstance(message, Settled):
+                    self.connected.set()
+        finally:
+            peer.close()

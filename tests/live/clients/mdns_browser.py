@@ -1,7 +1,7 @@
-"""Browses for a service type at the loopback, through the library that many programs use; one JSON line an event.
+"""Browses for a service type through the library that many programs use; one JSON line an event.
 
-mdns_browser.py TYPE      ->  {"event": "added", "name": "...", "port": 8080, "addresses": [...], "words": {...}}
-Ends with its standard input.
+mdns_browser.py TYPE [ADDRESS]  ->  {"event": "added", "name": "...", "port": 8080, "addresses": [...], "words": {...}}
+It listens at the loopback, or at the adapter that has ADDRESS (of IPv6: with IPv6 alone). Ends with its standard input.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
-from zeroconf import ServiceBrowser, ServiceListener, Zeroconf  # type: ignore[import-not-found]
+from zeroconf import IPVersion, ServiceBrowser, ServiceListener, Zeroconf  # type: ignore[import-not-found]
 
 WAIT_MS = 10_000
 
@@ -35,7 +35,9 @@ class Teller(ServiceListener):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    zeroconf = Zeroconf(interfaces=["127.0.0.1"])
+    at = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
+    version = IPVersion.V6Only if ":" in at else IPVersion.V4Only
+    zeroconf = Zeroconf(interfaces=[at], ip_version=version)
     ServiceBrowser(zeroconf, f"{sys.argv[1]}.local.", Teller())
     sys.stdin.read()
     zeroconf.close()

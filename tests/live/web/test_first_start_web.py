@@ -27,6 +27,23 @@ def onward(somebody: Person, title: str) -> None:
     expect(somebody.page.locator("h2")).to_have_text(title)
 
 
+def test_what_is_wrong_with_the_first_password_is_said_in_the_language_of_the_browser(
+    browser: Browser, new_device: Device
+) -> None:
+    with person(browser, new_device, viewport=PHONE, locale="de-DE") as ada:
+        page = ada.page
+        page.goto("/")
+        page.fill("#name", USER)
+        page.fill("#password", "Schlüsselmacher")  # signs that a log-in by HTTP cannot carry
+        page.fill("#again", "Schlüsselmacher")
+        page.check("#licence")
+        page.click("#send")
+        expect(page.locator("#trouble")).to_contain_text("muss dem Muster")
+        assert page.locator("html").get_attribute("lang") == "de"
+        assert all("400" in complaint for complaint in ada.complaints)
+        ada.complaints.clear()
+
+
 def test_a_phone_sets_up_a_new_device_and_its_first_card_opens_the_door_and_the_door_closes(
     browser: Browser, new_device: Device
 ) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from firmware.core.actions import Invocation, Nothing
+from firmware.core.actions import Invocation, Level, Nothing
 from firmware.core.errors import Exhausted, Unavailable
 from firmware.core.events import Notice, Operation
 from firmware.core.link import peer as peer_module
@@ -31,6 +31,7 @@ from tests.unit.core.device import (
     ADMIN,
     Device,
     Role,
+    offers_release,
 )
 
 
@@ -307,5 +308,42 @@ def test_what_one_role_has_control_remember_is_bounded(play):
                 await device.settle()
         await network.task
         assert device.control.bus.states(ServiceState) == ()
+
+    play(body)
+
+
+def test_whoever_sits_at_the_device_sees_the_states_and_asks_as_an_administrator_and_is_no_role(play):
+    async def body(device: Device) -> None:
+        device.control.bus.publish(DevicePhase(phase=Phase.NORMAL))
+        device.control.actions.register("door.release", ReleaseParams, device.control.note, summary="Release")
+        network = await device.join("network", offers_release)
+        console = await device.join("console")
+        await device.settle()
+        assert console.bus.state(DevicePhase).phase is Phase.NORMAL
+        assert device.control.bus.state(RoleState, "console") is None
+        # Whoever it says it is, and whatever it may.
+        await console.link.command("door.release", {"door": "door"}, replace(ADMIN, level=Level.SYSTEM))
+        await console.link.command("clip.play", {"door": "door"}, replace(ADMIN, name="nobody"))
+        callers = [told.caller for told in (*device.control.told, *network.told)]
+        assert {(caller.name, caller.level, caller.via) for caller in callers} == {("console", Level.ADMIN, "console")}
+        assert len(callers) == 2
+        second = await device.join("console")
+        await device.settle()
+        assert not console.task.done()
+        assert second.bus.state(RoleState, "network").joined
+
+    play(body)
+
+
+def test_whoever_sits_at_the_device_says_nothing_and_offers_nothing(play):
+    async def body(device: Device) -> None:
+        liar = await device.join("console")
+        with device.control.bus.subscribe(retained=False) as seen:
+            liar.bus.publish(LoginFailed(name="x", address="::1", via="api"))
+            await liar.task
+            assert seen.pending() == 0
+        thief = await device.join("console", offers_release)
+        await thief.task
+        assert (liar.ended, thief.ended) == ("control went away", "control went away")
 
     play(body)

@@ -52,6 +52,7 @@ def test_a_possible_identity_is_taken_as_it_is(values: dict[str, object]) -> Non
         ({"ipv6": "static"}, "ipv6 static needs ipv6_address"),
         ({"ipv6_address": "2001:db8::90"}, "'2001:db8::90' is not an IPv6 address with its prefix"),
         ({"ipv6_address": "2001:db8::90/129"}, "is not an IPv6 address with its prefix"),
+        ({"ipv6_address": "2001:db8::90/00019999"}, "is not an IPv6 address with its prefix"),
         ({"ipv6_address": "ff02::1/64"}, "not the address of a host"),
         ({"ipv6_address": "2001:db8::90/64", "ipv6_router": "2001:db9::1"}, "is not another host of 2001:db8::/64"),
         ({"ipv6_address": "2001:db8::90/64", "ipv6_router": "2001:db8::90"}, "is not another host"),

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import Protocol
 
 from firmware.interfaces.discovery.portrait import Portrait
-from firmware.interfaces.discovery.post import Address, Group, Listener, Post
+from firmware.interfaces.discovery.post import Address, Group, Listener, Network, Post
 from hal.sim.time import VirtualClock
 
 NETWORK = IPv4Network("192.168.0.0/24")
@@ -43,6 +43,7 @@ class Wire:
 
     clock: VirtualClock
     group: Group
+    networks: tuple[Network, ...] = (NETWORK,)
     sent: list[tuple[int, Address, bytes]] = field(default_factory=list)
     members: list[tuple[Address, Post, Engine]] = field(default_factory=list)
 
@@ -54,7 +55,7 @@ class Wire:
             if to[0] == self.group.address:
                 self.put(data, (address, self.group.port))
 
-        return Post(self.clock, self.group, NETWORK, write)
+        return Post(self.clock, self.group, self.networks, write)
 
     def put(self, data: bytes, source: Address = ASKER) -> None:
         """A packet for everybody, from `source`."""

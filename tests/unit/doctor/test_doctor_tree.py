@@ -38,6 +38,8 @@ class Tree:
         shutil.copytree(PROJECT / "systemd", root / "usr/lib/systemd/system", dirs_exist_ok=True)
         for unit in ("lintel-control.service", "lintel-media.service", "lintel-network.service", "lintel-restart.path"):
             self.link(f"etc/systemd/system/multi-user.target.wants/{unit}", f"/usr/lib/systemd/system/{unit}")
+        trace = "lintel-trace.socket"
+        self.link(f"etc/systemd/system/sockets.target.wants/{trace}", f"/usr/lib/systemd/system/{trace}")
         deadman = "lintel-deadman.timer"
         self.link(f"etc/systemd/system/timers.target.wants/{deadman}", f"/usr/lib/systemd/system/{deadman}")
         for name, target in (("gpio", "gpiochip0"), ("i2c-1", "i2c-1"), ("rs485", "ttyAMA0"), ("rs485b", "ttyAMA4")):

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from firmware.core.actions import Invocation, Nothing
 from firmware.core.errors import Busy
 from firmware.core.link.channel import Channel, memory_pair
 from firmware.core.stream.sound_wire import BEGINS, END, Reader, Way, Wish, block, read_wish, refusal
@@ -239,6 +240,43 @@ def test_the_speaker_test_has_one_word_for_how_things_are(state: SpeakerTestStat
     told = report(state)
     assert told["SpeakerTestStatus"] == word
     assert told.get("CalibrationTimestamp", "") == ("2026-01-02T03:04:05.000000Z" if state.calibrated_at else "")
+
+
+@pytest.mark.parametrize(
+    ("findings", "subcode"),
+    [
+        ((Finding.NOT_CALIBRATED,), "axast:DeviceNotCalibrated"),
+        ((Finding.MICROPHONE_DISABLED,), "axast:DisabledInHardware"),
+        ((Finding.NOISE,), ""),
+        ((), ""),
+    ],
+)
+def test_a_speaker_that_was_not_tested_is_a_fault_that_says_why(
+    play: Play, findings: tuple[Finding, ...], subcode: str
+) -> None:
+    async def main(face: Any) -> None:
+        await face.set_up()
+        verdict = Verdict.INCONCLUSIVE if findings else Verdict.PASSED
+
+        async def tested(_: Invocation) -> SpeakerTestResult:
+            return result(verdict, *findings)
+
+        face.core.actions.register("speaker_test.run", Nothing, tested, summary="Test", answer=SpeakerTestResult)
+        face.bus.publish(SpeakerTestState())
+        async with face.client(ADMIN) as client:
+            report = (await client.post("/vapix/axast", json={"axast:GetSpeakerTestReport": {}})).json()
+            assert report["SpeakerTestReport"] == {
+                "SpeakerTestStatus": "Uncalibrated", "TestTimestamp": "", "CalibrationTimestamp": "",
+            }  # fmt: skip
+            told = await client.post("/vapix/axast", json={"axast:PerformSpeakerTest": {}})
+            if not subcode:
+                assert (told.status_code, told.json()) == (200, {})
+                return
+            body = told.json()
+            assert (told.status_code, body["Fault"], body["FaultCode"]) == (400, "env:Receiver", "ter:Action")
+            assert body["FaultSubCode"] == subcode
+
+    play(main)
 
 
 def test_speaker_test_commands_are_named_and_need_their_level(play: Play) -> None:

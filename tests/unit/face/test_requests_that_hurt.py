@@ -11,11 +11,15 @@ import pytest
 from firmware.core.errors import Invalid
 from firmware.interfaces.http.body import read_json
 from firmware.interfaces.http.credentials import cookie_of
+from firmware.interfaces.vapix.asked import Asked
 from firmware.interfaces.vapix.envelope import Refusal
 from firmware.interfaces.vapix.firmware import wish_of
 from firmware.interfaces.vapix.param_tree import Leaf, select
+from firmware.interfaces.vapix.params import ParamCgi
 from firmware.interfaces.vapix.xml import parse
 from hal.errors import nearest
+from tests.fuzz.asking import ADMIN as CALLER
+from tests.fuzz.asking import at_once, request
 from tests.fuzz.judge import Judge
 from tests.unit.face.conftest import ADMIN
 
@@ -72,6 +76,9 @@ def test_an_unknown_name_is_repeated_shortly(play: Play) -> None:
             answer = await client.get("/api/v1/logs/audit", params={"limitt" * 4000: "1"})
             assert answer.status_code == 400
             assert len(answer.content) < 600
+            answer = await client.patch("/api/v1/params/brute_force", json={"period" * 4000: 1})
+            assert answer.status_code == 400
+            assert len(answer.content) < 600
 
     play(main)
 
@@ -111,6 +118,19 @@ def test_a_group_of_many_stars_is_looked_for_in_no_time_and_stars_mean_what_they
     assert names("Bra*and") == []
     assert names("*.*.*.*.*") == []
     assert len(names("*")) == 4
+
+
+def test_a_thousand_unknown_parameters_are_refused_without_comparing_each_with_the_whole_tree() -> None:
+    leaves = [Leaf(name=f"Properties.Group{number}.Leaf{number}", value="") for number in range(400)]
+    cgi = ParamCgi(lambda: leaves, lambda: ("model", "1.0.0"))
+    query = b"action=update" + b"".join(b"&Properties.Groups%d.Leaves%d=1" % (number, number) for number in range(900))
+
+    def ask(_: bytes) -> None:
+        text = bytes(at_once(cgi._param(Asked(request(query=query), CALLER))).body).decode()
+        assert text.count("# Error: Error setting") == 20
+        assert "did you mean 'Properties.Group0.Leaf0'" in text
+
+    Judge(most=8).look(ask, b"", "unknown parameters")
 
 
 def assert_none(leaves: list[Leaf]) -> None:

@@ -32,7 +32,7 @@ async def test_a_page_that_is_not_there_is_told_the_nearest_and_nothing_of_its_n
     async with visitors(bench):
         answer = await asked(bench, "/acounts", **BROWSER)
         assert answer.status_code == 404
-        assert "did you mean &#x27;/accounts&#x27;?" in answer.text
+        assert "keine solche Seite; meinten Sie &#x27;/accounts&#x27;?" in answer.text
         evil = await asked(bench, "/%3Cscript%3Ealert(1)%3C/script%3E", **BROWSER)
         assert evil.status_code == 404
         assert "<script>alert" not in evil.text
@@ -44,4 +44,4 @@ async def test_a_page_of_hardware_that_the_product_lacks_says_so(bench: SimBench
     async with visitors(bench):
         answer = await asked(bench, "/reader", **BROWSER)
         assert (answer.status_code, "<h2>Nicht vorhanden</h2>" in answer.text) == (404, True)
-        assert "this product has no reader" in answer.text
+        assert "dieses Produkt hat das nicht: Leser" in answer.text

@@ -16,7 +16,7 @@ from firmware.interfaces.web.reasons import REASONS, reason_text
 from firmware.interfaces.web.words import ENGLISH, LANGUAGES, PoError, catalogue, chosen, read_po
 
 ROOT = Path(__file__).parents[3]
-HOLE = re.compile(r"\{(\w*)\}")
+HOLE = re.compile(r"\{(\w*)(?:!r)?\}")
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('\n\r\\"{}'))
 FOREIGN = [language for language in LANGUAGES if language != ENGLISH]
 
@@ -38,6 +38,16 @@ def test_every_text_is_translated_with_the_same_holes_and_nothing_else_is(langua
     assert [text for text in wanted if not messages.get(text)] == []
     assert sorted(set(messages) - set(wanted)) == []
     assert [t for t in wanted if sorted(HOLE.findall(t)) != sorted(HOLE.findall(messages[t]))] == []
+    # a value is quoted where it is said, so a translation never quotes it again
+    assert [said for said in messages.values() if "!r}" in said] == []
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_no_sentence_is_its_own_translation(language: str) -> None:
+    messages = catalogue(language).messages
+    words = {text: re.findall(r"[A-Za-z]{2,}", HOLE.sub("", text)) for text in messages}
+    same = [text for text, said in messages.items() if text == said and len(words[text]) > 2]
+    assert set(same) <= {"HTTP Strict Transport Security"}  # the name of a standard
 
 
 def test_every_reason_of_a_decision_has_its_words_and_they_are_its_own() -> None:

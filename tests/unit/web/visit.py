@@ -136,9 +136,10 @@ class Visitors:
         """How the device answers when a page is asked for."""
         return (await self._bench.http("GET", path, auth=(name, PASSWORD))).status_code
 
-    async def open(self, path: str, name: str = USER) -> Visit:
+    async def open(self, path: str, name: str = USER, *, language: str = "en") -> Visit:
         """Open a page, as the administrator or by another name (with the same password)."""
-        answer = await self._bench.http("GET", path, auth=(name, PASSWORD))
+        headers = {"accept-language": language}
+        answer = await self._bench.http("GET", path, auth=(name, PASSWORD), headers=headers)
         assert answer.status_code == 200, answer.text
         match = PAGE.search(answer.text)
         assert match is not None, answer.text[:400]

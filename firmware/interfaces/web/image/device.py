@@ -139,7 +139,7 @@ class DeviceImage:
                 shape("rect", "key", width=40, height=25, rx=6)
                 text((20, 17), key, "digit")
             if self._hands:
-                touchable(button, f"{self._view.say(N_('Key'))} {key}", press=self._hand("keys", thing.title, key))
+                touchable(button, self._view.say(N_("Key {key}"), key=key), press=self._hand("keys", thing.title, key))
 
     def _button(self, thing: Thing) -> None:
         with shape("g") as button:

@@ -18,6 +18,11 @@ LEVELS = {
     AccountLevel.OPERATOR: N_("Operator: works doors and entries"),
     AccountLevel.ADMIN: N_("Administrator: everything"),
 }
+SHORT = {
+    AccountLevel.VIEWER: N_("Viewer"),
+    AccountLevel.OPERATOR: N_("Operator"),
+    AccountLevel.ADMIN: N_("Administrator"),
+}
 
 
 class Accounts:
@@ -57,7 +62,7 @@ class Accounts:
         moves = account.ptz or account.level is not AccountLevel.VIEWER
         with self._table.row() as say:
             say(account.name)
-            say(_(LEVELS[account.level]).partition(":")[0])
+            say(_(SHORT[account.level]))
             say(_(N_("yes")) if moves else _(N_("no")))
             with cell(), ui.element("div").classes("row"):
                 for text, icon, then in (

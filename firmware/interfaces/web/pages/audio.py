@@ -69,7 +69,7 @@ class Port:
             self._facts.show(name, _(N_("off by the switch of the device")), tone="warn")
         else:
             self._facts.show(name, _(N_("hears")) if state.hears else _(N_("hears nothing")))
-        self._facts.show(_(N_("Gain")), f"{state.gain_db:g} dB")
+        self._facts.show(_(N_("Gain")), f"{self._view.figure(state.gain_db)} dB")
         self._facts.show(_(N_("Muted")), _(N_("yes")) if state.muted else _(N_("no")))
         values = {"gain_db": state.gain_db, "muted": state.muted}
         if isinstance(state, InputState):
@@ -80,7 +80,8 @@ class Port:
         """Say how loud it is."""
         self._meter.props["value"] = level.rms_dbfs
         self._meter.update()
-        self._level.set_text(f"{level.rms_dbfs} dBFS, {self._view.say(N_('peak'))} {level.peak_dbfs} dBFS")
+        rms, peak = (self._view.figure(value, "") for value in (level.rms_dbfs, level.peak_dbfs))
+        self._level.set_text(f"{rms} dBFS, {self._view.say(N_('peak'))} {peak} dBFS")
 
 
 async def build(view: View) -> None:

@@ -36,6 +36,7 @@ KEYS = {
     KeyType.EC_P256: "EC P-256",
     KeyType.EC_P384: "EC P-384",
     KeyType.RSA_2048: "RSA 2048",
+    KeyType.RSA_3072: "RSA 3072",
     KeyType.RSA_4096: "RSA 4096",
 }
 DAYS = 3650
@@ -194,7 +195,7 @@ async def _https(view: View, certificates: Certificates) -> None:
             facts.show("HTTPS", event.https or _(N_("off")))
             facts.show(_(N_("Fingerprint (SHA-256)")), event.fingerprint, tone="mono")
             if event.warning:
-                facts.show(_(N_("Warning")), event.warning, tone="warn")
+                facts.show(_(N_("Warning")), view.told(event.warning), tone="warn")
             else:
                 facts.drop(_(N_("Warning")))
 

@@ -105,14 +105,16 @@ def _details(view: View, fields: Mapping[str, Any]) -> str:
     """What there is to say of it."""
     said = dict(fields)
     if fields.get("reason"):
-        said["reason"] = view.say(reason_text(str(fields["reason"])))
+        said["reason"] = view.told(view.say(reason_text(str(fields["reason"]))))
+    if fields.get("trouble"):
+        said["trouble"] = view.told(str(fields["trouble"]))
     parts = [str(said[name]) for name in ("credential", "reason", "trouble", "chip", "holder") if said.get(name)]
     fitting = [each for each in fields.get("fitting", ()) if each != fields.get("credential")]
     parts += [f"= {each}" for each in fitting]
     if fields.get("bits") and not fields.get("credential"):
-        parts.append(f"{len(str(fields['bits']))} bit")
+        parts.append(view.say(N_("{count} bit"), count=len(str(fields["bits"]))))
     if fields.get("by") == "check":
-        parts.append("(check)")
+        parts.append(f"({view.say(N_('check'))})")
     return " · ".join(parts)
 
 

@@ -52,7 +52,7 @@ class Section:
     def search(self, wish: str) -> bool:
         """Show what fits; whether anything does."""
         self._wish = wish
-        fits = any(_fits(wish, self._group, info) for info in self._infos)
+        fits = any(self._fits(info) for info in self._infos)
         self.box.set_visibility(fits)
         self._filter()
         return fits
@@ -67,15 +67,17 @@ class Section:
     def _filter(self) -> None:
         if self._form is None:
             return
-        shown = {info.name for info in self._infos if _fits(self._wish, self._group, info)}
+        shown = {info.name for info in self._infos if self._fits(info)}
         for name, field in self._form.fields.items():
             field.row.set_visibility(name.partition(".")[0] in shown)
 
+    def _fits(self, info: ParamInfo) -> bool:
+        """Whether every word that was typed is in the name or the meaning of a parameter, in English or as it is read.
 
-def _fits(wish: str, group: str, info: ParamInfo) -> bool:
-    """Whether every word that was typed is in the name or the meaning of a parameter."""
-    text = f"{group}.{info.name} {info.summary}".casefold()
-    return all(word in text for word in wish.casefold().split())
+        English as well: manuals and programs call it so.
+        """
+        text = f"{self._group}.{info.name} {info.summary} {self._view.told(info.summary)}".casefold()
+        return all(word in text for word in self._wish.casefold().split())
 
 
 async def build(view: View) -> None:

@@ -12,18 +12,12 @@ from firmware.interfaces.web.feed import gone
 from firmware.interfaces.web.forms import GroupForm, part_labels
 from firmware.interfaces.web.parts import Facts, card, grid
 from firmware.interfaces.web.plan import Kind
+from firmware.interfaces.web.reasons import ALARMS
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.words import N_
 from hal.types import Direction, LoopState
 
 POSITIONS = {Position.OPEN: N_("open"), Position.CLOSED: N_("closed"), Position.UNKNOWN: N_("not known")}
-ALARMS = {
-    DoorAlarmKind.FORCED: N_("forced open"),
-    DoorAlarmKind.HELD_OPEN: N_("held open too long"),
-    DoorAlarmKind.CONTACT: N_("door contact"),
-    DoorAlarmKind.EXIT: N_("exit button"),
-    DoorAlarmKind.STRIKE: N_("strike"),
-}
 CIRCUITS = {
     LoopState.OPEN: N_("open"),
     LoopState.CLOSED: N_("closed"),
@@ -87,7 +81,7 @@ def _door(view: View, door: str) -> None:
             case DoorAlarm(door=name) as alarm if name == door:
                 alarms.pop(alarm.kind, None)
                 if alarm.active and not gone(notice):
-                    alarms[alarm.kind] = f"{_(ALARMS[alarm.kind])} {alarm.detail}".strip()
+                    alarms[alarm.kind] = f"{_(ALARMS[alarm.kind])} {view.told(alarm.detail)}".strip()
                 said = ", ".join(alarms.values())
                 facts.show(_(N_("Alarms")), said or _(N_("none")), tone="bad" if said else "")
 

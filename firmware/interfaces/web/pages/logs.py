@@ -138,7 +138,7 @@ def _remote(view: View) -> None:
         elif event.reachable:
             facts.show(event.server, _(N_("reached; {count} lines lost"), count=event.dropped), tone="good")
         else:
-            facts.show(event.server, event.reason or _(N_("not reached")), tone="warn")
+            facts.show(event.server, view.told(event.reason) or _(N_("not reached")), tone="warn")
 
     async def test() -> None:
         found = await view.attempt(view.ask("logs.test", {}, SyslogTest))
@@ -147,7 +147,7 @@ def _remote(view: View) -> None:
         if not found.results:
             view.tell(_(N_("There is no server to send to.")))
         for server, result in found.results.items():
-            view.tell(f"{server}: {result}")
+            view.tell(f"{server}: {view.told(result)}")
 
     view.on(SyslogState, then=heard)
     ui.button(_(N_("Send a test message")), on_click=test).props("outline")

@@ -12,18 +12,11 @@ from firmware.core.events import Notice
 from firmware.core.vocabulary.upgrade import InstallMode, LastOutcome, UpgradeAnswer, UpgradeStage, UpgradeState
 from firmware.interfaces.web.feed import gone
 from firmware.interfaces.web.parts import Facts, Table, ask_first, card, grid
+from firmware.interfaces.web.reasons import STAGES
 from firmware.interfaces.web.uploads import Upload
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.words import N_
 
-STAGES = {
-    UpgradeStage.IDLE: N_("nothing under way"),
-    UpgradeStage.CHECKING: N_("the file is being checked"),
-    UpgradeStage.INSTALLING: N_("being installed"),
-    UpgradeStage.STAGED: N_("installed, the device restarts"),
-    UpgradeStage.TRIAL: N_("on trial"),
-    UpgradeStage.COMMITTED: N_("being made the firmware of this device"),
-}
 SLOTS = {
     "empty": N_("empty"),
     "writing": N_("being written"),
@@ -98,7 +91,7 @@ def _latest(view: View, last: LastOutcome) -> str:
     _ = view.say
     what = _(WHATS[last.what]) if last.what in WHATS else last.what
     outcome = _(OUTCOMES[last.outcome]) if last.outcome in OUTCOMES else last.outcome
-    why = f" ({last.why})" if last.why else ""
+    why = f" ({view.told(last.why)})" if last.why else ""
     return f"{what}: {last.before} → {last.after}, {outcome}{why}"
 
 

@@ -135,7 +135,7 @@ def _setup(view: View) -> None:
         by = event.by if event.by != SIMULATION else _(N_("simulated: nothing outside follows them"))
         facts.show(_(N_("Settings")), f"{said} ({by})", tone="warn" if trying else "")
         if event.reason:
-            facts.show(_(N_("Last change")), event.reason, tone="warn")
+            facts.show(_(N_("Last change")), view.told(event.reason), tone="warn")
         else:
             facts.drop(_(N_("Last change")))
 
@@ -166,7 +166,7 @@ def _found(view: View) -> None:
             return
         shown = " · ".join(part for part in (event.name, event.host and f"{event.host}.local") if part)
         where = ", ".join(event.adapters) or _(N_("nowhere"))
-        facts.show(name, event.trouble or f"{shown} ({where})", tone="warn" if event.trouble else "")
+        facts.show(name, view.told(event.trouble) or f"{shown} ({where})", tone="warn" if event.trouble else "")
 
     view.on(DiscoveryState, then=heard)
 
@@ -180,7 +180,7 @@ def _cloud(view: View) -> None:
         assert isinstance(event, CloudConnection)
         if not gone(notice):
             tone = {CloudPhase.CONNECTED: "good", CloudPhase.FAILED: "warn"}.get(event.phase, "")
-            facts.show(_(N_("Connection")), f"{_(PHASES[event.phase])} ({event.reason})", tone=tone)
+            facts.show(_(N_("Connection")), f"{_(PHASES[event.phase])} ({view.told(event.reason)})", tone=tone)
 
     async def connect() -> None:
         await view.attempt(view.ask("cloud.connect", {}, CloudAsked), done=_(N_("The device tries to connect.")))
@@ -203,19 +203,22 @@ def _tests(view: View) -> None:
         mean = sum(times) / len(times) if times else 0.0
         words = _(N_("{host} ({address}): {received} of {sent} answered, {ms} ms"))
         holes = {name: answer.get(name) for name in ("host", "address", "received", "sent")}
-        result.set_text(words.format(**holes, ms=f"{mean:.1f}"))
+        result.set_text(words.format(**holes, ms=view.figure(mean, ".1f")))
         result.classes(replace="good" if times else "bad")
 
     def knocked(answer: Mapping[str, Any]) -> None:
-        result.set_text(f"{answer.get('host')} ({answer.get('address')}), {answer.get('port')}: {answer.get('found')}")
-        result.classes(replace="good" if answer.get("open") else "bad")
+        found = view.told(str(answer.get("found")))
+        result.set_text(f"{answer.get('host')} ({answer.get('address')}), {answer.get('port')}: {found}")
+        is_open = answer.get("open")
+        result.classes(replace="" if is_open is None else "good" if is_open else "bad")
 
     ping = Upload(view, "/ping", pinged, how=JSON)
     ping.text("host", _(N_("Ping an address or name")), needed=True)
     ping.buttons(_(N_("Ping")))
     port = Upload(view, "/port-check", knocked, how=JSON)
-    port.text("host", _(N_("Try a TCP port of an address or name")), needed=True)
+    port.text("host", _(N_("Try a port of an address or name")), needed=True)
     port.text("port", _(N_("Port")), "443", needed=True)
+    port.choice("protocol", _(N_("Protocol")), {"tcp": "TCP", "udp": "UDP"})
     port.buttons(_(N_("Try")))
 
 

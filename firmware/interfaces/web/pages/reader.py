@@ -70,7 +70,11 @@ def _connections(view: View) -> None:
                     lost = _(N_("{count} frames thrown away"), count=reader.discarded)
                     facts.show(reader.alias, f"{_(N_('Door'))}: {reader.door}, {lost}")
                 case ReaderLink() as link:
-                    words = (link.phase.value, link.reason, _(N_("encrypted")) if link.secure else "")
+                    words = (
+                        view.told(link.phase.value),
+                        view.told(link.reason),
+                        _(N_("encrypted")) if link.secure else "",
+                    )
                     facts.show(f"{link.alias} (OSDP)", " · ".join(word for word in words if word))
 
         view.on(ReaderState, ReaderLink, then=heard)
@@ -94,7 +98,7 @@ async def _output(view: View) -> None:
         try:
             shown = _bits(seen["card"], {name: now[name] for name in FORMAT})
         except ValueError as error:
-            facts.show(_(N_("Bits")), str(error), tone="bad")
+            facts.show(_(N_("Bits")), view.told(str(error)), tone="bad")
             return
         facts.show(_(N_("Card")), seen["card"], tone="mono")
         facts.show(_(N_("Bits")), shown[0], tone="mono")

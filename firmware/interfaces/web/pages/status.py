@@ -27,7 +27,7 @@ from firmware.core.vocabulary.upgrade import UpgradeState
 from firmware.interfaces.web.feed import gone
 from firmware.interfaces.web.image.device import DeviceImage
 from firmware.interfaces.web.parts import Facts, card, grid, moment
-from firmware.interfaces.web.reasons import reason_text
+from firmware.interfaces.web.reasons import ALARMS, STAGES, reason_text
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.words import N_, PLACE
 
@@ -112,7 +112,7 @@ def _security(view: View) -> None:
                 if served.fingerprint:
                     facts.show(_(N_("Certificate (SHA-256)")), served.fingerprint, tone="mono")
                 if served.warning:
-                    facts.show(_(N_("Advice")), served.warning, tone="warn")
+                    facts.show(_(N_("Advice")), view.told(served.warning), tone="warn")
             case AnonymousState() as state:
                 open_ = _(N_("yes: anybody may look")) if state.viewing else _(N_("no"))
                 facts.show(_(N_("Without log-in")), open_, tone="warn" if state.viewing else "good")
@@ -147,13 +147,15 @@ def _attention(view: View) -> None:
     def tell(notice: Notice) -> str | None:
         match notice.event:
             case UnsafeSetting() as unsafe:
-                return _(N_("Unsafe setting: {detail}"), detail=unsafe.detail)
+                return _(N_("Unsafe setting: {detail}"), detail=view.told(unsafe.detail))
             case StorageAlarm() as alarm:
-                return _(N_("Storage: {what}: {detail}"), what=alarm.what, detail=alarm.detail)
+                return _(N_("Storage: {what}: {detail}"), what=alarm.what, detail=view.told(alarm.detail))
             case ServiceState(phase=ServicePhase.FAILED) as service:
-                return _(N_("Service {name} has failed: {reason}"), name=service.service, reason=service.reason)
+                return _(
+                    N_("Service {name} has failed: {reason}"), name=service.service, reason=view.told(service.reason)
+                )
             case DoorAlarm(active=True) as alarm:
-                return _(N_("Door {door}: {alarm}"), door=alarm.door, alarm=alarm.kind.value)
+                return _(N_("Door {door}: {alarm}"), door=alarm.door, alarm=_(ALARMS[alarm.kind]))
         return None
 
     _listed(view, _(N_("Nothing.")), tell, UnsafeSetting, StorageAlarm, ServiceState, DoorAlarm)
@@ -171,7 +173,9 @@ def _ongoing(view: View) -> None:
             case IdentifyState(active=True):
                 return _(N_("The device shows which one it is."))
             case UpgradeState() as upgrade if upgrade.stage.value != "idle":
-                return _(N_("Firmware: {stage}, {progress} %"), stage=upgrade.stage.value, progress=upgrade.progress)
+                return _(
+                    N_("Firmware: {stage}, {progress} %"), stage=_(STAGES[upgrade.stage]), progress=upgrade.progress
+                )
         return None
 
     _listed(view, _(N_("Nothing.")), tell, PlayingState, SpeakerTestState, IdentifyState, UpgradeState)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
@@ -12,6 +12,7 @@ from firmware.core.errors import Invalid
 from firmware.core.events import Notice
 from firmware.core.vocabulary.station import ParamsChanged
 from firmware.core.vocabulary.system import ClockSetup
+from firmware.core.zones import offered
 from firmware.interfaces.web.forms import Form, GroupForm
 from firmware.interfaces.web.parts import Facts, card, grid, moment
 from firmware.interfaces.web.view import View
@@ -47,7 +48,7 @@ class Now:
         local = now.astimezone(ZoneInfo(zone))
         ahead = local.utcoffset() or timedelta()
         self._facts.show(_(N_("At the device")), f"{local:%Y-%m-%d %H:%M:%S}", tone="mono")
-        self._facts.show(_(N_("Time zone")), f"{zone} (UTC{ahead.total_seconds() / 3600:+g} h)")
+        self._facts.show(_(N_("Time zone")), f"{zone} (UTC{self._view.figure(ahead.total_seconds() / 3600, '+g')} h)")
         trusted = clock.trusted()
         said = _(N_("set")) if trusted else _(N_("not set since the start: entries with limits of time are refused"))
         self._facts.show(_(N_("Clock")), said, tone="good" if trusted else "bad")
@@ -69,7 +70,7 @@ def _synced(view: View) -> None:
             said = _(N_("yes")) if event.synced else _(N_("not yet"))
             facts.show(_(N_("Set by a server")), said, tone="good" if event.synced else "")
         if event.trouble:
-            facts.show(_(N_("Trouble")), event.trouble, tone="bad")
+            facts.show(_(N_("Trouble")), view.told(event.trouble), tone="bad")
         else:
             facts.drop(_(N_("Trouble")))
 
@@ -112,7 +113,7 @@ async def build(view: View) -> None:
         with card(_(N_("Location"))):
             form = Form(view, GROUP)
             form.text("name", _(N_("What people call this device")), str(values["name"]))
-            zones = sorted(available_timezones())
+            zones = offered(str(values["time_zone"]))
             zone = form.choice("time_zone", _(N_("Time zone")), {name: name for name in zones}, values["time_zone"])
             zone.element.props["use-input"] = True
 

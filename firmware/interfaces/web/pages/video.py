@@ -80,9 +80,9 @@ class Camera:
         _ = self._view.say
         self._now = source
         running = source.phase is Signal.RUNNING
-        signal = _(N_("running")) if running else _(N_("no signal: {reason}"), reason=source.reason)
+        signal = _(N_("running")) if running else _(N_("no signal: {reason}"), reason=self._view.told(source.reason))
         self._facts.show(_(N_("Signal")), signal, tone="good" if running else "bad")
-        self._facts.show(_(N_("Picture")), f"{source.width} × {source.height}, {source.fps:g}/s")
+        self._facts.show(_(N_("Picture")), f"{source.width} × {source.height}, {self._view.figure(source.fps)}/s")
         self._look()
 
     def _look(self) -> None:

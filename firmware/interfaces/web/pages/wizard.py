@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from nicegui import ui
 
 from firmware.core.actions import Nothing
@@ -13,9 +11,11 @@ from firmware.core.vocabulary.access import AccessDenied, AccessGranted, CardRea
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.entries import EntryView
 from firmware.core.vocabulary.osdp import ReaderLink
+from firmware.core.zones import offered
 from firmware.interfaces.web.image.device import DeviceImage
 from firmware.interfaces.web.parts import Facts
 from firmware.interfaces.web.plan import Kind
+from firmware.interfaces.web.reasons import REASONS
 from firmware.interfaces.web.view import View
 from firmware.interfaces.web.wizard import Named, Save, steps
 from firmware.interfaces.web.words import N_, PLACE
@@ -42,7 +42,7 @@ async def _place(view: View) -> Save:
     _ = view.say
     now = await view.read(PLACE)
     name = ui.input(_(N_("Name of this device")), value=now["name"] or view.info.product).props("outlined maxlength=64")
-    zones = sorted(available_timezones())
+    zones = offered(str(now["time_zone"]))
     zone = ui.select(zones, label=_(N_("Time zone")), value=now["time_zone"], with_input=True).props("outlined")
     if now["time_zone"] == "UTC":
 
@@ -110,7 +110,7 @@ async def _reader(view: View) -> Save:
             def heard(notice: Notice) -> None:
                 event = notice.event
                 assert isinstance(event, ReaderLink)
-                facts.show(event.alias, f"{event.phase.value} {event.reason}")
+                facts.show(event.alias, f"{view.told(event.phase.value)} {view.told(event.reason)}")
 
             view.on(ReaderLink, then=heard)
         more.bind_visibility_from(kind, "value", value=OSDP)
@@ -141,7 +141,7 @@ async def _card(view: View) -> Save:
             card.set_value(event.credential)
             read.set_text(_(N_("Card {card} was read."), card=event.credential))
         else:
-            read.set_text(_(N_("This card cannot be read: {reason}"), reason=event.reason))
+            read.set_text(_(N_("This card cannot be read: {reason}"), reason=view.told(event.reason)))
 
     view.on(CardRead, then=heard)
     if view.bench is not None:
@@ -196,9 +196,13 @@ def _told(view: View, notice: Notice) -> str:
         case AccessGranted() as granted:
             return _(N_("Welcome, {holder}."), holder=granted.holder)
         case AccessDenied() as denied:
-            return _(N_("Denied: {reason}"), reason=denied.reason.value)
+            return _(N_("Denied: {reason}"), reason=_(REASONS[denied.reason]))
         case DoorReleased() as released:
-            return _(N_("Door {door} is released for {seconds} s."), door=released.door, seconds=released.hold_s)
+            return _(
+                N_("Door {door} is released for {seconds} s."),
+                door=released.door,
+                seconds=view.figure(released.hold_s, ""),
+            )
     return ""
 
 

@@ -3,6 +3,11 @@
 
 const field = (id) => document.getElementById(id);
 const said = (name) => document.body.dataset[name];
+// What the API says, in the language of the page; the value that it repeats is in the field.
+const told = ({ where, message }) => {
+  const known = JSON.parse(said("told"));
+  return `${where}: ${known[message.replace(/ \(got .*\)$/, "")] ?? message}`;
+};
 const ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789-_";
 
 function complain(text) {
@@ -40,7 +45,7 @@ async function refused(answer) {
   const { error } = await answer.json();
   if (error.code === "https_required") return complain(said("https"));
   if (answer.status === 401) return complain(said("wrong"));
-  return complain(`${error.where}: ${error.message}`);
+  return complain(told(error));
 }
 
 async function login(event) {
@@ -77,7 +82,7 @@ async function create(event) {
     if (made.status !== 201) {
       const { error } = await made.json();
       if (error.code === "setup_code_required") field("code-label").hidden = false;
-      complain(`${error.where}: ${error.message}`);
+      complain(told(error));
       return;
     }
     const opened = await send("/api/v1/session", who);

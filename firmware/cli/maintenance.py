@@ -1,0 +1,164 @@
+"""Verbs of maintenance at the device itself: restart, resets, firmware, being found. Manuals, "Maintenance".
+
+The same actions as in the web interface and the API; what cannot be undone is done with `--yes` only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from firmware.cli.console import Console, at_device
+from firmware.cli.parser import Parser
+from firmware.core.errors import Invalid, Unavailable
+from firmware.core.vocabulary.upgrade import InstallMode
+
+YES = "cannot be undone; say --yes when it is meant"
+
+
+def restart(words: list[str]) -> int:
+    """`lintel restart`."""
+    asked = parser("restart", "restart the whole device; no setting changes").parse_all(words)
+    return _simple(asked, "device.restart", "the device restarts")
+
+
+def restore(words: list[str]) -> int:
+    """`lintel restore`."""
+    asked = _sure("restore", "reset everything but the network settings", words)
+    return _simple(asked, "device.restore", "the device restarts with its defaults and its network settings")
+
+
+def factory_default(words: list[str]) -> int:
+    """`lintel factory-default`."""
+    asked = _sure("factory-default", "reset everything, the network settings and all accounts as well", words)
+    return _simple(asked, "device.factory_default", "the device restarts as it left the factory")
+
+
+def rollback(words: list[str]) -> int:
+    """`lintel rollback`."""
+    asked = _sure("rollback", "go back to the former firmware with its settings", words)
+    return _simple(asked, "upgrade.rollback", "the device restarts into {version}")
+
+
+def confirm(words: list[str]) -> int:
+    """`lintel confirm`."""
+    wanted = parser("confirm", "keep the firmware that is on trial")
+    wanted.add_argument("--id", help="only when the trial is this one")
+    asked = wanted.parse_all(words)
+    return _simple(asked, "upgrade.confirm", "the firmware stays", **({"id": asked.id} if asked.id else {}))
+
+
+def locate(words: list[str]) -> int:
+    """`lintel locate`."""
+    wanted = parser("locate", "let the device be seen and heard")
+    wanted.add_argument("--for", dest="for_s", type=seconds, default=30.0, metavar="S", help="(default: %(default)g)")
+    wanted.add_argument("--stop", action="store_true", help="no longer")
+    asked = wanted.parse_all(words)
+    if asked.stop:
+        return _simple(asked, "device.locate_stop", "the device is quiet again")
+    return _simple(asked, "device.locate", f"the device shows itself for {asked.for_s:g} s", duration_s=asked.for_s)
+
+
+def upgrade(words: list[str]) -> int:
+    """`lintel upgrade`. Raises Invalid for a file that cannot be read, and what the device refuses it with."""
+    wanted = parser("upgrade", "check a bundle, install it, and restart into it")
+    modes = [mode.value for mode in InstallMode]
+    wanted.add_argument("file", type=Path, metavar="FILE", help="a bundle, made by 'lintel bundle build'")
+    wanted.add_argument("--mode", choices=modes, default=modes[0], help="(default: %(default)s)")
+    wanted.add_argument(
+        "--confirm-within", type=int, metavar="S", help="of automatic_rollback: until 'lintel confirm' (1800)"
+    )
+    wanted.add_argument("--yes", action="store_true", help="of factory_default: all settings go")
+    asked = wanted.parse_all(words)
+    if asked.mode == InstallMode.FACTORY_DEFAULT and not asked.yes:
+        raise Invalid("lintel upgrade --mode factory_default", YES)
+    if not asked.file.is_file():
+        raise Invalid("lintel upgrade", f"there is no file {str(asked.file)!r}")
+    wish: dict[str, object] = {"mode": asked.mode}
+    if asked.confirm_within is not None:
+        wish["confirm_within_s"] = asked.confirm_within
+
+    async def install(console: Console) -> Any:
+        spooled = spool(asked.file, console.state.spool)
+        try:
+            return await console.do("upgrade.install", spool=spooled.name, **wish)
+        finally:
+            spooled.unlink(missing_ok=True)
+
+    return _tell(asked, at_device(asked.state, install), "the device restarts into {version}")
+
+
+def spool(file: Path, folder: Path) -> Path:
+    """A copy of a file where control looks for bundles, as its user may read it. Raises Invalid, Unavailable."""
+    made = folder / secrets.token_hex(16)
+    try:
+        owner = folder.parent.stat()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(handle, "wb") as copy, file.open("rb") as bundle:
+            shutil.copyfileobj(bundle, copy, 1 << 20)
+        if os.geteuid() == 0:  # nobody else can, and nobody else needs to
+            for path in (folder, made):
+                os.chown(path, owner.st_uid, owner.st_gid)
+    except PermissionError as error:
+        made.unlink(missing_ok=True)
+        raise Invalid("lintel upgrade", f"{error.filename} cannot be read") from None
+    except OSError as error:
+        made.unlink(missing_ok=True)
+        raise Unavailable("lintel upgrade", f"the bundle cannot be handed over: {error.strerror}") from None
+    return made
+
+
+def seconds(text: str) -> float:
+    """A time on the command line. Raises ValueError."""
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise ValueError(text)
+    return value
+
+
+def parser(verb: str, about: str) -> Parser:
+    """The words that every verb at the device takes."""
+    made = Parser(prog=f"lintel {verb}", description=about)
+    made.add_argument(
+        "--state", type=Path, metavar="DIR", help="of the device (default: ./state, or the installed one)"
+    )
+    made.add_argument("--json", action="store_true", help="the answer as JSON")
+    return made
+
+
+def _sure(verb: str, about: str, words: list[str]) -> Namespace:
+    """The words of a verb that takes something away. Raises Invalid unless it is meant."""
+    wanted = parser(verb, about)
+    wanted.add_argument("--yes", action="store_true", help="it is meant: this cannot be undone")
+    asked = wanted.parse_all(words)
+    if not asked.yes:
+        raise Invalid(f"lintel {verb}", YES)
+    return asked
+
+
+def _simple(asked: Namespace, action: str, said: str, **params: object) -> int:
+    return _tell(asked, at_device(asked.state, lambda console: console.do(action, **params)), said)
+
+
+def _tell(asked: Namespace, answer: Any, said: str) -> int:
+    """The answer as JSON, or in one line."""
+    print(json.dumps(answer, ensure_ascii=False) if asked.json else said.format_map(answer))
+    return 0
+
+
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "restart": restart,
+    "restore": restore,
+    "factory-default": factory_default,
+    "upgrade": upgrade,
+    "rollback": rollback,
+    "confirm": confirm,
+    "locate": locate,
+}

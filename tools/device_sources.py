@@ -1,0 +1,178 @@
+"""Where the sentences of the device are: calls, fields, functions and tables that hold some, and files that do not.
+
+Read by `device_texts.py`. A file of `ELSEWHERE` is not looked at, because no page shows what it says.
+"""
+
+from __future__ import annotations
+
+import errno
+
+# What no page shows, and why.
+ELSEWHERE = {
+    "firmware/access/config.py": "board files, checked when they are written",
+    "firmware/access/entry_commands.py": "imports and exports, which no page makes",
+    "firmware/access/indicate.py": "actions that no page asks for",
+    "firmware/access/indication.py": "actions that no page asks for",
+    "firmware/access/portable.py": "imports and exports, which no page makes",
+    "firmware/audio/pcm.py": "a caller inside is wrong",
+    "firmware/audio/speaker_measure.py": "a caller inside is wrong",
+    "firmware/board_process": "the bench and the start of a simulated device, told at a command line",
+    "firmware/cli": "commands",
+    "firmware/controller/keyring.py": "caught where it is raised, and logged",
+    "firmware/core/events.py": "a declaration is wrong, the firmware does not start",
+    "firmware/core/identity.py": "written to the log of the start",
+    "firmware/core/link/guest.py": "told to another role, and logged",
+    "firmware/core/link/wire.py": "told to another role, and logged",
+    "firmware/core/stream": "told to the media role, and logged",
+    "firmware/device/config.py": "board files, checked when they are written",
+    "firmware/device/lights.py": "board files, checked when they are written",
+    "firmware/device/press.py": "written to the log",
+    "firmware/device/show.py": "board files, checked when they are written",
+    "firmware/dispatcher": "the far end of the cloud connection, no part of a device",
+    "firmware/interfaces/api/accounts.py": "bodies that no page sends",
+    "firmware/interfaces/api/certificates.py": "bodies that no page sends",
+    "firmware/interfaces/api/commands.py": "bodies that no page sends",
+    "firmware/interfaces/cloud/contract.py": "told to the dispatcher",
+    "firmware/interfaces/cloud/relay.py": "told to the dispatcher",
+    "firmware/interfaces/discovery/dns.py": "frames that are thrown away",
+    "firmware/interfaces/discovery/face.py": "told to programs that look for the device",
+    "firmware/interfaces/discovery/ssdp.py": "frames that are thrown away",
+    "firmware/interfaces/discovery/wsd.py": "frames that are thrown away",
+    "firmware/interfaces/http/body.py": "bodies that no page sends",
+    "firmware/interfaces/rtsp": "told to clients of RTSP",
+    "firmware/interfaces/topics": "told to clients of event streams",
+    "firmware/interfaces/vapix": "told to programs of the compatible API",
+    "firmware/interfaces/video": "told to viewers of streams",
+    "firmware/interfaces/web/entrance.py": "its own files",
+    "firmware/interfaces/web/phrases.py": "catalogues, checked when they are written",
+    "firmware/io/config.py": "board files, checked when they are written",
+    "firmware/osdp/tracing.py": "a trace that no page asks for",
+    "firmware/paths.py": "commands",
+    "firmware/roles.py": "board files, checked when they are written",
+    "firmware/upgrade/bundle_build.py": "the tool of the maker",
+    "firmware/upgrade/bundle_inspect.py": "the tool of the maker",
+    "firmware/upgrade/cms.py": "how a signature is built: for the maker of a bundle",
+    "firmware/upgrade/der.py": "how a signature is built: for the maker of a bundle",
+    "firmware/upgrade/fat.py": "written to the log of the start",
+    "firmware/upgrade/fat_image.py": "the tool of the maker",
+    "firmware/upgrade/gate.py": "what the gate says is checked there",
+    "firmware/upgrade/gate_child.py": "how a bundle is built: for its maker",
+    "firmware/upgrade/layout.py": "written to the log of the start",
+    "firmware/upgrade/manifest.py": "how a bundle is built: for its maker",
+    "firmware/upgrade/payload.py": "how a bundle is built: for its maker",
+    "firmware/upgrade/pki.py": "the tool of the maker",
+    "firmware/upgrade/record.py": "a caller inside is wrong",
+    "firmware/upgrade/revocations.py": "written to the log",
+    "firmware/upgrade/second_judge.py": "how a bundle is built: for its maker",
+    "firmware/upgrade/squash.py": "how a bundle is built: for its maker",
+    "firmware/upgrade/squashfs.py": "how a bundle is built: for its maker",
+    "firmware/upgrade/squashfs_list.py": "how a bundle is built: for its maker",
+    "firmware/upgrade/verity.py": "how a bundle is built: for its maker",
+    "firmware/video/scene_model.py": "a caller inside is wrong",
+    "firmware/video/snapshot.py": "a caller inside is wrong",
+    "hal/board": "board files, checked when they are written",
+    "hal/buses/cameras.py": "board files, checked when they are written",
+    "hal/buses/gpiod_factory.py": "the start on a machine that is no board",
+    "hal/buses/identity.py": "the start on a machine that is no board",
+    "hal/buses/lgpio_factory.py": "the start on a machine that is no board",
+    "hal/buses/pin_lines.py": "the simulated world",
+    "hal/buses/pins.py": "a caller inside is wrong",
+    "hal/buses/real.py": "the start on a machine that is no board",
+    "hal/drivers/digital.py": "a caller inside is wrong",
+    "hal/drivers/ir_cut.py": "a caller inside is wrong",
+    "hal/drivers/lis3dh.py": "a sensor that no page shows",
+    "hal/drivers/mcp23017_lines.py": "a caller inside is wrong",
+    "hal/drivers/opt3001.py": "a sensor that no page shows",
+    "hal/drivers/terminal.py": "a caller inside is wrong",
+    "hal/osdp/commands.py": "a caller inside is wrong",
+    "hal/osdp/describe.py": "traces of frames",
+    "hal/osdp/frame.py": "a caller inside is wrong",
+    "hal/osdp/panel.py": "a caller inside is wrong",
+    "hal/osdp/replies.py": "a caller inside is wrong",
+    "hal/osdp/reports.py": "a caller inside is wrong",
+    "hal/pictures.py": "a caller inside is wrong",
+    "hal/planes.py": "a caller inside is wrong",
+    "hal/pulse.py": "a caller inside is wrong",
+    "hal/sim": "the simulated world",
+    "hal/types.py": "board files, checked when they are written",
+}
+# Errors of the HAL that say that a board file or a caller inside is wrong; of a reader's wish a person may be told.
+MISTAKES = ("BoardError", "OutOfRange")
+# Other calls that take a sentence, and which argument it is.
+SPEAKERS = {
+    "BadClip": 0, "Broken": 0, "Damaged": 1, "HttpRefusal": 3, "Loaded": 1, "Lost": 0, "Misplaced": 1,
+    "NetworkFault": 0, "NoTrial": 1, "NoWay": 0, "Refusal": 1, "RevocationsUnreadable": 1, "RollbackRefused": 1,
+    "TimeFault": 0, "Unreachable": 0, "Unreadable": 0, "ValueError": 0, "_lose": 0, "_relink": 1, "_stuck": 0,
+    "_tell": 1, "_told": 1, "alarm": 1, "give_up": 0, "param": 1, "revert": 0,
+}  # fmt: skip
+# Functions that answer with a sentence.
+ANSWERS = (
+    "_choose", "_head_damage", "_insecure", "_said", "_why", "_why_not", "_why_off", "because", "nak_text", "refusal",
+    "warning", "weak_key",
+)  # fmt: skip
+# The fields of facts, and the names of variables, that hold a sentence for people.
+SENTENCES = ("damage", "detail", "kept", "problem", "reason", "refused", "trouble", "warning", "why")
+# Tables of sentences whose texts are not found from where they are said.
+TABLES = (
+    ("firmware/upgrade/refusals.py", "SENTENCES"),
+    ("hal/drivers/osdp_bus.py", "LOST_OFF"),
+    ("hal/drivers/osdp_bus.py", "OWN_ERROR"),
+    ("hal/osdp/channel.py", "HAS_KEY"),
+    ("hal/osdp/channel.py", "HAS_NO_KEY"),
+    ("hal/osdp/channel.py", "NO_ANSWER_TO_CHALLENGE"),
+    ("hal/osdp/channel.py", "WRONG_KEY"),
+    ("hal/osdp/opening.py", "CHANGED"),
+    ("hal/osdp/opening.py", "DENIED"),
+    ("hal/osdp/opening.py", "DENIES"),
+    ("hal/osdp/opening.py", "NO_CHANNEL"),
+    ("hal/osdp/opening.py", "NO_KEY"),
+    ("hal/osdp/reader.py", "GARBLED"),
+    ("hal/osdp/reader.py", "LOST_CHANNEL"),
+    ("hal/osdp/reader.py", "NO_ANSWER"),
+)
+# What pydantic says of a value that does not fit, as `explain` writes it (a test makes it say each of them).
+CHECKS = (
+    "input should be a finite number",
+    "input should be a valid boolean",
+    "input should be a valid boolean, unable to interpret input",
+    "input should be a valid datetime or date, {0}",
+    "input should be a valid dictionary",
+    "input should be a valid integer",
+    "input should be a valid integer, got a number with a fractional part",
+    "input should be a valid integer, unable to parse string as an integer",
+    "input should be a valid list",
+    "input should be a valid number",
+    "input should be a valid number, unable to parse string as a number",
+    "input should be a valid string",
+    "input should be a valid tuple",
+    "input should be greater than {0}",
+    "input should be greater than or equal to {0}",
+    "input should be less than {0}",
+    "input should be less than or equal to {0}",
+    "input should be {0!r}",
+    "input should be {0} or {1}",
+    "list should have at most {0} items after validation, not {1}",
+    "string should have at least {0} character",
+    "string should have at least {0} characters",
+    "string should have at most {0} character",
+    "string should have at most {0} characters",
+    "string should match pattern {0!r}",
+    "tuple should have at most {0} items after validation, not {1}",
+    "tuple should have at most {0} item after validation, not {1}",
+)
+# What SQLite says of a damaged or full file.
+SQLITE = (
+    "attempt to write a readonly database",
+    "database disk image is malformed",
+    "database or disk is full",
+    "disk I/O error",
+    "file is not a database",
+    "malformed database schema ({0})",
+    "no such table: {0}",
+)
+# What the system says of its own calls, by number: it stands within messages of ours.
+SYSTEM = (
+    errno.EACCES, errno.EADDRINUSE, errno.EBUSY, errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.EIO,
+    errno.EISDIR, errno.ENETUNREACH, errno.ENODEV, errno.ENOENT, errno.ENOSPC, errno.EPERM, errno.EROFS,
+    errno.ETIMEDOUT,
+)  # fmt: skip
