@@ -201,6 +201,17 @@ def test_a_process_of_another_user_does_not_join_the_link(units: UnitSet) -> Non
     assert "user 0 may not join" in units.container.run("cat", "/run/said/lintel-control").stdout
 
 
+def test_root_at_the_device_asks_it_without_an_account_and_is_no_role(units: UnitSet) -> None:
+    done = units.container.run("/usr/bin/lintel", "status")
+    assert "roles: control, media, network" in done.stdout, done.stdout + done.stderr
+    report = units.container.run("/usr/bin/lintel", "report")
+    assert "----- Server Report Start -----" in report.stdout, report.stderr
+    nobody = units.container.run("setpriv", "--reuid=nobody", "--clear-groups", "/usr/bin/lintel", "restart")
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert "is closed to you" in nobody.stderr
+    assert [units.active(role) for role in ROLES] == [True] * 3
+
+
 def test_udev_itself_has_no_complaint_about_a_rule(units: UnitSet) -> None:
     done = units.container.run("udevadm", "test", "--action=add", "/class/mem/null")
     said = done.stdout + done.stderr

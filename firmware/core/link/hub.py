@@ -83,13 +83,14 @@ class Hub:
         self._clock = clock
         self._path = path
         self._roles = roles
-        self._uids = uids | {os.getuid(), ROOT}
+        self._uids = uids | {os.getuid()}
+        self._visitors = frozenset({ROOT}) - self._uids  # who may ask as the console, and be no role
         self._local = LocalLink(actions, params)
         self._ready = False
         self._guests: dict[str, Guest] = {}
         self._consoles: list[Guest] = []
         self._server: asyncio.Server | None = None
-        self._arriving: asyncio.Queue[Channel] = asyncio.Queue()
+        self._arriving: asyncio.Queue[tuple[Channel, bool]] = asyncio.Queue()  # and whether it may be a role
         self._incoming: tuple[Notice, Guest] | None = None
         bus.tap(self._forward)
 
@@ -102,7 +103,7 @@ class Hub:
             return
         try:
             self._server = await asyncio.start_unix_server(self._connected, str(self._path))
-            self._path.chmod(0o600 if self._uids <= {os.getuid(), ROOT} else 0o666)
+            self._path.chmod(0o600 if len(self._uids) == 1 else 0o666)
         except OSError as error:
             raise Unavailable("link", f"{self._path} cannot be opened ({error.strerror or error})") from error
 
@@ -110,8 +111,8 @@ class Hub:
         """Serve the roles until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                channel = await self._arriving.get()
-                group.create_task(self._welcome(channel, group), name="link guest")
+                channel, may_join = await self._arriving.get()
+                group.create_task(self._welcome(channel, may_join, group), name="link guest")
 
     async def stop(self) -> None:
         """Close the socket and every connection; the roles end by that."""
@@ -121,7 +122,7 @@ class Hub:
             if self._path is not None:
                 self._path.unlink(missing_ok=True)
         while not self._arriving.empty():
-            self._arriving.get_nowait().close()
+            self._arriving.get_nowait()[0].close()
         for guest in tuple(self._guests.values()):
             self._leave(guest, "the hub stops")
 
@@ -133,7 +134,7 @@ class Hub:
     async def join(self, limit: int = 1 << 16) -> Channel:
         """The far end of a connection inside this process: what a `LinkClient` connects with."""
         near, far = memory_pair(limit)
-        self._arriving.put_nowait(near)
+        self._arriving.put_nowait((near, True))
         return far
 
     # the face
@@ -248,19 +249,22 @@ class Hub:
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         channel = StreamChannel(reader, writer)
         uid = channel.peer_uid()
-        if uid not in self._uids:
+        if uid not in self._uids and uid not in self._visitors:
             log.error("a process of user %d may not join the link", uid)
             channel.close()
             return
-        self._arriving.put_nowait(channel)
+        self._arriving.put_nowait((channel, uid in self._uids))
 
-    async def _welcome(self, channel: Channel, group: asyncio.TaskGroup) -> None:
+    async def _welcome(self, channel: Channel, may_join: bool, group: asyncio.TaskGroup) -> None:
         """One connection from its first word to its end; trouble with it is never trouble of control."""
         peer = Peer(channel, self._clock, Outbox(), name="a process that has not said its role")
         guest: Guest | None = None
         why = "it ended"
         try:
-            guest = self._admit(await self._hello(peer), peer)
+            hello = await self._hello(peer)
+            if not may_join and hello.role != CONSOLE:
+                raise WireError(f"it is for no {hello.role}")
+            guest = self._admit(hello, peer)
             async with asyncio.TaskGroup() as talk:
                 sending = talk.create_task(peer.send(), name=f"link to {peer.name}")
                 while (message := await peer.next()) is not None:
@@ -272,11 +276,13 @@ class Hub:
             why = "the hub failed with it"
             log.error("the link to %s failed", peer.name, exc_info=errors)
         finally:
-            peer.close()
             if guest is not None:
                 self._leave(guest, why)
-            else:
+            elif may_join:
                 log.error("the link turned %s away: %s", peer.name, why)
+            else:
+                log.error("a process of user %d may not join the link: %s", ROOT, why)
+            peer.close()
 
     async def _hello(self, peer: Peer) -> Hello:
         async with asyncio.timeout(HELLO_S):

@@ -368,3 +368,27 @@ def test_whoever_sits_at_the_device_says_nothing_and_offers_nothing(play):
         assert (liar.ended, thief.ended) == ("control went away", "control went away")
 
     play(body)
+
+
+def test_root_asks_at_the_device_and_is_no_role_of_a_device_that_runs_as_somebody_else(tmp_path, caplog):
+    async def main(clock: VirtualClock) -> None:
+        control = Role("control", clock)
+        control.bus.publish(DevicePhase(phase=Phase.NORMAL))
+        hub = Hub(control.bus, control.actions, control.params, clock, path=tmp_path / "link")
+        # As if control had another user, and this process were root.
+        hub._uids, hub._visitors = frozenset({os.getuid() + 1}), frozenset({os.getuid()})
+        await hub.start()
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(hub.run())
+            for role, taken in (("network", False), ("console", True)):
+                channel = await connect_unix(tmp_path / "link")
+                await channel.send(pack(Hello(role=role, boot="b1", pid=1)))
+                said = Unpacker().feed(await channel.receive())
+                assert any(isinstance(each, Settled) for each in said) is taken
+                assert control.bus.state(RoleState, role) is None
+                channel.close()
+            serving.cancel()
+        await hub.stop()
+        assert "a process of user 0 may not join the link" in caplog.text
+
+    virtual_run(main)
