@@ -16,6 +16,7 @@ from pathlib import Path
 from firmware.core.errors import Invalid, Unavailable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+CONSOLE_SPOOL = "console"
 PREFIX = "lintel-"
 # Where the units keep a real device, and where its roles meet (systemd/*.service).
 INSTALLED, INSTALLED_RUNTIME = Path("/var/lib/lintel"), Path("/run/lintel")
@@ -56,6 +57,11 @@ class StateDir:
     def spool(self) -> Path:
         """Uploads on their way from the network role to control."""
         return self.root / "spool"
+
+    @property
+    def console_spool(self) -> Path:
+        """Bundles of whoever sits at the device; nobody else clears it."""
+        return self.spool / CONSOLE_SPOOL
 
     @property
     def clip_spool(self) -> Path:

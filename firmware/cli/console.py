@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,10 +60,48 @@ class Console:
 
 
 def place_of(given: Path | None) -> StateDir:
-    """The state directory of the device that is meant: that of the option, else ./state, else the installed device."""
-    if given is None and not (DEFAULT_STATE / "bench.addr").exists() and INSTALLED_RUNTIME.is_dir():
+    """The state directory of the device that is meant: that of the option, else ./state, else the installed device.
+
+    Somebody else's ./state is nobody's mistake to ask: whoever is lured into a folder would hand a file to a stranger.
+    """
+    if given is None and INSTALLED_RUNTIME.is_dir() and not (_is_mine(DEFAULT_STATE) and _runs_in(DEFAULT_STATE)):
         given = INSTALLED
     return StateDir((given or DEFAULT_STATE).absolute())
+
+
+def _is_mine(folder: Path) -> bool:
+    try:
+        return folder.lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _runs_in(folder: Path) -> bool:
+    try:
+        return Path((folder / "bench.addr").read_text().strip()).exists()
+    except OSError:
+        return False
+
+
+@contextmanager
+def as_owner(folder: Path) -> Iterator[None]:
+    """As long as the block lasts root is nobody but the owner of a folder. Raises OSError without it.
+
+    In the folder of somebody with fewer rights a link may lead anywhere: what it leads to is not root's to give away.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    owner, groups = folder.stat(), os.getgroups()
+    os.setgroups([owner.st_gid])
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
 
 
 def at_device(given: Path | None, job: Callable[[Console], Awaitable[T]]) -> T:
@@ -70,13 +109,15 @@ def at_device(given: Path | None, job: Callable[[Console], Awaitable[T]]) -> T:
     state = place_of(given)
     socket = RuntimeDir.of(state).link
     try:
+        state.root.stat()
         socket.parent.stat()
         os.listdir(socket.parent)
     except PermissionError:
         raise Forbidden("lintel", f"{socket.parent} is closed to you: be the user of the firmware, or root") from None
     except OSError:
         raise Unavailable("--state", f"no device runs in {state.root}; start one with 'lintel run'") from None
-    return asyncio.run(_joined(state, socket, job))
+    with as_owner(state.root):
+        return asyncio.run(_joined(state, socket, job))
 
 
 async def _joined(state: StateDir, socket: Path, job: Callable[[Console], Awaitable[T]]) -> T:

@@ -5,20 +5,24 @@ The same actions as in the web interface and the API; what cannot be undone is d
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from firmware.cli.console import Console, at_device
 from firmware.cli.parser import Parser
-from firmware.core.errors import Invalid, Unavailable
-from firmware.core.vocabulary.upgrade import InstallMode
+from firmware.core.errors import Busy, Exhausted, Invalid, Unavailable
+from firmware.core.vocabulary.upgrade import LARGEST_BUNDLE, SPARE_BYTES, InstallMode
+from firmware.paths import CONSOLE_SPOOL
 
+PIECE_BYTES = 1024 * 1024
 YES = "cannot be undone; say --yes when it is meant"
 
 
@@ -78,41 +82,69 @@ def upgrade(words: list[str]) -> int:
     asked = wanted.parse_all(words)
     if asked.mode == InstallMode.FACTORY_DEFAULT and not asked.yes:
         raise Invalid("lintel upgrade --mode factory_default", YES)
-    if not asked.file.is_file():
-        raise Invalid("lintel upgrade", f"there is no file {str(asked.file)!r}")
     wish: dict[str, object] = {"mode": asked.mode}
     if asked.confirm_within is not None:
         wish["confirm_within_s"] = asked.confirm_within
 
     async def install(console: Console) -> Any:
-        spooled = spool(asked.file, console.state.spool)
-        try:
-            return await console.do("upgrade.install", spool=spooled.name, **wish)
-        finally:
-            spooled.unlink(missing_ok=True)
+        with spooled(bundle, console.state.console_spool) as name:
+            return await console.do("upgrade.install", spool=f"{CONSOLE_SPOOL}/{name}", **wish)
 
-    return _tell(asked, at_device(asked.state, install), "the device restarts into {version}")
+    # Opened by whoever asks, before root becomes the owner of the device's files.
+    with opened(asked.file) as bundle:
+        return _tell(asked, at_device(asked.state, install), "the device restarts into {version}")
 
 
-def spool(file: Path, folder: Path) -> Path:
-    """A copy of a file where control looks for bundles, as its user may read it. Raises Invalid, Unavailable."""
-    made = folder / secrets.token_hex(16)
+def opened(file: Path) -> BinaryIO:
+    """A bundle to be read. Raises Invalid."""
     try:
-        owner = folder.parent.stat()
-        folder.mkdir(mode=0o700, exist_ok=True)
-        handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(handle, "wb") as copy, file.open("rb") as bundle:
-            shutil.copyfileobj(bundle, copy, 1 << 20)
-        if os.geteuid() == 0:  # nobody else can, and nobody else needs to
-            for path in (folder, made):
-                os.chown(path, owner.st_uid, owner.st_gid)
-    except PermissionError as error:
-        made.unlink(missing_ok=True)
-        raise Invalid("lintel upgrade", f"{error.filename} cannot be read") from None
+        if file.is_file():
+            return file.open("rb")
     except OSError as error:
-        made.unlink(missing_ok=True)
-        raise Unavailable("lintel upgrade", f"the bundle cannot be handed over: {error.strerror}") from None
-    return made
+        raise Invalid("lintel upgrade", f"{str(file)!r} cannot be read: {error.strerror}") from None
+    raise Invalid("lintel upgrade", f"there is no file {str(file)!r}")
+
+
+@contextmanager
+def spooled(bundle: BinaryIO, folder: Path) -> Iterator[str]:
+    """The name of a copy where control looks for bundles, as long as the block lasts.
+
+    Raises Exhausted (no room), Busy (another one is handed over), Unavailable.
+    """
+    name = secrets.token_hex(16)
+    with ExitStack() as ending:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _take_over(folder, ending)
+            _check_room(os.fstat(bundle.fileno()).st_size, folder)
+            ending.callback((folder / name).unlink, missing_ok=True)
+            handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with open(handle, "wb") as copy:
+                shutil.copyfileobj(bundle, copy, PIECE_BYTES)
+        except OSError as error:
+            raise Unavailable("lintel upgrade", f"the bundle cannot be handed over: {error.strerror}") from None
+        yield name
+
+
+def _take_over(folder: Path, ending: ExitStack) -> None:
+    """One at a time: the folder is ours from here on, and what a former one that was killed left goes."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    ending.callback(os.close, handle)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy("lintel upgrade", "another upgrade is under way") from None
+    for left in folder.iterdir():
+        left.unlink()
+
+
+def _check_room(size: int, folder: Path) -> None:
+    if size > LARGEST_BUNDLE:
+        raise Exhausted("lintel upgrade", f"{size} bytes are no bundle; the largest has {LARGEST_BUNDLE}")
+    found = os.statvfs(folder)
+    room = found.f_bavail * found.f_frsize - SPARE_BYTES
+    if size > room:
+        raise Exhausted("lintel upgrade", f"{size} bytes do not fit; there is room for {max(0, room)}")
 
 
 def seconds(text: str) -> float:

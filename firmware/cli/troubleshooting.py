@@ -57,7 +57,11 @@ def status(words: list[str]) -> int:
         return status_of(console.bus)
 
     found = at_device(asked.state, look)
-    print(json.dumps(asdict(found), indent=1, ensure_ascii=False) if asked.json else "\n".join(lines_of(found)))
+    print(
+        json.dumps(asdict(found), indent=1, ensure_ascii=False)
+        if asked.json
+        else "\n".join(map(printable, lines_of(found)))
+    )
     return 1 if found.troubles else 0
 
 
@@ -123,11 +127,16 @@ def report(words: list[str]) -> int:
     kind = kind_of(asked.file)
     data, name = at_device(asked.state, lambda console: _report(console, kind))
     if asked.file is None:
-        print(data.decode(), end="")
+        print(printable(data.decode(errors="replace")), end="")
         return 0
     keep(asked.file, data)
     print(json.dumps({"file": str(asked.file), "bytes": len(data), "name": name}) if asked.json else asked.file)
     return 0
+
+
+def printable(text: str) -> str:
+    """Text of the device and of whoever wrote to it, for a terminal, which would obey what cannot be seen (row 41)."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def kind_of(file: Path | None) -> ReportKind:

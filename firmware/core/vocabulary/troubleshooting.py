@@ -85,5 +85,5 @@ class ReportParams:
 class ReportLeft:
     """Where it lies in the spool, until somebody takes it or the network role starts again, and its usual name."""
 
-    spool: str
+    spool: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     name: str

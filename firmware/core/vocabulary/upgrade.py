@@ -92,6 +92,11 @@ class UpgradeNote(Pulse):
     text: str
 
 
+LARGEST_BUNDLE = 2 * 1024**3
+# Room that a bundle on its way leaves on the medium: control must go on writing.
+SPARE_BYTES = 8 * 1024 * 1024
+
+
 class InstallMode(StrEnum):
     """What becomes of the settings, and what makes the new firmware stay (manuals, "Maintenance", Upgrade)."""
 
@@ -102,12 +107,12 @@ class InstallMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallParams:
-    """Install the bundle that lies in the spool under this name.
+    """Install the bundle that lies in the spool under this name, or in the part of it for whoever sits at the device.
 
     `confirm_within_s` belongs to automatic rollback: the new firmware must be confirmed within that time.
     """
 
-    spool: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    spool: Annotated[str, Field(pattern=r"^(?:console/)?[0-9a-f]{32}$")]
     mode: InstallMode = InstallMode.STANDARD
     confirm_within_s: Annotated[int, Field(ge=30, le=86_400)] = 1800
 

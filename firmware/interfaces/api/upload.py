@@ -19,10 +19,11 @@ from starlette.requests import Request
 
 from firmware.core.context import Core
 from firmware.core.errors import Busy, Exhausted, Invalid
+from firmware.core.vocabulary.upgrade import LARGEST_BUNDLE, SPARE_BYTES
 from hal.errors import nearest
 
 PATH = b"/api/v1/upgrade"
-LARGEST = 2 * 1024**3
+LARGEST = LARGEST_BUNDLE
 # Around the file: boundaries, headers and the other fields.
 AROUND = 16 * 1024
 FIELD_BYTES = 256
@@ -30,8 +31,6 @@ KIND_BYTES = 4 * 1024  # a field that is a document of its own
 HEADER_BYTES = 2 * 1024
 LONGEST_FILENAME = 255
 PIECE_BYTES = 1024 * 1024
-# Room that an upload leaves on the medium.
-SPARE_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(slots=True)

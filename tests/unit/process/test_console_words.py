@@ -66,6 +66,9 @@ def test_the_device_that_is_meant_is_the_named_one_the_one_here_or_the_installed
     assert RuntimeDir.of(place_of(None)).link == run_folder / "link"
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "bench.addr").write_text(str(tmp_path / "sockets" / "bench"))
+    assert place_of(None).root == Path("/var/lib/lintel"), "nothing runs there any more"
+    (tmp_path / "sockets").mkdir()
+    (tmp_path / "sockets" / "bench").touch()
     assert place_of(None).root == tmp_path / "state"
     assert RuntimeDir.of(place_of(None)).link == tmp_path / "sockets" / "link"
     with pytest.raises(Unavailable, match="no device runs"):
