@@ -110,8 +110,11 @@ def jpeg_rows(folder: Path) -> list[Row]:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds that the threads of a process have used; by the scheduler, ticks are too coarse for one client."""
-    return sum(int(place.read_text().split()[0]) for place in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    """CPU seconds that a process has used, with threads that have ended; ticks are too coarse for one client.
+
+    Source: the clock of a process by its number, as clock_getcpuclockid(3) makes it on Linux (CPUCLOCK_SCHED).
+    """
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def drain(program: Path, port: int, clients: int, request: Path, pids: list[int]) -> tuple[list[float], float]:

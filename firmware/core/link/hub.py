@@ -52,6 +52,8 @@ T = TypeVar("T")
 
 HELLO_S = 5.0
 ROOT = 0  # who may do anything to this process anyway
+# Whoever may reach the socket may be a role that was taken over: it cannot use control up with open connections.
+CONSOLES = 8
 AT_DEVICE = Caller(CONSOLE, Level.ADMIN, CONSOLE)
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,7 @@ class Hub:
         self._local = LocalLink(actions, params)
         self._ready = False
         self._guests: dict[str, Guest] = {}
+        self._consoles: list[Guest] = []
         self._server: asyncio.Server | None = None
         self._arriving: asyncio.Queue[tuple[Channel, bool]] = asyncio.Queue()  # and whether it may be a role
         self._incoming: tuple[Notice, Guest] | None = None
@@ -296,6 +299,10 @@ class Hub:
         guest = Guest(hello, peer)
         if hello.role != CONSOLE:
             self._take_place(guest)
+        elif len(self._consoles) >= CONSOLES:
+            raise Refused("link", f"{CONSOLES} others sit at the device; try again when one of them is done")
+        else:
+            self._consoles.append(guest)
         for state in self._bus.states(State):
             peer.outbox.fact(Notice(Operation.INITIALISED, state))
         peer.tell(Settled())
@@ -314,6 +321,8 @@ class Hub:
 
     def _leave(self, guest: Guest, why: str) -> None:
         guest.peer.close()
+        if guest in self._consoles:
+            self._consoles.remove(guest)
         if self._guests.get(guest.role) is not guest:
             return
         del self._guests[guest.role]

@@ -6,6 +6,7 @@ It is kept in memory until it ends, so that its own way to the client is not in 
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import struct
 
@@ -19,6 +20,8 @@ LONGEST_FRAME = 65_535
 LARGEST = 8 * 1024 * 1024
 LONGEST_S = 300.0
 KIND = "application/vnd.tcpdump.pcap"
+# Without the capability, or in a unit to which there is no such family of addresses.
+NOT_ALLOWED = (errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT)
 HEAD = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, LONGEST_FRAME, ETHERNET)
 
 
@@ -37,7 +40,10 @@ async def recorded(adapter: str, for_s: float, clock: Clock, most: int = LARGEST
                 frame = await loop.sock_recv(sock, LONGEST_FRAME)
                 kept.extend(record(frame, clock.utc().timestamp()))
 
-        await first_of(listen(), clock.sleep(for_s))
+        try:
+            await first_of(listen(), clock.sleep(for_s))
+        except OSError as error:  # it went down, or was taken out
+            raise Unavailable("trace", f"{adapter} can no longer be listened to ({error})") from error
     return bytes(kept)
 
 
@@ -50,7 +56,9 @@ def record(frame: bytes, at_s: float) -> bytes:
 def _socket(adapter: str) -> socket.socket:
     try:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL))
-    except OSError:  # without the capability, or in a unit to which there is no such family of addresses
+    except OSError as error:
+        if error.errno not in NOT_ALLOWED:
+            raise Unavailable("trace", f"{adapter} cannot be listened to ({error})") from error
         raise Unsupported("trace", "this process may not listen to an adapter (CAP_NET_RAW)") from None
     try:
         sock.bind((adapter, 0))

@@ -3,7 +3,7 @@
 systemd starts it for a connection to the listener's socket (systemd/lintel-trace.socket), with the one capability
 that it takes, no sight of the device's state and no network but the adapter (systemd/lintel-trace@.service). It answers
 one request, and only ever reads: whoever has taken the network role over can hear through it, which is what a trace
-is for, and send nothing. One JSON line each way, then the file.
+is for, and send nothing. An empty line when it is there, one JSON line each way, then the file.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from firmware.interfaces.net.capture import LARGEST, LONGEST_S, recorded
 from hal.clock import Clock
 
 LONGEST_LINE = 1024
-# What an answer may take beyond the time of the trace.
+HERE = b"\n"
+# What the file may take beyond the time of the trace.
 GRACE_S = 10.0
+# A process that starts says so by an empty line; on a small board that is busy it takes its time.
+STARTING_S = 60.0
 # How long whoever connects may take to say what it wants.
 ASKING_S = 5.0
 
@@ -56,10 +59,16 @@ async def asked_of(listener: Path, adapter: str, for_s: float, clock: Clock, mos
     except OSError as error:
         why = f"this process may not listen to an adapter (CAP_NET_RAW), and {listener} does not answer"
         raise Unsupported("trace", f"{why} ({error.strerror})") from None
+    here: list[bytes] = []
     found: list[bytes] = []
 
-    async def exchange() -> None:
+    async def begun() -> None:
         writer.write(encode_json(Listen(adapter=adapter, for_s=for_s, most=most)) + b"\n")
+        here.append(await reader.readline())
+        if here != [HERE]:
+            raise EOFError
+
+    async def file() -> None:
         heard = _read(Heard, await reader.readline())
         if heard.problem:
             raise Unavailable("trace", heard.problem)
@@ -67,13 +76,15 @@ async def asked_of(listener: Path, adapter: str, for_s: float, clock: Clock, mos
 
     try:
         with clock.outside():
-            await first_of(exchange(), clock.sleep(for_s + GRACE_S))
+            await first_of(begun(), clock.sleep(STARTING_S))
+            if here:
+                await first_of(file(), clock.sleep(for_s + GRACE_S))
     except (OSError, EOFError, ValueError, Invalid):
         raise Unavailable("trace", "the listener ended before it had answered") from None
     finally:
         writer.close()
     if not found:
-        raise Unavailable("trace", f"the listener did not answer in {for_s + GRACE_S:g} s")
+        raise Unavailable("trace", "the listener does not answer")
     return found[0]
 
 
@@ -83,6 +94,7 @@ async def serve(connection: socket.socket, clock: Clock) -> None:
     asked: list[bytes] = []
 
     async def ask() -> None:
+        writer.write(HERE)
         asked.append(await reader.readline())
 
     try:

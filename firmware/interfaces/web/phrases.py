@@ -4,20 +4,23 @@ The wire and the API stay English: programs match on them. The catalogues know e
 numbered holes (`tools/device_texts.py` finds them in the source): `no door {0!r}`, where `!r` says that the value is
 written with quotation marks. A sentence is cut at the literal parts of a template, from the left, so the time is
 bounded by its length times the number of templates, whatever a stranger put into it. What stood between quotation marks
-stays as it is; a value that is a sentence or word of the device itself is translated as well. Unknown sentences stay
-English.
+stays as it is, and so do lists of values for whoever has to write one of them; a value that is a sentence of
+the device itself, or one of a few words, is translated as well. Unknown sentences stay English.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from string import Formatter
 
 # Nothing the device says is longer; longer texts stay as they are.
 LONGEST = 600
 # So many sentences are looked for in one: those within it, and what is left when an ending is cut off.
-MOST = 48
+MOST = 16
+# So many sentences are remembered: the same few are shown on every page.
+REMEMBERED = 512
 # So many places are tried where an ending may begin.
 TRIES = 2
 # Endings that may follow any message (`hal.errors.nearest`, `firmware.core.values.explain`), outermost last.
@@ -101,8 +104,14 @@ def _after_quotes(text: str, at: int) -> int:
 class Phrases:
     """The sentences of the device in one language."""
 
-    def __init__(self, messages: Mapping[str, str]) -> None:
-        """`messages` are all of a catalogue; those of pages, which have names in their holes, are left out."""
+    def __init__(self, messages: Mapping[str, str], words: Collection[str] = ()) -> None:
+        """`messages` are all of a catalogue; those of pages, which have names in their holes, are left out.
+
+        `words` are those that stand for themselves in a message; any other word there may be somebody's name for a
+        door or a host, also when a page has it as a label.
+        """
+        self._words = frozenset(words)
+        self.said = lru_cache(REMEMBERED)(self._said)
         self._plain: dict[str, str] = {}
         templates: list[tuple[Template, str]] = []
         for text, said in messages.items():
@@ -124,11 +133,11 @@ class Phrases:
         self._templates = [each for each in templates if not each[0].ended]
         self._endings = [(Template.of(ending), messages.get(ending) or ending) for ending in reversed(ENDINGS)]
 
-    def said(self, text: str) -> str:
+    def _said(self, text: str) -> str:
         """A sentence in this language, or as it is where it is not known."""
         if not text or len(text) > LONGEST:
             return text
-        found = _Reading(self._plain, self._ended, self._templates, self._endings).whole(text)
+        found = _Reading(self._plain, self._words, self._ended, self._templates, self._endings).whole(text)
         return text if found is None else found
 
 
@@ -137,6 +146,7 @@ class _Reading:
     """One sentence being read; `left` bounds how often it and what is in it are looked up."""
 
     plain: Mapping[str, str]
+    words: Collection[str]
     ended: Sequence[tuple[Template, str]]
     templates: Sequence[tuple[Template, str]]
     endings: Sequence[tuple[Template, str]]
@@ -153,7 +163,7 @@ class _Reading:
             return found
         for head, ending, values in self._cut(text):
             if (said := self.whole(head)) is not None:
-                return said + self._fill(ending, values)
+                return said + ending.format(*values)
         return self._filled(text, self.templates) or self._bracketed(text) or self._placed(text) or self._both(text)
 
     def _cut(self, text: str) -> Iterator[tuple[str, str, list[str]]]:
@@ -209,6 +219,8 @@ class _Reading:
         for before, behind in WRAPPED:
             if len(value) > len(before + behind) and value.startswith(before) and value.endswith(behind):
                 return f"{before}{self._value(value[len(before) : len(value) - len(behind)])}{behind}"
+        if " " not in value and value not in self.words:
+            return value
         found = self.whole(value)
         return value if found is None else found
 

@@ -22,12 +22,20 @@ from firmware.core.actions import Level
 from firmware.core.context import Core
 from firmware.core.errors import Forbidden, NotFound
 from firmware.core.worker import Worker
+from firmware.interfaces.web.words import N_, Catalogue
 
 if TYPE_CHECKING:
     from firmware.interfaces.web.view import View
 
 FILES = "/_nicegui"
 SOCKET = "/_nicegui_ws"
+# What the toolkit says by itself, by the names it has for it.
+SAID = {
+    "connection_lost": N_("Connection lost."),
+    "trying_to_reconnect": N_("Trying to reconnect..."),
+    "message_too_long": N_("Message too long"),
+    "message_too_long_body": N_("The message is too large to be sent from this page."),
+}
 # How long a page that lost its connection is kept for its browser, in seconds.
 PATIENCE_S = 10.0
 # Clients of HTTP that nothing here uses.
@@ -156,6 +164,14 @@ def _read() -> None:
     finally:
         for name in absent:
             del sys.modules[name]
+
+
+def teach(language: str, catalogue: Catalogue) -> None:
+    """Give the toolkit what it says by itself, in our words: it lacks some of our languages."""
+    from nicegui.translations import translations
+
+    said = {name: catalogue.gettext(text) for name, text in SAID.items()}
+    translations[language] = said  # type: ignore[index]  # one of the languages it lists
 
 
 def with_nonce(answer: Response, number: str) -> bytes:

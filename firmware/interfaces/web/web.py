@@ -30,7 +30,7 @@ from firmware.interfaces.web.feed import Feed
 from firmware.interfaces.web.pages import PAGES, Page
 from firmware.interfaces.web.plan import Plan
 from firmware.interfaces.web.policy import POLICY, ForPeople, nonce, page_csp
-from firmware.interfaces.web.toolkit import FILES, SOCKET, Toolkit, with_nonce
+from firmware.interfaces.web.toolkit import FILES, SOCKET, Toolkit, teach, with_nonce
 from firmware.interfaces.web.visitor import THEMES, taste_of
 from firmware.interfaces.web.words import QUASAR
 from hal.errors import nearest
@@ -138,6 +138,7 @@ class Web:
             dark=THEMES[taste.theme],
             language=QUASAR[taste.language],  # type: ignore[arg-type]
         )
+        teach(QUASAR[taste.language], taste.catalogue)
         with Client(shape, request=request) as client:
             visitor: Visitor = request.scope["visitor"]
             token = cookie_of(request.scope) if visitor.scheme == "session" else ""

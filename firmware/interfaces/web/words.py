@@ -87,7 +87,9 @@ class Catalogue(NullTranslations):
         if not self.messages:
             return text
         if self._phrases is None:  # once a language: no page before the first that needs it waits for it
-            self._phrases = Phrases(self.messages)
+            from firmware.interfaces.web.values import WORDS  # which marks them with what this module has
+
+            self._phrases = Phrases(self.messages, WORDS)
         return self._phrases.said(text)
 
 

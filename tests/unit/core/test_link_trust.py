@@ -13,10 +13,10 @@ from firmware.core.actions import Invocation, Level, Nothing
 from firmware.core.errors import Exhausted, Unavailable
 from firmware.core.events import Notice, Operation
 from firmware.core.link import peer as peer_module
-from firmware.core.link.channel import connect_unix, memory_pair
+from firmware.core.link.channel import Channel, connect_unix, memory_pair
 from firmware.core.link.client import LinkClient
 from firmware.core.link.guest import OFFERS, STATES
-from firmware.core.link.hub import Hub
+from firmware.core.link.hub import CONSOLES, Hub
 from firmware.core.link.wire import Fact, Hello, Ready, Settled, Unpacker, fact_of, pack
 from firmware.core.vocabulary.access import (
     AccessGranted,
@@ -331,6 +331,27 @@ def test_whoever_sits_at_the_device_sees_the_states_and_asks_as_an_administrator
         await device.settle()
         assert not console.task.done()
         assert second.bus.state(RoleState, "network").joined
+
+    play(body)
+
+
+def test_so_many_sit_at_the_device_and_one_more_when_one_has_gone(play):
+    async def body(device: Device) -> None:
+        async def sit() -> tuple[Channel, bytes]:
+            channel = await device.connect()
+            await channel.send(pack(Hello(role="console", boot="b", pid=1)))
+            return channel, await channel.receive()
+
+        sitting = [await sit() for _ in range(CONSOLES)]
+        assert all(welcome for _, welcome in sitting)
+        turned_away, welcome = await sit()
+        assert welcome == b""
+        sitting[0][0].close()
+        await device.settle()
+        next_one, welcome = await sit()
+        assert welcome
+        for channel in (turned_away, next_one, *(each for each, _ in sitting)):
+            channel.close()
 
     play(body)
 

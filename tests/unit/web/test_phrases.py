@@ -16,6 +16,7 @@ from firmware.core.values import decode
 from firmware.interfaces.web.errors import explained
 from firmware.interfaces.web.phrases import ENDINGS, LONGEST, MOST, Phrases, Template
 from firmware.interfaces.web.words import ENGLISH, LANGUAGES, Catalogue, catalogue
+from hal.board import board_names, load_board
 from hal.errors import nearest
 from tests.effort import examples
 from tools.device_sources import CHECKS, ELSEWHERE, TABLES
@@ -96,6 +97,29 @@ def test_hints_and_repeated_values_follow_in_the_language() -> None:
     )
 
 
+SHIPPED = [load_board(name) for name in board_names()]
+NAMES = sorted({name for board in SHIPPED for name in [*board.nodes, *board.rooms.get("doors", {})]})
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+@pytest.mark.parametrize("name", [*NAMES, "off", "none", "strike", "Reader"])
+def test_the_name_of_a_door_or_a_reader_is_not_translated_where_somebody_has_to_write_it(
+    language: str, name: str
+) -> None:
+    words = catalogue(language)
+    told = words.told(f"no door 'x'{nearest('zz', (name,))}")
+    assert told == words.messages["no door {0!r}"].format("'x'") + words.messages["; valid: {0}"].format(name)
+    assert words.told(f"{name} cannot be listened to (x)") == words.messages["{0} cannot be listened to ({1})"].format(
+        name, "x"
+    )
+
+
+def test_what_a_page_shows_again_is_not_looked_up_again() -> None:
+    phrases = Phrases(catalogue("de").messages)
+    assert phrases.said("no door 'x'") == phrases.said("no door 'x'")
+    assert phrases.said.cache_info().hits == 1
+
+
 def test_a_reason_within_a_reason_is_translated_too() -> None:
     german = catalogue("de")
     assert german.told("storage is full (No space left on device); nothing was changed") == (
@@ -162,6 +186,7 @@ def test_what_a_check_says_of_a_value_is_known_in_every_language(wrong: dict[str
 def test_every_check_of_the_list_is_said_by_some_value() -> None:
     # Were one of them worded otherwise by a newer library, the test above would not know it, and this not miss it.
     heard = set()
+    value: object
     for name in Checked.model_fields:
         for value in (0, 10, "x", 1.5, [], 5, float("inf"), 1, "a", "abcde", "A1", "", "ab", "maybe", (1, 2, 3), (1, 2),
                       [1, 2, 3], None, {}):  # fmt: skip

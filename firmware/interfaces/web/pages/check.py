@@ -105,7 +105,9 @@ def _details(view: View, fields: Mapping[str, Any]) -> str:
     """What there is to say of it."""
     said = dict(fields)
     if fields.get("reason"):
-        said["reason"] = view.told(view.say(reason_text(str(fields["reason"]))))
+        reason = str(fields["reason"])
+        known = reason_text(reason)
+        said["reason"] = view.told(reason) if known == reason else view.say(known)
     if fields.get("trouble"):
         said["trouble"] = view.told(str(fields["trouble"]))
     parts = [str(said[name]) for name in ("credential", "reason", "trouble", "chip", "holder") if said.get(name)]

@@ -11,7 +11,7 @@ from firmware.core.vocabulary.access import AccessDenied, AccessGranted, CardRea
 from firmware.core.vocabulary.device import NetworkState
 from firmware.core.vocabulary.entries import EntryView
 from firmware.core.vocabulary.osdp import ReaderLink
-from firmware.core.zones import offered
+from firmware.core.zones import is_zone, offered
 from firmware.interfaces.web.image.device import DeviceImage
 from firmware.interfaces.web.parts import Facts
 from firmware.interfaces.web.plan import Kind
@@ -42,14 +42,15 @@ async def _place(view: View) -> Save:
     _ = view.say
     now = await view.read(PLACE)
     name = ui.input(_(N_("Name of this device")), value=now["name"] or view.info.product).props("outlined maxlength=64")
-    zones = offered(str(now["time_zone"]))
-    zone = ui.select(zones, label=_(N_("Time zone")), value=now["time_zone"], with_input=True).props("outlined")
+    zone = ui.select(
+        offered(str(now["time_zone"])), label=_(N_("Time zone")), value=now["time_zone"], with_input=True
+    ).props("outlined")
     if now["time_zone"] == "UTC":
 
         async def guess() -> None:
             found = await view.client.run_javascript("Intl.DateTimeFormat().resolvedOptions().timeZone")
-            if found in zones:
-                zone.set_value(found)
+            if isinstance(found, str) and is_zone(found):  # browsers also say names that the table of places has not
+                zone.set_options(offered(found), value=found)
 
         view.begin(guess())
 
