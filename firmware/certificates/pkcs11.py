@@ -7,6 +7,7 @@ OpenSSL's business (`openssl_engine.py`), over the same library in the same proc
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Any
 
 from firmware.core.errors import Unavailable
 from firmware.core.vocabulary.certificates import KeyType
+
+log = logging.getLogger("lintel.certificates")
 
 Ulong = ctypes.c_ulong
 OK, ALREADY_INITIALIZED, ALREADY_LOGGED_IN = 0x0, 0x191, 0x100
@@ -136,9 +139,13 @@ class Token:
             self._call("C_InitPIN", session, user, Ulong(len(user)))
 
     def kinds(self) -> frozenset[KeyType]:
-        """The kinds of keys that the token makes. Raises Unavailable."""
+        """The kinds of keys that the token makes: curves always, RSA as far as it says so."""
         info = MechanismInfo()
-        self._call("C_GetMechanismInfo", self._slot, Ulong(RSA_PAIR), ctypes.byref(info))
+        try:
+            self._call("C_GetMechanismInfo", self._slot, Ulong(RSA_PAIR), ctypes.byref(info))
+        except Unavailable as error:  # it knows no RSA, which is no reason to go without its curves
+            log.info("the TPM makes no RSA keys: %s", error)
+            return frozenset(CURVES)
         return frozenset(CURVES) | {kind for kind, bits in SIZES.items() if info.least <= bits <= info.most}
 
     def make(self, name: str, kind: KeyType) -> None:

@@ -15,6 +15,7 @@ class DiscoveryState(State):
 
     `ipv6` are the adapters at which it answers over IPv6 as well, or alone.
     `host` is the name of multicast DNS without `.local`; another than the usual one when somebody else had that.
+    Each adapter and version of IP gets its own: `also` are those that differ from the first.
     """
 
     keys: ClassVar[tuple[str, ...]] = ("protocol",)
@@ -23,4 +24,5 @@ class DiscoveryState(State):
     name: str
     host: str = ""
     ipv6: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     trouble: str = ""

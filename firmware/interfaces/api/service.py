@@ -260,4 +260,5 @@ class ApiService:
 
 def found_as(core: Core) -> frozenset[str]:
     """The names under which multicast DNS says that this device is to be found."""
-    return frozenset(f"{state.host}.local" for state in core.bus.states(DiscoveryState) if state.host)
+    states = core.bus.states(DiscoveryState)
+    return frozenset(f"{host}.local" for state in states for host in (state.host, *state.also) if host)

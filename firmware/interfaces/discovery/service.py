@@ -232,13 +232,15 @@ class DiscoveryService:
             up = sorted(
                 (plan for plan in self._up if plan.protocol == protocol), key=lambda plan: (plan.adapter, plan.at.six)
             )
-            host, name = next((self._hosts[plan] for plan in up if plan in self._hosts), ("", ""))
+            named = [self._hosts[plan] for plan in up if plan in self._hosts]
+            host, name = named[0] if named else ("", "")
             state = DiscoveryState(
                 protocol=protocol,
                 adapters=tuple(dict.fromkeys(plan.adapter for plan in up)),
                 ipv6=tuple(plan.adapter for plan in up if plan.at.six),
                 name=name or (name_of(wished, self._info) if up else ""),
                 host=host,
+                also=tuple(dict.fromkeys(other for other, _ in named if other != host)),
                 trouble=", ".join(sorted(why for plan, why in self._troubles.items() if plan.protocol == protocol)),
             )
             if shown(self._core.bus.state(DiscoveryState, protocol)) != shown(state):
@@ -252,4 +254,4 @@ def wishes(settings: DiscoverySettings) -> dict[str, str]:
 
 def shown(state: DiscoveryState | None) -> tuple[object, ...] | None:
     """What a state says, without its stamps."""
-    return None if state is None else (state.adapters, state.ipv6, state.name, state.host, state.trouble)
+    return None if state is None else (state.adapters, state.ipv6, state.name, state.host, state.also, state.trouble)
