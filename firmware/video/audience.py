@@ -24,6 +24,7 @@ from hal.clock import Clock, Timer
 MOST_LINES = 4
 MOST_VIEWERS = 128
 MOST_SHOWS = 8
+PAUSE_S = 1.0
 
 log = logging.getLogger("lintel.video")
 
@@ -117,7 +118,8 @@ class Audience:
         self._size = size
         self._listener: socket.socket | None = None
         self._shows: dict[Cut, Show] = {}
-        self._viewers = 0
+        self.viewers = 0  # how many look
+        self._pause: Timer | None = None
         self.lines: list[Line] = []
 
     @property
@@ -140,10 +142,18 @@ class Audience:
             raise Unavailable("stream", f"{self._path} cannot be opened ({error.strerror or error})") from error
         listener.setblocking(False)
         self._listener = listener
-        asyncio.get_running_loop().add_reader(listener, self._connected, listener)
+        self._listen()
+
+    def _listen(self) -> None:
+        self._pause = None
+        if self._listener is not None:
+            asyncio.get_running_loop().add_reader(self._listener, self._connected, self._listener)
 
     def stop(self) -> None:
         """Close the socket and let go of everybody."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
         if self._listener is not None:
             asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
@@ -154,11 +164,16 @@ class Audience:
     def _connected(self, listener: socket.socket) -> None:
         try:
             connection, _ = listener.accept()
-        except OSError:  # it has gone again, or no file is left: whoever connects tries again
+        except OSError as error:
+            # No file is left, say; whoever connects waits a little, and we do not turn round and round.
+            log.error("nobody can hand viewers over: %s", error.strerror or error)
+            asyncio.get_running_loop().remove_reader(listener)
+            self._pause = self._clock.call_later(PAUSE_S, self._listen)
             return
         uid = peer_uid(connection)
         if uid != os.getuid() or len(self.lines) >= MOST_LINES:
-            log.error("a process of user %d may not hand viewers over, or %d do already", uid, MOST_LINES)
+            who = f"a process of user {uid}" if uid != os.getuid() else f"one more than {MOST_LINES}"
+            log.error("%s may not hand viewers over", who)
             connection.close()
             return
         try:
@@ -170,11 +185,11 @@ class Audience:
     def has_room(self, cut: Cut) -> bool:
         """Whether one more may look at a cut."""
         known = replace(cut, fps=0) in self._shows or len(self._shows) < MOST_SHOWS
-        return known and self._viewers < MOST_VIEWERS
+        return known and self.viewers < MOST_VIEWERS
 
     def enter(self, viewer: HandedViewer) -> None:
         """Show it what it wants."""
-        self._viewers += 1
+        self.viewers += 1
         cut = replace(viewer.hand.cut, fps=0)
         if cut not in self._shows:
             self._shows[cut] = Show(self._clock, cut, (cut.width, cut.height) if cut.width else self._size())
@@ -183,7 +198,7 @@ class Audience:
 
     def leave(self, viewer: HandedViewer) -> None:
         """It does not look any more."""
-        self._viewers -= 1
+        self.viewers -= 1
         cut = replace(viewer.hand.cut, fps=0)
         show = self._shows[cut]
         show.leave(viewer)

@@ -157,11 +157,11 @@ class Show:
 
     @property
     def ready(self) -> bool:
-        """Whether anybody has room for a picture."""
+        """Whether anybody has room for a picture; asked for each that there is."""
         for viewer in self._viewers:
             if viewer.free:
                 return True
-        self._screen.hear()
+        self._screen.pass_by()
         return False
 
     def takes(self, t_ns: int) -> bool:

@@ -12,6 +12,7 @@ import fcntl
 import mmap
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -24,7 +25,7 @@ STALL_S_MAX = 3600
 
 _HAND = struct.Struct("!BBHHhBIqI")  # kind, seat, width, height, compression, fps, most, since, stall in ms
 _WORD = struct.Struct("!BBB")  # kind, seat, why
-_KIND_HAND, _KIND_END, _KIND_CUT, _KIND_HERE, _KIND_LEFT, _KIND_PAGE = range(1, 7)
+_KIND_HAND, _KIND_END, _KIND_CUT, _KIND_HERE, _KIND_LEFT, _KIND_OPENED = range(1, 7)
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 
 
@@ -96,7 +97,7 @@ def pack_word(word: Word) -> bytes:
         case Left(seat, why):
             return _WORD.pack(_KIND_LEFT, seat, why)
         case Opened():
-            return _WORD.pack(_KIND_PAGE, 0, 0)
+            return _WORD.pack(_KIND_OPENED, 0, 0)
 
 
 def read_word(data: bytes) -> Word:
@@ -107,16 +108,16 @@ def read_word(data: bytes) -> Word:
         raise ValueError(f"no word has {len(data)} bytes")
     kind, seat, why = _WORD.unpack(data)
     check_seat(seat)
-    match kind:
-        case 2 | 3:
-            return End(seat, kind == _KIND_CUT)
-        case 4:
-            return Here()
-        case 5:
-            return Left(seat, Why(why))
-        case 6:
-            return Opened()
-    raise ValueError(f"no word has kind {kind}")
+    words: dict[int, Callable[[], Word]] = {
+        _KIND_END: lambda: End(seat, at_once=False),
+        _KIND_CUT: lambda: End(seat, at_once=True),
+        _KIND_HERE: Here,
+        _KIND_LEFT: lambda: Left(seat, Why(why)),
+        _KIND_OPENED: Opened,
+    }
+    if kind not in words:
+        raise ValueError(f"no word has kind {kind}")
+    return words[kind]()
 
 
 def _read_hand(data: bytes) -> Hand:
@@ -172,8 +173,11 @@ class Mark:
 
 
 def read_mark(file: int, seat: int) -> Mark:
-    """A seat's mark in the file of a page. Raises ValueError when the file is no page."""
-    torn, shown = os.pread(file, 1, seat), os.pread(file, 4, SEATS + 4 * seat)
+    """A seat's mark in the file of a page; of a file that is no page nothing is known: everything is torn."""
+    try:
+        torn, shown = os.pread(file, 1, seat), os.pread(file, 4, SEATS + 4 * seat)
+    except OSError:
+        return Mark(torn=True, shown=0)
     if len(torn) != 1 or len(shown) != 4:
-        raise ValueError("this is no page")
+        return Mark(torn=True, shown=0)
     return Mark(torn != b"\0", struct.unpack("=I", shown)[0])

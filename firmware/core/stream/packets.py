@@ -38,6 +38,7 @@ class Packets:
     """One end of a connection; `take` is called with each packet and its file, `ended` once at the end, unless closed.
 
     `take` owns the file and closes it; it may raise ValueError for what is no packet of its language: that ends it.
+    `ended` is told what was wrong: nothing, when the far end has closed it or died.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class Packets:
             return
         try:
             socket.send_fds(self._connection, [data], [] if file is None else [file])
+        except ConnectionError:
+            self._end("")
         except OSError as error:
             self._end(f"a packet cannot be sent ({error.strerror or error})")
 
@@ -78,7 +81,7 @@ class Packets:
         except BlockingIOError:
             return
         except OSError as error:
-            self._end(str(error.strerror or error))
+            self._end("" if isinstance(error, ConnectionError) else str(error.strerror or error))
             return
         file = files[0] if files else None
         if not data or flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC) or len(files) > 1:

@@ -70,21 +70,21 @@ class Screen:
 
     def greet(self, onlooker: Onlooker) -> bool:
         """What is shown now, for one who has just begun to look; answers whether there is anything yet."""
-        if self._signal is None:
-            return False
-        if not self._signal:
+        if self._signal is False:
             onlooker.offer(part_of(no_signal(*self.size), 0), self._clock.now_ns())
-        elif self._newest is not None:
+            return True
+        if self._newest is not None:
             onlooker.offer(part_of(self._newest.data, self._newest.number), self._newest.t_ns)
-        return True
+        return self._newest is not None
 
-    def hear(self) -> None:
-        """The source is at work, though nobody has room for what it has."""
+    def pass_by(self) -> None:
+        """A picture was there, and nobody had room for it: what was shown before is not the newest any more."""
         self._heard_ns = self._clock.now_ns()
+        self._newest = None
 
     def take(self, message: Jpeg | NoSignal) -> None:
         """Show a picture, or that there is none; the newest picture may come once more and is shown once."""
-        self.hear()
+        self._heard_ns = self._clock.now_ns()
         if isinstance(message, NoSignal):
             self._lose()
             return

@@ -36,7 +36,7 @@ log = logging.getLogger("lintel.video")
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """How it ended: why media let go of the connection, or None, when media went away between two pictures.
+    """How it ended: why media let go of the connection, or None when media went away between two pictures.
 
     `shown` is how many pictures it was shown, counted when there is a `most`.
     """
@@ -121,22 +121,28 @@ class Line:
         assert self._file is not None
         mark = read_mark(self._file, seat)
         if why is None and mark.torn:
-            why = Why.GONE
+            why = Why.GONE  # nobody knows how much of its picture it has
         if not handed.over.done():
             handed.over.set_result(Over(why, mark.shown))
 
-    def _ended(self, why: str) -> None:
-        if why:
-            log.error("the line to the media role ends: %s", why)
-        self.close()
+    def _ended(self, wrong: str) -> None:
+        if wrong:
+            # Media lives, and may have one more picture for them: they cannot go on with us.
+            log.error("the line to the media role ends, with %d viewers: %s", len(self._handed), wrong)
+            self.close()
+        else:
+            self._end(None)
 
     def close(self) -> None:
-        """End it; whoever is handed over is no more. Closing twice is harmless."""
+        """End it; whoever is handed over sees no more. Closing twice is harmless."""
+        self._end(Why.GONE)
+
+    def _end(self, why: Why | None) -> None:
         self._packets.close()
         if self._timer is not None:
             self._timer.cancel()
         for seat in tuple(self._handed):
-            self._over(seat, None)
+            self._over(seat, why)
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -274,7 +274,7 @@ class Views:
             if hands is not None and await self._hand_over(viewer, place, hands, takeover):
                 kept = False
                 assert viewer.handed is not None
-                self._settle(viewer, await asyncio.shield(viewer.handed.over))
+                self._settle(viewer, await asyncio.shield(viewer.handed.over), takeover)
                 if viewer.ended.is_set():
                     return
             if not kept:
@@ -299,11 +299,12 @@ class Views:
         return True
 
     @staticmethod
-    def _settle(viewer: Viewer, over: Over) -> None:
+    def _settle(viewer: Viewer, over: Over, takeover: Takeover) -> None:
         """The media role has let go of a viewer: it has ended, or goes on with us."""
         viewer.handed = None
         viewer.count(over.shown)
         if over.why in (Why.GONE, Why.STALLED):
+            takeover.shut()
             viewer.hang_up()
         if over.why not in (None, Why.FULL):
             viewer.ended.set()

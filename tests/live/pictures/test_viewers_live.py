@@ -104,8 +104,9 @@ class Scene:
         self.sent: set[int] = set()
         self.clients: list[Client] = []
         self._most = most
+        self.bus = Bus(self.clock, role="network", boot="b")
         self._core = Core(
-            role="network", clock=self.clock, bus=Bus(self.clock, role="network", boot="b"), actions=ActionTable(),
+            role="network", clock=self.clock, bus=self.bus, actions=ActionTable(),
             link=cast(Any, None), params=cast(Any, None), store=cast(Any, None), shared=cast(Any, None),
         )  # fmt: skip
         connect = partial(push_unix, self.path)
@@ -127,10 +128,10 @@ class Scene:
         await answer(scope, receive, send)
 
     @asynccontextmanager
-    async def source(self) -> AsyncIterator[None]:
-        """The source is there as long as this lasts."""
+    async def source(self, *, taking: bool = True) -> AsyncIterator[None]:
+        """The source is there as long as this lasts; without `taking` it takes no viewers over."""
         server = FrameServer(self.path, lambda watcher: None)
-        audience = Audience(self.hands, self.clock, lambda: None, lambda: (WIDTH, HEIGHT))
+        audience = Audience(self.hands if taking else None, self.clock, lambda: None, lambda: (WIDTH, HEIGHT))
         await server.start()
         audience.start()
         tasks = [asyncio.ensure_future(job) for job in (server.run(), self._shoot(server.watchers, audience))]
