@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +17,7 @@ from PIL import Image
 
 from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, free_port, running, until
 from tests.live.pictures.browser import browser
-from tests.live.pictures.viewers import Viewer, authorization, look
+from tests.live.pictures.viewers import Viewer, authorization, look, shares
 
 MJPEG = "/api/v1/video/road/mjpeg"
 SNAPSHOT = "/api/v1/video/road/snapshot"
@@ -99,18 +97,7 @@ def writers(device: Device, viewer: Viewer) -> set[str]:
     """The roles that have the device's end of a viewer's connection open."""
     assert viewer.transport is not None
     port = viewer.transport.get_extra_info("sockname")[1]
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    inodes = {words[9] for words in lines if words[2].endswith(f":{port:04X}")}
-    return {role for role in ("control", "media", "network") if inodes & sockets(device, role)}
-
-
-def sockets(device: Device, role: str) -> set[str]:
-    """The inodes of a role's open sockets."""
-    found = set()
-    for file in Path(f"/proc/{device.pid(role)}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            found.add(os.readlink(file).removeprefix("socket:[").removesuffix("]"))
-    return found
+    return {role for role in ("control", "media", "network") if shares(int(device.pid(role) or 0), port)}
 
 
 def test_the_media_role_writes_to_a_plain_connection_itself_and_the_network_role_to_one_over_tls(

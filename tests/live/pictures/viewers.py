@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import re
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.live.device import PASSWORD, USER
 
@@ -92,3 +95,14 @@ async def look(
         lambda: Viewer(path, user), sock=connection, ssl=trust, server_hostname=name
     )
     return viewer
+
+
+def shares(pid: int, port: int) -> bool:
+    """Whether a process has the far end of the connection open that a client on this machine has from a port."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ends = {f"socket:[{words[9]}]" for words in lines if words[2].endswith(f":{port:04X}")}
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if os.readlink(file) in ends:
+                return True
+    return False
