@@ -14,12 +14,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import httpx
-import pytest
 
 from tests.live.device import PATIENCE_S, Device, environment, lintel, running, until
 from tests.live.osdp.venvs import python_with
 
-pytestmark = pytest.mark.timeout(400)  # the first test of a fresh machine makes the clients' environments
 CLIENTS = Path(__file__).parent / "clients"
 BROWSER, PROBER = ("zeroconf", "0.154.0"), ("WSDiscovery", "2.1.2")
 DATE_AND_TIME = (
