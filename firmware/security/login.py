@@ -119,7 +119,7 @@ class Doorkeeper:
                 await self._book.reseal(account, params.password)
             return self._granted(account, params.address, params.via, params.scheme)
 
-    async def digest(self, params: VerifyDigest) -> Verdict:
+    def digest(self, params: VerifyDigest) -> Verdict:
         """Decide about a Digest answer."""
         answer = read_answer(params.fields, compatible=params.compatible)
         name = answer.name if answer is not None else ""
