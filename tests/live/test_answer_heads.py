@@ -1,8 +1,11 @@
-"""The heads of answers as they stand on the wire: each header that keeps browsers careful is there, and there once."""
+"""Answers on the wire: each header that keeps browsers careful is there once, and nothing of a request stays behind."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -29,15 +32,32 @@ async def answers(scope: Any, receive: Any, send: Any) -> None:
     await out.send({"type": "http.response.body", "body": b"" if taken is not None else BODY})
 
 
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[str, int]]:
+    """The server with that application, at this address."""
+    server = Server(answers, "127.0.0.1", 0, SystemClock())
+    await server.open()
+    task = asyncio.ensure_future(server.serve())
+    try:
+        yield server.address
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+def request(path: str, method: str = "GET") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
 async def asked(address: tuple[str, int], *requests: bytes) -> list[tuple[list[str], bytes]]:
     """The header lines and the body of each answer; the requests go over one connection."""
     reader, writer = await asyncio.open_connection(*address)
     found = []
-    for request in requests:
-        writer.write(request)
+    for each in requests:
+        writer.write(each)
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = head.removesuffix("\r\n\r\n").split("\r\n")
-        body = BODY if request.startswith(b"HEAD") else await reader.readexactly(len(BODY))
+        body = BODY if each.startswith(b"HEAD") else await reader.readexactly(len(BODY))
         found.append((lines[1:], body))
     writer.close()
     return found
@@ -55,18 +75,11 @@ def of_browsers(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_every_answer_of_a_connection_has_each_of_the_headers_once(method: str) -> None:
     async def main() -> None:
-        server = Server(answers, "127.0.0.1", 0, SystemClock())
-        await server.open()
-        task = asyncio.ensure_future(server.serve())
-        try:
+        async with serving() as address:
             paths = ("/api/x", "/page", "/own", "/api/x")
-            requests = [f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for path in paths]
-            answered = [*await asked(server.address, *requests)]
+            answered = await asked(address, *(request(path, method) for path in paths))
             for path in ("/endless", "/api/endless"):
-                answered += await asked(server.address, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-        finally:
-            task.cancel()
-            await asyncio.wait((task,))
+                answered += await asked(address, request(path))
         assert all(body == BODY for _, body in answered)
         assert [of_browsers(lines) for lines, _ in answered] == [
             wanted("no-store"),
@@ -76,5 +89,21 @@ def test_every_answer_of_a_connection_has_each_of_the_headers_once(method: str) 
             wanted("no-cache"),
             wanted("no-store"),
         ]
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_a_hundred_requests_leave_nothing_for_the_garbage_collector() -> None:
+    async def main() -> None:
+        async with serving() as address:
+            await asked(address, *[request("/page")] * 10)
+            gc.collect()
+            gc.disable()
+            try:
+                await asked(address, *[request("/page")] * 100)
+                left = gc.collect()
+            finally:
+                gc.enable()
+        assert left < 100
 
     asyncio.run(asyncio.wait_for(main(), 60))

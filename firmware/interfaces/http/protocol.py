@@ -386,6 +386,9 @@ class StrictHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """As uvicorn's, without the timer that it sets for the next request: any byte would end that, ours is kept."""
         self.server_state.total_requests += 1
+        if self._active is not None:
+            # It knows the request and is known by it: nothing is left for the collector.
+            cast(dict[str, Any], self._active.scope["extensions"]).pop(STREAM, None)
         if self.transport.is_closing():
             self._reading.clear()
             return
