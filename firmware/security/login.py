@@ -171,6 +171,8 @@ class Doorkeeper:
 
     def throttled(self, name: str, address: str, page: str = "") -> Verdict | None:
         """The verdict when this name or address has failed too often lately."""
+        if self._throttle.is_empty():
+            return None
         now_ns = self._clock.now_ns()
         wait_s = self._throttle.wait_s(self._counted(name), address, now_ns)
         if wait_s <= 0:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
@@ -197,7 +198,7 @@ class Guard:
             scope["visitor"], scope["caller"] = visitor, visitor.caller
             outlet.asks = visitor.unknown
             await self._reached.by(visitor, scope["path"])
-            await app(scope, receive, outlet.send)
+            await answered(app, policy, scope, receive, outlet)
             if outlet.denied:
                 raise await self._credentials.challenge(scope, policy, "log in")
             if outlet.forbidden:
@@ -213,7 +214,7 @@ class Guard:
 
     def _find(self, path: str) -> tuple[Policy, ASGIApp] | None:
         face = face_of(self.faces, path)
-        return (face.policy, Faults(face.app, face.policy)) if face is not None else None
+        return (face.policy, face.app) if face is not None else None
 
     async def _admit(self, scope: Scope, fields: Fields, policy: Policy) -> Visitor:
         check_origin(scope, fields, policy)
@@ -239,12 +240,16 @@ class Guard:
 
 
 class Outlet:
-    """The way out of one request: adds headers, and knows whether an answer has begun."""
+    """The way out of one request: adds headers, and knows whether an answer has begun.
+
+    `begun` is true from the first message on, `started` from the first that went out.
+    """
 
     def __init__(self, scope: Scope, send: Send, *, hsts: bool) -> None:
         self._scope = scope
         self._send = send
         self._secure = hsts and scope["scheme"] in ("https", "wss")
+        self.begun = False
         self.started = False
         self.asks = False
         self.denied = False
@@ -252,6 +257,7 @@ class Outlet:
 
     async def send(self, message: Message) -> None:
         """Pass a message on; the 403 of somebody who has not logged in is held back, to become a question."""
+        self.begun = True
         starts = message["type"] in STARTS
         if starts and message["status"] == 403:
             self.denied, self.forbidden = self.asks, not self.asks
@@ -285,33 +291,53 @@ class Outlet:
         await answer(self._scope, receive, self.send)
 
 
+class Way(Protocol):
+    """The way out of a request; `begun` is whether anything was sent on it."""
+
+    begun: bool
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+
+
+class Watched:
+    """A way out that only knows whether it was used."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        self.begun = True
+        await self._send(message)
+
+
+async def answered(app: ASGIApp, policy: Policy, scope: Scope, receive: Receive, way: Way) -> None:
+    """Run an application; what it raises becomes its answer. The last place that can still give one."""
+    try:
+        await app(scope, receive, way.send)
+    except ClientDisconnect:
+        return
+    except (HttpRefusal, StationError) as error:
+        answer = policy.refuse(error)
+    except Exception:  # the fault is logged with its trace
+        log.exception("%s %s failed", *route_of(scope))
+        if way.begun:
+            raise
+        answer = refusal(500, "internal", scope["path"], "the device has a fault")
+    else:
+        return
+    if not way.begun:
+        await answer(scope, receive, way.send)
+
+
 class Faults:
-    """ASGI middleware: what an application raises becomes its answer. The last place that can still answer."""
+    """The same as ASGI middleware."""
 
     def __init__(self, app: ASGIApp, policy: Policy) -> None:
         self._app = app
         self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        except ClientDisconnect:
-            return
-        except (HttpRefusal, StationError) as error:
-            answer = self._policy.refuse(error)
-        except Exception:  # the fault is logged with its trace
-            log.exception("%s %s failed", *route_of(scope))
-            if started:
-                raise
-            answer = refusal(500, "internal", scope["path"], "the device has a fault")
-        else:
-            return
-        if not started:
-            await answer(scope, receive, send)
+        await answered(self._app, self._policy, scope, receive, Watched(send))
