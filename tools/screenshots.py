@@ -17,8 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from firmware.interfaces.web.pages import PAGES  # noqa: E402
+from tests.live.chromium import chromium  # noqa: E402
 from tests.live.device import Device, running  # noqa: E402
-from tests.live.web.browser import DESK, PHONE, Person, chromium  # noqa: E402
+from tests.live.web.browser import DESK, PHONE, Person  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 SIZES = {"desk": DESK, "phone": PHONE}
@@ -46,7 +47,11 @@ def saved(png: bytes, path: Path) -> int:
 def main() -> int:
     """Take all pictures."""
     total = 0
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "state") as device, chromium() as browser:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder) / "state") as device,
+        chromium(Path(folder) / "browser") as browser,
+    ):
         furnished(device)
         for size, viewport in SIZES.items():
             for theme in ("light", "dark"):

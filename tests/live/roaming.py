@@ -25,6 +25,7 @@ from tests.live.device import LINTEL, Device, environment, free_port, until
 from tests.live.door_controller import PASSWORD as CONTROLLER_PASSWORD
 from tests.live.door_controller import USER as CONTROLLER_USER
 from tests.live.door_controller import Authority, serving
+from tests.live.two_ends import FarEnd, cable_to, device_at, ip, plugged_in
 
 HERE, MOVED, FAR = "10.9.0.1", "10.9.0.77", "10.9.0.2"
 CARD, STRANGER = "H10301:42:1234", "H10301:9:9999"
@@ -32,11 +33,6 @@ FLAPS, CONNECTIONS = 10, 1000
 # Waits of 1, 2 and 4 s, the jitter of the first two attempts included: four attempts show that they grow.
 ATTEMPTS = 4
 ABORT = struct.pack("ii", 1, 0)
-
-
-def ip(*words: str) -> None:
-    """One `ip` command."""
-    subprocess.run(["ip", *words], check=True)
 
 
 class Proxy:
@@ -93,10 +89,8 @@ def pour(source: socket.socket, target: socket.socket) -> None:
 
 def far(place: Path) -> None:
     """Serve and call as it is told, until there is nothing more to read."""
-    assert sys.stdin.readline() == "cable\n"
-    ip("link", "set", "lo", "up")
+    plugged_in()
     ip("addr", "add", f"{FAR}/24", "dev", "v1")
-    ip("link", "set", "v1", "up")
     authority = Authority("test authority")
     with serving(authority.issue(place, FAR)) as controller, dispatching(place) as (wishes, port, http):
         controller.login = "digest"
@@ -166,21 +160,16 @@ def say(**fields: Any) -> None:
 class Near:
     """The device, its door, and the far end."""
 
-    def __init__(self, device: Device, child: subprocess.Popen[str]) -> None:
+    def __init__(self, device: Device, end: FarEnd) -> None:
         self.device = device
-        self._child = child
+        self._end = end
         self.opened = 0
         self.swiped = 0
 
     def ask(self, *words: Any) -> Any:
         """Tell the far end to do something; its answer."""
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        self._child.stdin.write(json.dumps(words) + "\n")
-        self._child.stdin.flush()
-        line = self._child.stdout.readline()
-        assert line, "the far end has ended"
-        return json.loads(line)
+        self._end.tell(json.dumps(words))
+        return json.loads(self._end.hear())
 
     def card(self, card: str = CARD) -> None:
         """A card at the reader: the door opens, and is locked again for the next one."""
@@ -209,35 +198,20 @@ class Near:
 
 def near(state: Path) -> None:
     """The whole story, told in one line."""
-    subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)  # the adapters of this namespace
-    ip("link", "set", "lo", "up")
-    ip("link", "add", "v0", "type", "veth", "peer", "name", "v1")
-    ip("addr", "add", f"{HERE}/24", "dev", "v0")
-    ip("link", "set", "v0", "up")
-    place = state.with_name("far")
+    place, rtsp = state.with_name("far"), free_port()
     place.mkdir()
-    child = subprocess.Popen(
-        ["unshare", "--net", sys.executable, "-m", "tests.live.roaming", "--far", str(place)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdin is not None
-    assert child.stdout is not None
-    until("the namespace of the far end", lambda: apart(child.pid))
-    ip("link", "set", "v1", "netns", str(child.pid))
-    child.stdin.write("cable\n")
-    child.stdin.flush()
-    device, rtsp = Device(state), free_port()
-    device._words += ["--http", f"0.0.0.0:{device.port}", "--https", "off", "--rtsp", f"0.0.0.0:{rtsp}"]
-    try:
-        device.start()
-        device.set_up()
+    with (
+        cable_to("tests.live.roaming", "--far", str(place), addresses=at_home) as end,
+        device_at("0.0.0.0", state, "--rtsp", f"0.0.0.0:{rtsp}") as device,
+    ):
         device.enrol(CARD)
-        told = json.loads(child.stdout.readline())
-        print(json.dumps(story(Near(device, child), told, rtsp)), flush=True)
-    finally:
-        device.stop()
-        child.stdin.close()
-        child.wait(30)
+        told = json.loads(end.hear())
+        print(json.dumps(story(Near(device, end), told, rtsp)), flush=True)
+
+
+def at_home() -> None:
+    """The address the device begins with."""
+    ip("addr", "add", f"{HERE}/24", "dev", "v0")
 
 
 def story(near: Near, told: dict[str, Any], rtsp: int) -> dict[str, Any]:
@@ -301,11 +275,6 @@ def seen_at(near: Near, address: str) -> dict[str, Any] | None:
     """What the far end has seen, once the device is at its dispatcher and came from there."""
     seen: dict[str, Any] = near.ask("seen")
     return seen if seen["devices"] and seen["peer"] == address else None
-
-
-def apart(pid: int) -> bool:
-    """Whether a process has a network namespace of its own."""
-    return Path(f"/proc/{pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
 
 
 if __name__ == "__main__":

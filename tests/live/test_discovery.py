@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +12,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import httpx
-import pytest
 
-from tests.live.device import PATIENCE_S, Device, environment, lintel, running, until
+from tests.live.device import PATIENCE_S, Device, lintel, running, until
 from tests.live.osdp.venvs import python_with
+from tests.live.two_ends import on_a_stage
 
-pytestmark = pytest.mark.timeout(400)  # the first test of a fresh machine makes the clients' environments
 CLIENTS = Path(__file__).parent / "clients"
 BROWSER, PROBER = ("zeroconf", "0.154.0"), ("WSDiscovery", "2.1.2")
 DATE_AND_TIME = (
@@ -178,21 +175,8 @@ def test_an_adapter_that_is_not_there_is_told_in_one_line_with_those_that_are(tm
     assert not (tmp_path / "state").exists()
 
 
-def on_a_cable(module: str, state: Path) -> dict[str, Any]:
-    """What came of a stage of two network namespaces with a cable between them."""
-    words = ["unshare", "--net", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    done = subprocess.run(
-        [*words, sys.executable, "-m", module, str(state)],
-        capture_output=True, text=True, check=False, timeout=PATIENCE_S * 2,
-        env=environment() | {"LINTEL_BROWSER": python_with(*BROWSER)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def test_row_50_over_ipv6_as_well_the_link_is_answered_and_nobody_gets_more_than_it_paid_for(tmp_path: Path) -> None:
-    told = on_a_cable("tests.live.cable6", tmp_path / "state")
+    told = on_a_stage("tests.live.cable6", tmp_path / "state", LINTEL_BROWSER=python_with(*BROWSER))
     assert told["answered"] == 6, told  # all three protocols, to link-local addresses and to those of the prefix
     assert told["browsed"] == ["2001:db8:0:1::1", "fe80::1"], told
     assert told["foreign_packets"] == 0, told
@@ -203,7 +187,7 @@ def test_row_50_over_ipv6_as_well_the_link_is_answered_and_nobody_gets_more_than
 
 def test_row_50_spoofed_and_foreign_sources_make_the_device_send_no_more_than_they_paid_for(tmp_path: Path) -> None:
     """On a cable of its own, between two network namespaces: docs/security.md has the bounds."""
-    told = on_a_cable("tests.live.cable", tmp_path / "state")
+    told = on_a_stage("tests.live.cable", tmp_path / "state")
     assert told["answered"] >= 3, told  # honest questions of all three protocols
     assert told["foreign_packets"] == 0, told
     assert told["worst_ratio"] <= 2.0, told

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
-from tests.live.device import PATIENCE_S, environment
+from tests.live.device import PATIENCE_S
 from tests.live.roaming import ATTEMPTS, CONNECTIONS, FLAPS
-
-pytestmark = pytest.mark.timeout(PATIENCE_S * 4)
+from tests.live.two_ends import on_a_stage
 
 
 def test_row_24_whatever_the_network_does_cards_open_and_all_is_found_again_without_a_restart(tmp_path: Path) -> None:
-    words = ["unshare", "--net", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    done = subprocess.run(
-        [*words, sys.executable, "-m", "tests.live.roaming", str(tmp_path / "state")],
-        capture_output=True, text=True, check=False, timeout=PATIENCE_S * 4, env=environment(),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = on_a_stage("tests.live.roaming", tmp_path / "state", PATIENCE_S * 4)
     assert told["swiped"] == told["opened"] == 1 + FLAPS + 2 + 1 + 10
     assert told["questions"] == 1
     assert len(told["devices"]) == 1

@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from firmware.core.actions import Action, ActionTable, Caller, Invocation
+from firmware.core.actions import Action, ActionTable
 from firmware.core.bus import Bus
 from firmware.core.errors import Invalid, Unavailable
 from firmware.core.events import Notice
 from firmware.core.link.channel import Channel, Connect, connect_unix
 from firmware.core.link.face import ActionInfo
-from firmware.core.link.local import LocalLink, info_of
+from firmware.core.link.local import info_of
 from firmware.core.link.outbox import Outbox
 from firmware.core.link.peer import Peer
+from firmware.core.link.routed import RoutedLink
 from firmware.core.link.serving import answer
 from firmware.core.link.wire import (
     Answer,
@@ -38,8 +38,8 @@ from firmware.core.link.wire import (
     WireError,
     notice_of,
 )
-from firmware.core.params import ParamInfo, Params
-from firmware.core.values import decode, encode
+from firmware.core.params import Params
+from firmware.core.values import decode
 from hal.clock import Clock
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ KNOCK_S = 0.02
 log = logging.getLogger(__name__)
 
 
-class LinkClient:
+class LinkClient(RoutedLink):
     """The link of a role that is not control; a service."""
 
     name: ClassVar[str] = "link"
@@ -68,13 +68,11 @@ class LinkClient:
         patience_s: float = CONNECT_S,
     ) -> None:
         """`connect` is the hub's socket, knocked at for `patience_s`, or `Hub.join` of a hub in this process."""
+        super().__init__(actions, params)
         self._patience_s = patience_s
         self._bus = bus
-        self._table = actions
-        self._params = params
         self._clock = clock
         self._connect = connect
-        self._local = LocalLink(actions, params)
         self._outbox = Outbox()
         self._peer: Peer | None = None
         self._incoming: Notice | None = None
@@ -125,25 +123,6 @@ class LinkClient:
 
     # the face
 
-    async def invoke(self, invocation: Invocation, answer: type[T]) -> T:
-        """Send a typed command to its owner. Raises what the owner raises, Unavailable while its role is away."""
-        if invocation.action in self._table:
-            return await self._local.invoke(invocation, answer)
-        data = await self._joined().ask(
-            Op.INVOKE,
-            invocation.caller,
-            name=invocation.action,
-            data=encode(invocation.params),
-            cause=invocation.cause,
-        )
-        return decode(answer, data, where=invocation.action)
-
-    async def command(self, name: str, data: object, caller: Caller, *, cause: str | None = None) -> Any:
-        """Send a command with outside data to its owner."""
-        if name in self._table:
-            return await self._local.command(name, data, caller, cause=cause)
-        return await self._joined().ask(Op.COMMAND, caller, name=name, data=data, cause=cause)
-
     async def actions(self) -> tuple[ActionInfo, ...]:
         """All listed actions of all roles, by name."""
         return decode(tuple[ActionInfo, ...], await self._joined().ask(Op.ACTIONS), where="actions")
@@ -152,26 +131,12 @@ class LinkClient:
         """All parameter groups of all roles, by name."""
         return decode(tuple[str, ...], await self._joined().ask(Op.GROUPS), where="groups")
 
-    async def infos(self, group: str) -> tuple[ParamInfo, ...]:
-        """The declarations of a group."""
-        if group in self._params:
-            return await self._local.infos(group)
-        return decode(tuple[ParamInfo, ...], await self._joined().ask(Op.INFOS, name=group), where=group)
+    def _action_owner(self, name: str, *, private: bool = True) -> Peer | None:
+        """Control knows the owners of all that is not this role's own."""
+        return None if name in self._table else self._joined()
 
-    async def read(self, group: str, caller: Caller) -> Mapping[str, Any]:
-        """A group's values as the caller may see them."""
-        if group in self._params:
-            return await self._local.read(group, caller)
-        return decode(dict[str, Any], await self._joined().ask(Op.READ, caller, name=group), where=group)
-
-    async def change(
-        self, group: str, patch: Mapping[str, Any], caller: Caller, *, cause: str | None = None
-    ) -> Mapping[str, Any]:
-        """Change parameters of a group, all or none."""
-        if group in self._params:
-            return await self._local.change(group, patch, caller, cause=cause)
-        data = await self._joined().ask(Op.CHANGE, caller, name=group, data=dict(patch), cause=cause)
-        return decode(dict[str, Any], data, where=group)
+    def _group_owner(self, group: str) -> Peer | None:
+        return None if group in self._params else self._joined()
 
     # the connection
 

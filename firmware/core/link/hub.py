@@ -10,21 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from firmware.core.actions import ActionTable, Caller, Invocation, Level
+from firmware.core.actions import ActionTable, Caller, Level
 from firmware.core.bus import Bus
 from firmware.core.errors import Invalid, NotFound, Refused, Unavailable
 from firmware.core.events import Notice, Operation, State
 from firmware.core.link.channel import Channel, StreamChannel, memory_pair
 from firmware.core.link.face import ActionInfo
 from firmware.core.link.guest import OFFERS, Guest
-from firmware.core.link.local import LocalLink
 from firmware.core.link.outbox import Outbox
 from firmware.core.link.peer import Peer
+from firmware.core.link.routed import RoutedLink
 from firmware.core.link.serving import answer
 from firmware.core.link.wire import (
     CONSOLE,
@@ -42,8 +42,8 @@ from firmware.core.link.wire import (
     Settled,
     WireError,
 )
-from firmware.core.params import ParamInfo, Params
-from firmware.core.values import decode, encode
+from firmware.core.params import Params
+from firmware.core.values import encode
 from firmware.core.vocabulary.station import RoleState
 from hal.clock import Clock
 from hal.errors import nearest
@@ -58,7 +58,7 @@ AT_DEVICE = Caller(CONSOLE, Level.ADMIN, CONSOLE)
 log = logging.getLogger(__name__)
 
 
-class Hub:
+class Hub(RoutedLink):
     """The link as control has it, and the server the other roles join; a service."""
 
     name: ClassVar[str] = "link"
@@ -77,15 +77,13 @@ class Hub:
         uids: frozenset[int] = frozenset(),
     ) -> None:
         """Listens at `path` (None: only `join`) for `roles`, run by this user or one of `uids`."""
+        super().__init__(actions, params)
         self._bus = bus
-        self._table = actions
-        self._params = params
         self._clock = clock
         self._path = path
         self._roles = roles
         self._uids = uids | {os.getuid()}
         self._visitors = frozenset({ROOT}) - self._uids  # who may ask as the console, and be no role
-        self._local = LocalLink(actions, params)
         self._ready = False
         self._guests: dict[str, Guest] = {}
         self._consoles: list[Guest] = []
@@ -139,27 +137,6 @@ class Hub:
 
     # the face
 
-    async def invoke(self, invocation: Invocation, answer: type[T]) -> T:
-        """Send a typed command to its owner. Raises what the owner raises, Unavailable while its role is away."""
-        guest = self._action_owner(invocation.action)
-        if guest is None:
-            return await self._local.invoke(invocation, answer)
-        data = await guest.peer.ask(
-            Op.INVOKE,
-            invocation.caller,
-            name=invocation.action,
-            data=encode(invocation.params),
-            cause=invocation.cause,
-        )
-        return decode(answer, data, where=invocation.action)
-
-    async def command(self, name: str, data: object, caller: Caller, *, cause: str | None = None) -> Any:
-        """Send a command with outside data to its owner."""
-        guest = self._action_owner(name, private=False)
-        if guest is None:
-            return await self._local.command(name, data, caller, cause=cause)
-        return await guest.peer.ask(Op.COMMAND, caller, name=name, data=data, cause=cause)
-
     async def actions(self) -> tuple[ActionInfo, ...]:
         """All listed actions of all roles, by name."""
         found = list(await self._local.actions())
@@ -173,53 +150,28 @@ class Hub:
             sorted({*self._params.names(), *(name for guest in self._guests.values() for name in guest.groups)})
         )
 
-    async def infos(self, group: str) -> tuple[ParamInfo, ...]:
-        """The declarations of a group."""
-        guest = self._group_owner(group)
-        if guest is None:
-            return await self._local.infos(group)
-        data = await guest.peer.ask(Op.INFOS, name=group)
-        return decode(tuple[ParamInfo, ...], data, where=group)
-
-    async def read(self, group: str, caller: Caller) -> Mapping[str, Any]:
-        """A group's values as the caller may see them."""
-        guest = self._group_owner(group)
-        if guest is None:
-            return await self._local.read(group, caller)
-        return decode(dict[str, Any], await guest.peer.ask(Op.READ, caller, name=group), where=group)
-
-    async def change(
-        self, group: str, patch: Mapping[str, Any], caller: Caller, *, cause: str | None = None
-    ) -> Mapping[str, Any]:
-        """Change parameters of a group, all or none."""
-        guest = self._group_owner(group)
-        if guest is None:
-            return await self._local.change(group, patch, caller, cause=cause)
-        data = await guest.peer.ask(Op.CHANGE, caller, name=group, data=dict(patch), cause=cause)
-        return decode(dict[str, Any], data, where=group)
-
     # routing
 
-    def _action_owner(self, name: str, *, private: bool = True) -> Guest | None:
+    def _action_owner(self, name: str, *, private: bool = True) -> Peer | None:
         """The role that owns an action, None for this one. Raises NotFound, Unavailable while control starts."""
         if name in self._table:
             return None
         for guest in self._guests.values():
             offer = guest.actions.get(name)
             if offer is not None and (private or not offer.private):
-                return guest
+                return guest.peer
         known = [action.name for action in self._table.listed() if not action.private]
         for guest in self._guests.values():
             known += [offer.action.name for offer in guest.actions.values() if not offer.private]
         self._check_ready("action", name)
         raise NotFound("action", f"no action {name!r}{nearest(name, known)}")
 
-    def _group_owner(self, group: str) -> Guest | None:
+    def _group_owner(self, group: str) -> Peer | None:
         if group in self._params:
             return None
         for guest in self._guests.values():
             if group in guest.groups:
-                return guest
+                return guest.peer
         known = [*self._params.names(), *(name for guest in self._guests.values() for name in guest.groups)]
         self._check_ready("params", group)
         raise NotFound("params", f"no group {group!r}{nearest(group, known)}")
@@ -242,7 +194,7 @@ class Hub:
                 owner = self._group_owner(ask.name)
         if owner is None:
             return await answer(self._local, ask)
-        return await owner.peer.ask(ask.op, ask.caller, name=ask.name, data=ask.data, cause=ask.cause)
+        return await owner.ask(ask.op, ask.caller, name=ask.name, data=ask.data, cause=ask.cause)
 
     # guests
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hal.clock import Clock
+from hal.sim.chips.base import ChipPeer
 from hal.sim.nets import Voltage
-from hal.sim.peers.base import Peer, Place
+from hal.sim.peers.base import Place
 
 CONVERSION, CONFIG, LOW, HIGH = range(4)
 
@@ -31,11 +32,10 @@ INPUTS: tuple[tuple[int, int | None], ...] = (
 )
 
 
-class Ads1115(Peer):
+class Ads1115(ChipPeer):
     """One converter; its trace says whether a conversion runs. The comparator's output is not connected."""
 
     kind = "adc"
-    kinds_of_fault = frozenset({"absent", "garbage"})
 
     def __init__(self, world: Place, name: str, inputs: Sequence[Voltage], *, alias: str | None = None) -> None:
         super().__init__(world, name, alias=alias)
@@ -45,14 +45,6 @@ class Ads1115(Peer):
         self._ends_ns: int | None = None
         for voltage in self._inputs:
             voltage.before_change(self._settle)
-
-    @property
-    def answers(self) -> bool:
-        return "absent" not in self.faults
-
-    @property
-    def garbles(self) -> bool:
-        return "garbage" in self.faults
 
     def power_changed(self) -> None:
         """Forget everything: the registers are as at power on."""

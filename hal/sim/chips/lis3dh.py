@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from functools import partial
 
 from hal.errors import OutOfRange
+from hal.sim.chips.base import ChipPeer
 from hal.sim.nets import Net
-from hal.sim.peers.base import Peer, Place
+from hal.sim.peers.base import Place
 from hal.sim.traces import Trace
 
 WHO_AM_I, IDENTITY = 0x0F, 0x33
@@ -38,14 +39,13 @@ RING_HZ, DECAY_S, RINGS_S = 60.0, 0.025, 0.2
 HARDEST_G = 16.0
 
 
-class Lis3dh(Peer):
+class Lis3dh(ChipPeer):
     """One accelerometer, level and at rest until something hits it. `interrupt` is the net at INT1.
 
     Its trace is whether the housing rings.
     """
 
     kind = "accelerometer"
-    kinds_of_fault = frozenset({"absent", "garbage"})
 
     def __init__(self, place: Place, name: str, interrupt: Net | None, *, alias: str | None = None) -> None:
         super().__init__(place, name, alias=alias)
@@ -60,14 +60,6 @@ class Lis3dh(Peer):
     @property
     def traces(self) -> Mapping[str, Trace[bool]]:
         return {"": self.trace}
-
-    @property
-    def answers(self) -> bool:
-        return "absent" not in self.faults
-
-    @property
-    def garbles(self) -> bool:
-        return "garbage" in self.faults
 
     def power_changed(self) -> None:
         """Forget everything: the registers are as at power on."""

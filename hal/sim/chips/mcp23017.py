@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from hal.sim.chips.base import ChipPeer
 from hal.sim.nets import Net, Strength
-from hal.sim.peers.base import Peer, Place
+from hal.sim.peers.base import Place
 
 # Register numbers of port A when BANK is 0; port B is one higher.
 IODIR, IPOL, GPINTEN, DEFVAL, INTCON, IOCON, GPPU, INTF, INTCAP, GPIO, OLAT = range(0x00, 0x16, 2)
@@ -20,11 +21,10 @@ IOCON_USED = 0xFE
 READ_ONLY = frozenset({INTF, INTF + 1, INTCAP, INTCAP + 1})
 
 
-class Mcp23017(Peer):
+class Mcp23017(ChipPeer):
     """One expander. `nets` are its sixteen lines, `interrupt` the net at INTA."""
 
     kind = "expander"
-    kinds_of_fault = frozenset({"absent", "garbage"})
 
     def __init__(
         self, world: Place, name: str, nets: Sequence[Net], interrupt: Net | None, *, alias: str | None = None
@@ -37,14 +37,6 @@ class Mcp23017(Peer):
         for line, net in enumerate(self._nets):
             net.listen(partial(self._pin_changed, line))
         self.reset()
-
-    @property
-    def answers(self) -> bool:
-        return "absent" not in self.faults
-
-    @property
-    def garbles(self) -> bool:
-        return "garbage" in self.faults
 
     def reset(self) -> None:
         """All lines inputs without pull, as at power on."""

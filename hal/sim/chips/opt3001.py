@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hal.errors import OutOfRange
-from hal.sim.peers.base import Peer, Place
+from hal.sim.chips.base import ChipPeer
+from hal.sim.peers.base import Place
 from hal.sim.scene.daylight import Daylight
 from hal.sim.traces import Trace
 
@@ -31,11 +32,10 @@ def coded(lux: float, exponent: int | None = None) -> tuple[int, bool]:
     return exponent << 12 | min(mantissa, 0xFFF), mantissa > 0xFFF
 
 
-class Opt3001(Peer):
+class Opt3001(ChipPeer):
     """One light sensor in the light of the world. Its trace is whether it measures."""
 
     kind = "light_sensor"
-    kinds_of_fault = frozenset({"absent", "garbage"})
 
     def __init__(self, place: Place, name: str, daylight: Daylight, *, alias: str | None = None) -> None:
         super().__init__(place, name, alias=alias)
@@ -48,14 +48,6 @@ class Opt3001(Peer):
     @property
     def traces(self) -> Mapping[str, Trace[bool]]:
         return {"": self.trace}
-
-    @property
-    def answers(self) -> bool:
-        return "absent" not in self.faults
-
-    @property
-    def garbles(self) -> bool:
-        return "garbage" in self.faults
 
     def power_changed(self) -> None:
         """Forget everything: the registers are as at power on."""

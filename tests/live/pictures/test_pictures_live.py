@@ -184,10 +184,8 @@ LOOK = """(async () => {
 def test_a_browser_shows_the_stream_in_an_image_and_it_moves(camera: Device, tmp_path: Path) -> None:
     """The clock in the picture is read back from a canvas: four different ones were shown."""
     with browser(tmp_path / "profile") as page:
-        page.call("Page.navigate", url=f"http://127.0.0.1:{camera.port}/")
-        script = "document.readyState === 'complete' && location.port !== ''"
-        until("the page", lambda: page.run(script))
-        width, height, different = page.run(LOOK.replace("PATH", f'"{MJPEG}?resolution=640x360"'))
+        page.goto(f"http://127.0.0.1:{camera.port}/")
+        width, height, different = page.evaluate(LOOK.replace("PATH", f'"{MJPEG}?resolution=640x360"'))
         assert (width, height) == (640, 360)
         assert different == 4
 

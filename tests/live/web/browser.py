@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect
 
 from tests.live.device import PASSWORD, PATIENCE_S, USER, Device
 
-PROGRAMS = ("chromium-headless-shell", "chromium")
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--disable-background-networking",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)  # fmt: skip
 PHONE = {"width": 390, "height": 800}
 DESK = {"width": 1280, "height": 900}
 MS = 1000
@@ -24,18 +18,6 @@ MS = 1000
 AT_REST = """() => Promise.all(document.getAnimations()
     .filter((each) => each.playState === "running" && each.effect.getTiming().iterations !== Infinity)
     .map((each) => each.finished.catch(() => null))).then(() => null)"""
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The browser of a module; it reaches nothing but this machine's loopback."""
-    program = next(found for name in PROGRAMS if (found := shutil.which(name)))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 class Person:
@@ -145,4 +127,4 @@ def person(browser: Browser, device: Device, **how: Any) -> Iterator[Person]:
         somebody.close()
 
 
-__all__ = ["DESK", "PHONE", "Person", "chromium", "person"]
+__all__ = ["DESK", "PHONE", "Person", "person"]

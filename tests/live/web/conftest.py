@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.live.web.browser import chromium
+from tests.live.chromium import chromium
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The browser of a module."""
-    with chromium() as found:
+    with chromium(tmp_path_factory.mktemp("browser") / "files") as found:
         yield found

@@ -157,7 +157,6 @@ def test_a_changed_account_ends_its_open_pages(browser: Browser, staffed: Device
         eve.page.wait_for_url("**/login**")
 
 
-@pytest.mark.timeout(300)  # a dozen pages, each looked at by axe
 def test_no_page_scrolls_sideways_on_a_phone_or_a_desk_or_shuts_anybody_out(browser: Browser, staffed: Device) -> None:
     with person(browser, staffed, viewport=DESK, color_scheme="light") as ada:
         ada.page.goto("/login")
@@ -172,7 +171,6 @@ def test_no_page_scrolls_sideways_on_a_phone_or_a_desk_or_shuts_anybody_out(brow
         assert {path: what for path, what in found.items() if what != (True, [])} == {}
 
 
-@pytest.mark.timeout(300)
 def test_every_page_can_be_read_in_the_dark_theme_on_a_phone(browser: Browser, staffed: Device) -> None:
     with person(browser, staffed, viewport=PHONE, color_scheme="dark") as ada:
         ada.page.goto("/login")
