@@ -21,6 +21,7 @@ from tests.live.device import LINTEL, PATIENCE_S, Device, environment, running, 
 
 CARD = "H10301:42:1234"
 ADDRESS = {"boot_proto": "static", "address": "10.1.2.3", "mask": "255.255.0.0"}
+UPGRADE = ["upgrade", "none.raucb", "--mode", "factory_default"]
 ROLES = ("control", "media", "network")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -160,6 +161,22 @@ def test_what_the_device_refuses_is_one_line_and_nothing_happens(
     assert len(done.stderr.splitlines()) == 1
     assert pids(device) == before
     assert list((device.state / "spool").glob("?" * 32)) == []
+
+
+@pytest.mark.parametrize("words", [["restore"], ["factory-default"], ["rollback"], UPGRADE])
+def test_without_yes_it_is_told_which_device_it_would_be_and_nothing_happens(
+    device: Device, run: Run, words: list[str]
+) -> None:
+    assert device.api.patch("/params/place", json={"name": "Back door"}).status_code == 200
+    info, before = device.api.get("/device").json(), pids(device)
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    verb = " ".join(word for word in words if word != "none.raucb")
+    assert done.stderr.splitlines() == [
+        f"lintel {verb}: would do it to {info['product']} 'Back door' with serial {info['serial']} in {device.state};"
+        " it cannot be undone: say --yes when it is meant"
+    ]
+    assert pids(device) == before
 
 
 def test_where_no_device_runs_it_says_so(tmp_path: Path) -> None:
