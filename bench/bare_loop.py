@@ -1,6 +1,6 @@
 """The least that handing out pictures can cost a Python process of its own: a loop that waits and sends.
 
-It speaks for the floor in `pictures_bench.py`: pictures are there already and go to every client in one call each. It
+It speaks for the floor in `fan_out.py`: pictures are there already and go to every client in one call each. It
 parses nothing, drops nothing, and waits for the slowest.
 
     python -m bench.bare_loop FRAMES CLIENTS FPS
@@ -20,7 +20,7 @@ PART = b"--b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
 
 
 def frames_of(place: Path) -> list[bytes]:
-    """The pictures in a file of length and JPEG, as `pictures_bench.record` writes it."""
+    """The pictures in a file of length and JPEG, as `fan_out.record` writes it."""
     data, found = place.read_bytes(), []
     while data:
         (length,) = struct.unpack_from("<I", data)

@@ -1,6 +1,6 @@
 """The media role's way out of pictures, fed with ready JPEG files at an even rate: no camera, no encoder.
 
-It speaks for the media role in `pictures_bench.py`, where its peer is fed with the same files by a stand-in for a
+It speaks for the media role in `fan_out.py`, where its peer is fed with the same files by a stand-in for a
 camera: what costs processor time here beyond the waking up is the handing out. Its sockets take the place of those of a
 device that runs, whose network role hands its viewers over to it.
 
