@@ -1,11 +1,14 @@
 """Pictures: JPEG from planes, CPU of the fan-out for 1 to 100 clients, memory of the media role.
 
 Peers: Pillow and OpenCV for the JPEG; for the fan-out Debian's ustreamer, which gets the very JPEG files that our
-device sent, from a stand-in for /dev/video0 (bench/native/video0.c), so that neither it nor our network role encodes:
-what is compared is the handing out. A second peer is the floor of a design in which pictures cross from one process to
-another: a loop that receives each and sends it on, and does nothing else (bench/bare_loop.py). One table row is one
-pair of runs, one after the other; the clients (bench/native/drain.c) throw away what they read and count it, so a
-server that drops pictures is seen.
+device sent, from a stand-in for /dev/video0 (bench/native/video0.c). Our side is the network role of a device that
+runs, and the media role's sender (bench/fed_media.py), fed with the same files at the same rate: neither side encodes,
+what is compared is the handing out. A second peer is the floor, a loop that only waits and sends (bench/bare_loop.py).
+
+Both have a cost that no client causes: waking up for every picture, and for ustreamer fetching it from its camera. So
+three rows are printed for each number of clients: all that both sides use; our network role with what the clients add
+to our sender, against all of ustreamer; and only what the clients add, on both sides. The clients
+(bench/native/drain.c) throw away what they read and count it, so a server that drops pictures is seen.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -31,6 +35,7 @@ from PIL import Image
 
 from bench.table import Row, show
 from bench.whole_bench import memory_mb
+from firmware.paths import RuntimeDir, StateDir
 from firmware.video.snapshot import jpeg_of
 from hal.pictures import CameraSettings, Picture, Size
 from hal.planes import samples
@@ -47,6 +52,7 @@ CLIENTS = (1, 10, 30, 100)
 FPS = 30
 WINDOW_S = 6.0
 FRAMES = 90
+SOURCE = "camera1"
 
 
 # JPEG
@@ -199,8 +205,48 @@ def compiled(folder: Path) -> tuple[Path, Path]:
     return client, shim
 
 
+@contextmanager
+def fed_media(device: Device, frames: Path) -> Iterator[int]:
+    """The media role's sender in place of that of the device; its process."""
+    runtime = RuntimeDir.of(StateDir(device.state))
+    words = [sys.executable, "-m", "bench.fed_media", str(frames), str(FPS)]
+    words += [str(runtime.video(SOURCE)), str(runtime.viewers(SOURCE))]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process.pid
+        finally:
+            process.terminate()
+
+
+def idle(pids: list[int]) -> list[float]:
+    """CPU in percent of one core of each process while nobody looks."""
+    before, began = [cpu_s(pid) for pid in pids], time.monotonic()
+    time.sleep(WINDOW_S)
+    return [100 * (cpu_s(pid) - each) / (time.monotonic() - began) for pid, each in zip(pids, before, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """CPU in percent of one core; `added` is what the clients cause."""
+
+    whole: float
+    handing: float
+    added: float
+
+
+def compared(name: str, ours: Used, theirs: Used, shares: str) -> list[Row]:
+    """The three rows of a number of clients."""
+    return [
+        Row(f"{name}: all of network role and sender", ours.whole, "%", theirs.whole, f"all of ustreamer; {shares}"),
+        Row("  network role, and what they add to the sender", ours.handing, "%", theirs.whole, "all of ustreamer"),
+        Row("  what they add to both", ours.added, "%", theirs.added, "what they add to ustreamer"),
+    ]
+
+
 def fan_out_rows(folder: Path) -> list[Row]:
-    """Network role against ustreamer, and what the media role costs meanwhile."""
+    """Network role and sender against ustreamer; then the real media role, with its camera and its encoder."""
     client, shim = compiled(folder)
     basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     ours, theirs = folder / "ours", folder / "theirs"
@@ -213,26 +259,34 @@ def fan_out_rows(folder: Path) -> list[Row]:
         until("pictures", lambda: device.api.get("/video/road/snapshot").status_code == 200)
         frames = folder / "frames"
         size = record(device, frames)
-        with ustreamer(shim, frames) as (peer, port):
-            network, media = device.pid("network"), device.pid("media")
-            assert network is not None
-            assert media is not None
-            before, began = cpu_s(network), time.monotonic()
-            time.sleep(WINDOW_S)
-            idle = 100 * (cpu_s(network) - before) / (time.monotonic() - began)
-            rows.append(Row("network role, nobody looks", idle, "%", None, ""))
+        network, media = device.pid("network"), device.pid("media")
+        assert network is not None
+        assert media is not None
+        (media_idle,) = idle([media])
+        (_, media_used), _ = drain(client, device.port, 10, ours, [network, media])
+        resident, proportional = memory_mb(media)
+        with ustreamer(shim, frames) as (peer, port), fed_media(device, frames) as fed:
+            network_idle, fed_idle, peer_idle = idle([network, fed, peer])
+            rows.append(Row("nobody looks: network role", network_idle, "%", None, ""))
+            rows.append(Row("nobody looks: the sender, woken for every picture", fed_idle, "%", peer_idle, "ustreamer"))
             for clients in CLIENTS:
-                (used, media_used), share = drain(client, device.port, clients, ours, [network, media])
+                (net, sender), share = drain(client, device.port, clients, ours, [network, fed])
                 (against,), peer_share = drain(client, port, clients, theirs, [peer])
-                whose = f"ustreamer; worst client got {share:.0%} of {FPS}/s (of ustreamer's {peer_share:.0%})"
-                rows.append(Row(f"network role, {clients} clients, {size // 1000} kB", used, "%", against, whose))
+                shares = f"worst client got {share:.0%} of {FPS}/s (of ustreamer's {peer_share:.0%})"
+                used = Used(
+                    whole=net + sender,
+                    handing=net + sender - fed_idle,
+                    added=net + sender - fed_idle - network_idle,
+                )
+                peers = Used(whole=against, handing=against, added=against - peer_idle)
+                rows += compared(f"{clients} clients, {size // 1000} kB", used, peers, shares)
                 with bare_loop(frames, clients) as (floor, floor_port):
                     (least,), _ = drain(client, floor_port, clients, theirs, [floor])
-                rows.append(Row("  a loop that only receives and sends", least, "%", against, "ustreamer"))
-            rows.append(Row("media role meanwhile, with painting the scene", media_used, "%", None, ""))
-            resident, proportional = memory_mb(media)
-            rows.append(Row("media role, resident memory", resident, "MB", 90.0, "the target"))
-            rows.append(Row("media role, proportional memory", proportional, "MB", None, ""))
+                rows.append(Row("  a loop that only waits and sends", least, "%", against, "all of ustreamer"))
+    rows.append(Row("media role, with painting the scene: nobody looks", media_idle, "%", None, ""))
+    rows.append(Row("  10 clients, with making the JPEG for them", media_used, "%", None, ""))
+    rows.append(Row("media role, resident memory", resident, "MB", 90.0, "the target"))
+    rows.append(Row("media role, proportional memory", proportional, "MB", None, ""))
     return rows
 
 

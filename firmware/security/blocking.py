@@ -39,6 +39,10 @@ class Blocks:
         self._failures: OrderedDict[tuple[str, str], deque[int]] = OrderedDict()
         self._until: OrderedDict[str, int] = OrderedDict()
 
+    def is_empty(self) -> bool:
+        """Whether no address is blocked."""
+        return not self._until
+
     def wait_s(self, place: str, now_ns: int) -> float:
         """Seconds until a try from this place is looked at; 0 is now."""
         until_ns = self._until.get(place, 0)

@@ -52,7 +52,7 @@ class LoginDesk:
     async def _digest(self, invocation: Invocation) -> Verdict:
         assert isinstance(invocation.params, VerifyDigest)
         self._check()
-        return await self._doorkeeper.digest(invocation.params)
+        return self._doorkeeper.digest(invocation.params)
 
     async def _challenge(self, invocation: Invocation) -> Challenges:
         params = invocation.params

@@ -119,7 +119,7 @@ class Doorkeeper:
                 await self._book.reseal(account, params.password)
             return self._granted(account, params.address, params.via, params.scheme)
 
-    async def digest(self, params: VerifyDigest) -> Verdict:
+    def digest(self, params: VerifyDigest) -> Verdict:
         """Decide about a Digest answer."""
         answer = read_answer(params.fields, compatible=params.compatible)
         name = answer.name if answer is not None else ""
@@ -171,6 +171,8 @@ class Doorkeeper:
 
     def throttled(self, name: str, address: str, page: str = "") -> Verdict | None:
         """The verdict when this name or address has failed too often lately."""
+        if self._throttle.is_empty():
+            return None
         now_ns = self._clock.now_ns()
         wait_s = self._throttle.wait_s(self._counted(name), address, now_ns)
         if wait_s <= 0:

@@ -69,6 +69,10 @@ class Throttle:
         self._counts: OrderedDict[tuple[str, str, str], _Count] = OrderedDict()
         self._trusted: OrderedDict[tuple[str, str], None] = OrderedDict()
 
+    def is_empty(self) -> bool:
+        """Whether nobody has failed lately: then nobody waits."""
+        return not self._counts and self.blocks.is_empty()
+
     def wait_s(self, account: str, address: str, now_ns: int) -> float:
         """Seconds until a try of this account from this address is looked at; 0 is now."""
         place = origin(address)

@@ -27,8 +27,10 @@ BITS_PER_BYTE = 10
 READ_SIZE = 4096
 # In real time one burst is handed over at its end; more than this is handed over in parts.
 LONGEST_BURST = 1024
-# Bytes that the kernel was given and nobody saw again after this real time were flushed by their reader.
-LOST_AFTER_NS = 500_000_000
+# Bytes that the kernel was given come out within a millisecond, on a machine with much to do within a second. Only
+# time counts in which this process runs: a look after a long while says that the machine stood still, kernel and all.
+LOST_AFTER_NS = 20_000_000_000
+LONGEST_LOOK_NS = 5_000_000
 NOISE_IN = 8
 DROP_IN = 8
 # Light noise: of so many bytes in a row one bit is flipped, in a share of the cases.
@@ -59,32 +61,42 @@ class Talk:
 
 
 class InFlight:
-    """Bytes given to the kernel and not seen on the other side yet."""
+    """Bytes given to the kernel and not seen on the other side yet; `what` they are is said when none come out."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._count = 0
-        self._since_ns = 0
+        self._looked_ns = 0
+        self._waited_ns = 0
         self._real = SystemClock()
 
     def gave(self, count: int) -> None:
         """Bytes went in."""
-        self._count += count
-        self._since_ns = self._real.now_ns()
+        self._moved(self._count + count)
 
     def saw(self, count: int) -> None:
         """Bytes came out."""
-        self._count = max(0, self._count - count)
-        self._since_ns = self._real.now_ns()
+        self._moved(max(0, self._count - count))
 
     def forget(self) -> None:
         """Whatever is inside is of no interest any more."""
         self._count = 0
 
+    def _moved(self, count: int) -> None:
+        self._count = count
+        self._looked_ns, self._waited_ns = self._real.now_ns(), 0
+
     def none(self) -> bool:
-        """Whether nothing is under way."""
-        if self._count and self._real.now_ns() - self._since_ns > LOST_AFTER_NS:
-            self._count = 0
-        return not self._count
+        """Whether nothing is under way. Raises RuntimeError when bytes are lost: virtual time would be wrong."""
+        if not self._count:
+            return True
+        now_ns = self._real.now_ns()
+        self._waited_ns += min(now_ns - self._looked_ns, LONGEST_LOOK_NS)
+        self._looked_ns = now_ns
+        if self._waited_ns > LOST_AFTER_NS:
+            lost, self._count = self._count, 0
+            raise RuntimeError(f"{self._what}: {lost} bytes went into the kernel and never came out")
+        return False
 
 
 class SerialBus(Peer):
@@ -101,8 +113,8 @@ class SerialBus(Peer):
         super().__init__(place, name)
         self._full_duplex = full_duplex
         self.stations: list[Station] = []
-        self.to_board = InFlight()
-        self.from_board = InFlight()
+        self.to_board = InFlight(f"{name}, to the board")
+        self.from_board = InFlight(f"{name}, from the board")
         self.board_listens = False
         self.overruns = 0
         self.flip_share = 0.01

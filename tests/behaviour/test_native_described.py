@@ -96,7 +96,6 @@ async def ask(bench: SimBench, case: Case) -> httpx.Response:
 
 
 @pytest.mark.simulator("requests as they were made go straight to the application: a client would mend or refuse many")
-@pytest.mark.timeout(400)
 async def test_whatever_the_description_allows_is_answered_without_a_fault(bench: SimBench) -> None:
     schema = schemathesis.openapi.from_dict(await described(bench))
     codes: dict[int, int] = {}

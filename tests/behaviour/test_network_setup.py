@@ -10,7 +10,11 @@ import pytest
 
 from tests.bench.sim import SimBench
 
-pytestmark = pytest.mark.simulator("no NetworkManager runs on the bench: network settings are the simulator's")
+pytestmark = [
+    pytest.mark.simulator("no NetworkManager runs on the bench: network settings are the simulator's"),
+    # Minutes go by in every test: on a product that polls few wires they cost little.
+    pytest.mark.board("ptz_dome"),
+]
 
 STATIC = {"boot_proto": "static", "address": "10.1.2.3", "mask": "255.255.0.0", "router": "10.1.0.1"}
 CGI = "/axis-cgi/network_settings.cgi"
@@ -136,6 +140,7 @@ async def test_a_change_cut_short_by_a_power_cut_is_tried_anew_and_then_taken_ba
     assert (phase(bench).phase, bench.kept("network")["address"]) == ("kept", "")
 
 
+@pytest.mark.board("door_station")
 async def test_the_door_opens_in_the_middle_of_it(bench: SimBench) -> None:
     await bench.enrol(card="H10301:42:1234")
     await bench.params("network", **STATIC)

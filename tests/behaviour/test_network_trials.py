@@ -10,7 +10,11 @@ import pytest
 from tests.behaviour.test_network_setup import STATIC, phase, tried
 from tests.bench.sim import SimBench
 
-pytestmark = pytest.mark.simulator("no NetworkManager runs on the bench: network settings are the simulator's")
+pytestmark = [
+    pytest.mark.simulator("no NetworkManager runs on the bench: network settings are the simulator's"),
+    # Minutes go by in every test: on a product that polls few wires they cost little.
+    pytest.mark.board("ptz_dome"),
+]
 
 KEPT = "network-kept"
 

@@ -19,7 +19,7 @@ import httpx
 LINTEL = [sys.executable, "-m", "firmware"]
 USER, PASSWORD = "admin", "live-test-password"
 # Patience, not speed: nothing is asserted about how long a noisy machine takes within it.
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 def free_port() -> int:
@@ -68,7 +68,9 @@ class Device:
             self._words += [] if option in words else [option, "127.0.0.1:0"]
         self._words += words
         self._process: subprocess.Popen[bytes] | None = None
-        self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api/v1", auth=(USER, PASSWORD), timeout=30)
+        self.api = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}/api/v1", auth=(USER, PASSWORD), timeout=PATIENCE_S
+        )
 
     def start(self) -> None:
         """Start it and wait for the lines a person reads."""
@@ -89,7 +91,7 @@ class Device:
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             try:
-                self._process.wait(20)
+                self._process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

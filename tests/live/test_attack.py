@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from tests.live.decisions import CARD, decision_ms
-from tests.live.device import PASSWORD, USER, Device, running, until
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, running, until
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIES = 10_000
@@ -43,7 +43,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
 def owner(device: Device, address: str) -> httpx.Client:
     """The owner at an address that nobody has failed from."""
     transport = httpx.HTTPTransport(local_address=address, verify=False)  # plain HTTP: no store of authorities to load
-    return httpx.Client(base_url=device.api.base_url, auth=(USER, PASSWORD), transport=transport, timeout=30)
+    return httpx.Client(base_url=device.api.base_url, auth=(USER, PASSWORD), transport=transport, timeout=PATIENCE_S)
 
 
 class Guessers:

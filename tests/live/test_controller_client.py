@@ -16,7 +16,7 @@ from firmware.interfaces.controller.settings import ControllerHttp
 from tests.live.door_controller import PASSWORD, USER, Authority, DoorController, serving
 
 CARD = ForwardParams(reader="reader1", door="door", bits="0101", fitting=("H10301:42:1234",), pin="4711")
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """The HTTP server against clients that take their time, on real sockets (hardening rows 32 and 33).
 
 Deadlines are small here, so that a test waits for tenths of a second; what is asserted is that the slow
-client is closed, by the deadline it broke, and that a quick one is served meanwhile.
+client is closed, by the deadline it broke, and that a quick one is served meanwhile. They run by a clock that stands
+still while the machine does: a client that was quick is not slow because its machine was.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from firmware.interfaces.http.limits import Deadlines, Limits
 from firmware.interfaces.http.server import Server
 from firmware.security import AccountsService
 from hal.clock import SystemClock
+from tests.live.device import PATIENCE_S
+from tests.live.running_time import RunningClock
 
 # Only the one under test is short in each test.
 LONG = 30.0
@@ -90,17 +93,18 @@ class App:
 
 @asynccontextmanager
 async def serving(app: Any, limits: Limits | None = None, **short: float) -> AsyncIterator[Server]:
-    server = Server(app, "127.0.0.1", 0, SystemClock(), deadlines=deadlines(**short), limits=limits)
-    await server.open()
-    task = asyncio.ensure_future(server.serve())
-    try:
-        yield server
-    finally:
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await server.close()
-        await Client.close_all()
+    async with RunningClock().ticking() as clock:
+        server = Server(app, "127.0.0.1", 0, clock, deadlines=deadlines(**short), limits=limits)
+        await server.open()
+        task = asyncio.ensure_future(server.serve())
+        try:
+            yield server
+        finally:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await server.close()
+            await Client.close_all()
 
 
 class Client:
@@ -138,7 +142,7 @@ class Client:
         """Everything until the server closes."""
         found = b""
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while data := await self.reader.read(65536):
                     found += data
         except ConnectionResetError:
@@ -147,7 +151,7 @@ class Client:
 
     async def answer(self) -> tuple[int, bytes]:
         """One whole answer of known length."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             head = await self.reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
             return int(head.split()[1]), await self.reader.readexactly(length)
@@ -180,7 +184,7 @@ async def served_until(server: Server, done: Awaitable[bytes]) -> bytes:
 
 
 async def until(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not check():
             await asyncio.sleep(0.01)
 
@@ -332,7 +336,7 @@ def test_row_32_an_answer_that_is_not_taken_does_not_keep_its_connection(buffer_
                     await until(lambda: server.connections == 0)
                     return b""
 
-                await asyncio.wait_for(until_closed(), 10)
+                await asyncio.wait_for(until_closed(), PATIENCE_S)
                 assert await quick(server)
 
     asyncio.run(main())
@@ -457,7 +461,7 @@ def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on() -> None:
             client = await Client.to(server)
             for _ in range(2):
                 client.say("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE_S):
                     assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
                 client.say("abc")
                 assert await client.answer() == (200, b"ok")
@@ -533,34 +537,34 @@ def test_an_address_in_use_is_one_clear_error() -> None:
 
 @asynccontextmanager
 async def role(root: Path, **short: float) -> AsyncIterator[tuple[ApiService, Core]]:
-    clock = SystemClock()
-    bus = Bus(clock, role="network", boot="b1")
-    store = Store(root, clock, alarm=lambda *_: None)
-    actions, params = ActionTable(), Params(store, bus, lambda file, why: None)
-    core = Core(
-        role="network", clock=clock, bus=bus, actions=actions, link=LocalLink(actions, params),
-        params=params, store=store, shared=store,
-    )  # fmt: skip
-    accounts = AccountsService(core, "LINTEL_0123456789AB")
-    api = ApiService(core, "127.0.0.1", 0, True, deadlines=deadlines(**short))
-    await store.start()
-    await accounts.start()
-    await api.start()
-    running = asyncio.ensure_future(api.run())
-    try:
-        yield api, core
-    finally:
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        await api.stop()
-        await accounts.stop()
-        await store.close()
+    async with RunningClock().ticking() as clock:
+        bus = Bus(clock, role="network", boot="b1")
+        store = Store(root, clock, alarm=lambda *_: None)
+        actions, params = ActionTable(), Params(store, bus, lambda file, why: None)
+        core = Core(
+            role="network", clock=clock, bus=bus, actions=actions, link=LocalLink(actions, params),
+            params=params, store=store, shared=store,
+        )  # fmt: skip
+        accounts = AccountsService(core, "LINTEL_0123456789AB")
+        api = ApiService(core, "127.0.0.1", 0, True, deadlines=deadlines(**short))
+        await store.start()
+        await accounts.start()
+        await api.start()
+        running = asyncio.ensure_future(api.run())
+        try:
+            yield api, core
+        finally:
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            await api.stop()
+            await accounts.stop()
+            await store.close()
 
 
 async def set_up(api: ApiService) -> str:
     url = "http://{}:{}".format(*api.address)
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         answer = await client.post("/api/v1/setup", json={"name": "admin", "password": "choose-one"})
         assert answer.status_code == 201
     return url
@@ -579,11 +583,11 @@ def test_row_32_an_event_client_that_does_not_read_is_closed_and_others_hear_eve
                 slow.connect(api.address)
                 head = "\r\n".join(f"{name}: {value}" for name, value in BASIC.items())
                 slow.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\n\r\n".encode())
-                async with httpx.AsyncClient(base_url=url, headers=BASIC, timeout=10) as client:
+                async with httpx.AsyncClient(base_url=url, headers=BASIC, timeout=PATIENCE_S) as client:
                     async with client.stream("GET", "/api/v1/events") as quick_one:
                         lines = quick_one.aiter_lines()
                         published = 0
-                        async with asyncio.timeout(20):
+                        async with asyncio.timeout(PATIENCE_S):
                             while "the slow one is there":
                                 core.bus.publish(PinEntered(reader="r" * 2000, door="door", digits=published))
                                 published += 1
@@ -603,13 +607,13 @@ def test_a_websocket_of_somebody_elses_client_hears_events(tmp_path: Path) -> No
         async with role(tmp_path) as (api, core):
             url = (await set_up(api)).replace("http:", "ws:") + "/api/v1/events"
             async with websockets.connect(url, additional_headers=BASIC) as ours:
-                first = json.loads(await asyncio.wait_for(ours.recv(), 10))
+                first = json.loads(await asyncio.wait_for(ours.recv(), PATIENCE_S))
                 assert first["operation"] == "initialised"
                 core.bus.publish(PinEntered(reader="front", door="door", digits=4))
-                while json.loads(await asyncio.wait_for(ours.recv(), 10))["topic"] != "access/pin":
+                while json.loads(await asyncio.wait_for(ours.recv(), PATIENCE_S))["topic"] != "access/pin":
                     pass
                 await ours.send("x" * 5000)
-                await asyncio.wait_for(ours.wait_closed(), 10)
+                await asyncio.wait_for(ours.wait_closed(), PATIENCE_S)
                 assert ours.close_code == 1009
             with pytest.raises(websockets.InvalidStatus) as refused:
                 await websockets.connect(url)
@@ -637,7 +641,7 @@ def test_row_32_a_websocket_that_does_not_read_is_closed(tmp_path: Path) -> None
                 server = api._server
                 assert server is not None
                 await until(lambda: server.connections == 1)
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE_S):
                     while server.connections:
                         core.bus.publish(PinEntered(reader="r" * 2000, door="door", digits=1))
                         await asyncio.sleep(0.002)
@@ -650,7 +654,7 @@ def test_row_31_digest_of_somebody_elses_client_over_a_socket(tmp_path: Path, sh
     async def main() -> None:
         async with role(tmp_path) as (api, _):
             url = await set_up(api)
-            async with httpx.AsyncClient(base_url=url) as client:
+            async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
                 first = await client.get("/api/v1/actions?a=1")
                 offers = first.headers.get_list("www-authenticate")
                 assert ["SHA-256" in offer for offer in offers] == [True, False, False]

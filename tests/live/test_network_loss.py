@@ -5,13 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from tests.live.device import PATIENCE_S
 from tests.live.roaming import ATTEMPTS, CONNECTIONS, FLAPS
 from tests.live.two_ends import on_a_stage
-
-pytestmark = pytest.mark.timeout(PATIENCE_S * 4)
 
 
 def test_row_24_whatever_the_network_does_cards_open_and_all_is_found_again_without_a_restart(tmp_path: Path) -> None:

@@ -16,8 +16,6 @@ import pytest
 
 from tests.live.device import environment
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

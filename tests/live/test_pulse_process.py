@@ -22,12 +22,13 @@ from hal.clock import SystemClock
 from hal.drivers.wiegand_framer import WiegandFramer
 from hal.drivers.wiegand_out import WiegandOutput
 from hal.errors import DeviceError
+from hal.pulse import spoilers
 from hal.sim.peers.controller import ControllerPeer, ReceivedFrame
 from hal.sim.pulses import PlayedPulses
 from hal.sim.wires import SimWires
 from hal.sim.world import World
 from hal.types import CardBits, Edge, SentFrame, WiegandTiming
-from tests.live.device import Device, until
+from tests.live.device import PATIENCE_S, Device, until
 from tests.live.load import busy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ def in_real_time(test: Test) -> None:
         assert isinstance(controller, ControllerPeer)
         keeping = asyncio.ensure_future(output.run())
         try:
-            await asyncio.wait_for(test(world, output, pulses, controller), 60)
+            await asyncio.wait_for(test(world, output, pulses, controller), 2 * PATIENCE_S)
         finally:
             keeping.cancel()
             output.close()
@@ -76,14 +77,35 @@ async def deliver(output: WiegandOutput, bits: str) -> SentFrame:
 
 
 async def heard(controller: ControllerPeer, count: int) -> list[ReceivedFrame]:
-    """Wait until the controller has taken that many whole cards.
+    """Wait until the controller has taken that many cards, every pulse and gap of them within the standard.
 
-    What stands before a stall is well timed, and a stall longer than the silence ends a frame: a stump, no card.
+    What stands before a stall is well timed, and a stall longer than the silence ends a frame: a stump, no card. A
+    frame whose last pulse is stretched by one has all its bits, but no receiver that measures takes it.
     """
     clock = SystemClock()
-    while len(frames := [frame for frame in controller.frames if frame.bits in CARDS]) < count:
+    while len(frames := [frame for frame in controller.frames if frame.good and frame.bits in CARDS]) < count:
         await clock.sleep(0.01)
     return frames
+
+
+def read_by_our_own_reader(world: World) -> dict[int, str]:
+    """Every frame that our framer takes from what happened on both lines, by the time of its last edge."""
+    falls = sorted(
+        (t_ns, line) for line, at in enumerate((D0, D1)) for t_ns, level in world.nets[at].trace.entries if level
+    )
+    framer = WiegandFramer("reader")
+    facts = [f for seq, (t, line) in enumerate(falls, 1) for f in framer.feed(Edge(t, line, False, seq))]
+    facts += framer.silence(falls[-1][0] + 100 * MS)
+    return {fact.t_ns: fact.bits for fact in facts if isinstance(fact, CardBits)}
+
+
+def is_left_of_a_try(bits: str) -> bool:
+    """Whether a try at one of the cards that was broken off leaves these bits: its beginning, perhaps spoilt."""
+    return any(
+        bits in (card[:sent], card[:sent] + "0" * spoilers(sent, len(card)))
+        for card in CARDS
+        for sent in range(1, len(card) + 1)
+    )
 
 
 def rests(world: World) -> bool:
@@ -95,19 +117,19 @@ def test_frames_of_the_real_process_reach_the_controller_and_our_own_reader_with
         output.set_timing(QUICK)
         sent = [await deliver(output, bits) for bits in CARDS]
         frames = await heard(controller, len(CARDS))
-        assert tuple(frame.bits for frame in frames if frame.good) == CARDS
+        assert tuple(frame.bits for frame in frames) == CARDS
         for report, frame in zip(sent, frames, strict=True):
             assert len(report.pulses_ns) == len(report.bits)
             # The log stamps a move within the call that made it, so the report is about the same pulses.
             assert abs(report.t_ns - frame.t_ns) < 20 * MS
             assert sum(report.intervals_ns) <= sum(frame.intervals_ns) + 20 * MS
-        falls = sorted(
-            (t_ns, line) for line, at in enumerate((D0, D1)) for t_ns, level in world.nets[at].trace.entries if level
-        )
-        framer = WiegandFramer("reader")
-        facts = [f for seq, (t, line) in enumerate(falls, 1) for f in framer.feed(Edge(t, line, False, seq))]
-        facts += framer.silence(falls[-1][0] + 100 * MS)
-        assert tuple(fact.bits for fact in facts if isinstance(fact, CardBits)) == CARDS
+        read = read_by_our_own_reader(world)
+        whole = {frame.t_ns + sum(frame.intervals_ns): frame.bits for frame in frames}
+        assert whole.items() <= read.items()
+        # Where this machine stood still within a frame our reader may have taken what was left of that try.
+        left = [bits for t_ns, bits in read.items() if t_ns not in whole]
+        assert len(left) <= output.status.broken
+        assert all(is_left_of_a_try(bits) for bits in left), left
 
     in_real_time(test)
 
@@ -134,11 +156,8 @@ def test_under_load_no_frame_is_accepted_whose_pulse_or_gap_went_out_of_bounds(t
         assert (output.status.frames, output.status.frames + output.status.failed) == (accepted, 10)
         output.set_timing(QUICK)
         whole.append((await deliver(output, CARD)).bits)  # and once the machine has time again
-        taken = await heard(controller, len(whole))
-        # What the log saw: every card that was accepted, once, all of it within bounds, and no other.
-        assert [frame.bits for frame in taken] == whole
-        assert all(frame.good for frame in taken)
-        assert len(controller.frames) >= len(whole)
+        # What the log saw within bounds: every card that was accepted, once, and no other.
+        assert [frame.bits for frame in await heard(controller, len(whole))] == whole
 
     in_real_time(test)
 
@@ -147,21 +166,22 @@ def test_a_process_that_is_held_up_within_a_frame_breaks_it_off_and_sends_it_aga
     async def test(_: World, output: WiegandOutput, pulses: PlayedPulses, controller: ControllerPeer) -> None:
         output.set_timing(WiegandTiming(interval_us=10_000))
         clock = SystemClock()
-        sending = asyncio.ensure_future(output.send(CARD))
-        await clock.sleep(0.1)
         assert pulses.pid is not None
-        os.kill(pulses.pid, signal.SIGSTOP)
-        await clock.sleep(0.1)
-        os.kill(pulses.pid, signal.SIGCONT)
-        while output.status.broken == 0:
-            await clock.sleep(0.01)
+        whole, attempts = 0, 0
+        while output.status.broken == 0:  # this process may be held up itself, until the frame is over
+            sending = asyncio.ensure_future(output.send(CARD))
+            await clock.sleep(0.1)
+            os.kill(pulses.pid, signal.SIGSTOP)
+            await clock.sleep(0.1)
+            os.kill(pulses.pid, signal.SIGCONT)
+            with contextlib.suppress(DeviceError):
+                attempts = (await sending).attempts
+                whole += 1
+        assert attempts == output.status.broken + 1 or output.status.failed == 1
         output.set_timing(QUICK)
-        with contextlib.suppress(DeviceError):
-            assert (await sending).attempts >= 2
         await deliver(output, CARD)
-        frames = await heard(controller, 1)
-        assert all((frame.bits, frame.good) == (CARD, True) for frame in frames)
-        assert len(controller.frames[0].bits) < len(CARD)
+        assert [frame.bits for frame in await heard(controller, whole + 1)] == [CARD] * (whole + 1)
+        assert any(len(frame.bits) < len(CARD) for frame in controller.frames)
 
     in_real_time(test)
 
@@ -170,8 +190,9 @@ def test_row_14_a_process_killed_within_a_frame_leaves_the_lines_at_rest_and_the
     async def test(world: World, output: WiegandOutput, pulses: PlayedPulses, controller: ControllerPeer) -> None:
         clock = SystemClock()
         output.set_timing(WiegandTiming(pulse_us=100, interval_us=200))  # a third of the time is pulses
-        lost = 0
-        for _ in range(3):
+        kills, lost = 0, 0
+        while kills < 3 or not lost:  # a frame may be over before this process comes to kill
+            kills += 1
             old = pulses.pid
             assert old is not None
             sending = asyncio.ensure_future(output.send("10" * 100))
@@ -185,11 +206,9 @@ def test_row_14_a_process_killed_within_a_frame_leaves_the_lines_at_rest_and_the
                 await clock.sleep(0.01)
             assert rests(world)
         assert output.status.failed == lost
-        assert lost
         output.set_timing(QUICK)
         await deliver(output, CARD)
-        await clock.sleep(0.1)
-        assert controller.good_frames[-1] == CARD
+        assert (await heard(controller, 1))[-1].t_ns == controller.frames[-1].t_ns
 
     in_real_time(test)
 

@@ -77,7 +77,7 @@ def test_the_button_of_a_running_device_resets_it_and_only_while_it_is_ready_for
     assert len(shown) == len(set(shown)) == 2
 
 
-@pytest.mark.timeout(60 + 40 * ROUNDS)
+@pytest.mark.timeout(600 + 40 * ROUNDS)
 def test_row_17_the_power_may_go_at_any_moment_of_a_reset_which_is_then_done_whole_or_not_at_all(
     device: Device,
 ) -> None:

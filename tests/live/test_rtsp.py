@@ -16,8 +16,6 @@ from tests.live.osdp.venvs import python_with
 from tests.live.rtsp_client import RtspClient
 from tests.unit.face.rtsp_client import Heard
 
-# The first test of a fresh machine makes the client's environment.
-pytestmark = pytest.mark.timeout(400)
 HOME_PEER = ("axis", "60")
 HOME_SCRIPT = Path(__file__).parent / "clients" / "home_events.py"
 

@@ -22,7 +22,7 @@ from tests.live.device import lintel, running
 pytestmark = pytest.mark.live
 
 KEY = bytes.fromhex("8D2C5E91F07A4B36C1D84E0F7B92A365")
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 def across_a_socket(tmp_path: Path, test: Callable[[World, Assembled], Awaitable[None]]) -> None:

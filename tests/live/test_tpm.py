@@ -171,7 +171,9 @@ def shown(device: Device, trusted: str) -> str:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = context.maximum_version = version
         context.load_verify_locations(cadata=trusted)
-        with httpx.Client(base_url=f"https://{at}/api/v1", auth=(USER, PASSWORD), verify=context) as client:
+        with httpx.Client(
+            base_url=f"https://{at}/api/v1", auth=(USER, PASSWORD), verify=context, timeout=PATIENCE_S
+        ) as client:
             assert client.get("/device").status_code == 200
     host, _, port = at.rpartition(":")
     der = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port))))

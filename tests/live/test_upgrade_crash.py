@@ -178,7 +178,7 @@ class Round:
             return bool(seen[-1] == owner.here.settings)
 
         try:
-            until("the settings", as_known, 20)
+            until("the settings", as_known)
         except AssertionError:
             pytest.fail(f"{self}: settings are {seen[-1]}, not {owner.here.settings}")
 
@@ -237,7 +237,7 @@ def doors(device: Device) -> dict[str, int]:
     return {name: len(device.ask("trace", name)["points"]) for name in ("relay:door", "relay:aux")}
 
 
-@pytest.mark.timeout(300 + 60 * CUTS)
+@pytest.mark.timeout(600 + 60 * CUTS)
 def test_row_17_row_28_every_cut_leaves_a_verified_version_its_settings_and_exactly_one_outcome(
     tmp_path: Path, vendor: Path
 ) -> None:

@@ -24,8 +24,6 @@ from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, until
 from tests.live.osdp.venvs import python_with
 from tests.unit.clips.makers import clip
 
-# The first test of a fresh machine makes the client's environment.
-pytestmark = pytest.mark.timeout(400)
 PEER = ("ax-devil-device-api", "0.7.0")
 SCRIPT = Path(__file__).parent / "clients" / "ax_devil.py"
 HOME_PEER = ("axis", "60")

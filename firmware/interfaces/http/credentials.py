@@ -114,6 +114,20 @@ def basic_of(text: str) -> tuple[str, str] | None:
     return (name, password) if colon else None
 
 
+def digest_of(scope: Scope, text: str, policy: Policy) -> VerifyDigest:
+    """What the accounts are asked about a Digest header, whose scheme is left out of `text`."""
+    return VerifyDigest(
+        method=scope.get("method", "GET"),
+        target=target_of(scope),
+        fields=text,
+        address=address_of(scope),
+        via=via_of(scope, policy),
+        page=page_of(scope),
+        compatible=policy.compatible,
+        also=scope.get("also", ()),
+    )
+
+
 def throttled(verdict: Verdict) -> HttpRefusal:
     """The refusal of whoever has to wait."""
     wait = str(math.ceil(verdict.retry_s))
@@ -138,7 +152,8 @@ class Credentials:
         scheme, _, rest = fields.get(b"authorization").partition(" ")
         scheme = scheme.lower()
         if scheme == "digest":
-            return await self._judged(scope, policy, scheme, await self._digest(scope, rest, policy))
+            asked = digest_of(scope, rest, policy)
+            return await self._judged(scope, policy, scheme, await self.ask("accounts.verify_digest", asked, Verdict))
         if scheme == "basic" and password_allowed(scope):
             return await self._judged(scope, policy, scheme, await self._basic(scope, rest, policy))
         if not scheme:
@@ -208,19 +223,6 @@ class Credentials:
             name=found[0], password=found[1], address=address_of(scope), via=via_of(scope, policy), page=page_of(scope)
         )
         return await self.ask("accounts.verify_basic", asked, Verdict)
-
-    async def _digest(self, scope: Scope, text: str, policy: Policy) -> Verdict:
-        asked = VerifyDigest(
-            method=scope.get("method", "GET"),
-            target=target_of(scope),
-            fields=text,
-            address=address_of(scope),
-            via=via_of(scope, policy),
-            page=page_of(scope),
-            compatible=policy.compatible,
-            also=scope.get("also", ()),
-        )
-        return await self.ask("accounts.verify_digest", asked, Verdict)
 
     async def ask(self, action: str, params: object, answer: type[T]) -> T:
         """Ask the accounts. Raises Unavailable while they are not there."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
@@ -25,12 +27,16 @@ from firmware.interfaces.http.credentials import SAFE, Credentials, address_of, 
 from firmware.interfaces.http.errors import HttpRefusal, refusal
 from firmware.interfaces.http.face import Face, Policy, Route, Visitor, face_of
 from firmware.interfaces.http.fields import Fields
+from firmware.interfaces.http.protocol import HEAD_LINES
 from firmware.interfaces.http.reached import Reached
 
 log = logging.getLogger("lintel.http")
 
 NO_STORE = "/api/"
 PUBLIC = "public"
+# Of paths that no face answers.
+ELSEWHERE = Policy(via="http")
+STARTS = ("http.response.start", "websocket.http.response.start")
 HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
@@ -38,14 +44,34 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-RAW_HEADERS = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
-CACHE = b"cache-control"
-KEPT_NOT = (*RAW_HEADERS, (CACHE, b"no-store"))
-KEPT_CHECKED = (*RAW_HEADERS, (CACHE, b"no-cache"))
 HSTS = (b"strict-transport-security", b"max-age=31536000")
+CACHE = b"cache-control"
+
+
 # What every browser calls itself after `Mozilla/`, which programs say as well.
 ENGINES = ("AppleWebKit/", "Gecko/", "Trident/", "MSIE ")
-ADDED = frozenset(name for name, _ in (*KEPT_NOT, HSTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The headers that every answer leaves with: one by one, and as the lines of a head."""
+
+    pairs: tuple[tuple[bytes, bytes], ...]
+    lines: bytes
+
+    @classmethod
+    def of(cls, *, kept: bool, secure: bool) -> Added:
+        """`kept`: a browser may keep the answer and ask whether it still holds. `secure`: it is to stay with HTTPS."""
+        pairs = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+        pairs.append((CACHE, b"no-cache" if kept else b"no-store"))
+        if secure:
+            pairs.append(HSTS)
+        return cls(tuple(pairs), b"".join(b"%b: %b\r\n" % pair for pair in pairs))
+
+
+# By whether the answer may be kept, and whether it is told to stay with HTTPS.
+ALL_ADDED = {(kept, secure): Added.of(kept=kept, secure=secure) for kept in (False, True) for secure in (False, True)}
+ADDED_NAMES = frozenset(name for name, _ in ALL_ADDED[True, True].pairs)
 
 
 @lru_cache(256)
@@ -147,7 +173,7 @@ class Guard:
         hsts: Callable[[], bool] = lambda: False,
     ) -> None:
         self.faces = faces
-        self._face_of = lru_cache(256)(lambda path: face_of(self.faces, path))
+        self._found = lru_cache(256)(self._find)
         self._core = core
         self._names = names
         self._hsts = hsts
@@ -158,21 +184,21 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             raise ValueError(f"the server sent {scope['type']!r}")
-        face = self._face_of(scope["path"])
-        if face is not None and "remote" in scope and not face.policy.remote:
-            face = None
-        policy = face.policy if face is not None else Policy(via="http")
+        found = self._found(scope["path"])
+        if found is not None and "remote" in scope and not found[0].remote:
+            found = None
+        policy, app = found or (ELSEWHERE, None)
         outlet = Outlet(scope, send, hsts=self._hsts())
         try:
             fields = Fields(scope["headers"])
             check_host(fields, self._names)
-            if face is None:
+            if app is None:
                 raise HttpRefusal(404, "not_found", scope["path"], "nothing answers here")
             visitor = await self._admit(scope, fields, policy)
             scope["visitor"], scope["caller"] = visitor, visitor.caller
             outlet.asks = visitor.unknown
             await self._reached.by(visitor, scope["path"])
-            await Faults(face.app, policy)(scope, receive, outlet.send)
+            await answered(app, policy, scope, receive, outlet)
             if outlet.denied:
                 raise await self._credentials.challenge(scope, policy, "log in")
             if outlet.forbidden:
@@ -185,6 +211,10 @@ class Guard:
         for face in self.faces:
             face.close()
         self._refusals.close()
+
+    def _find(self, path: str) -> tuple[Policy, ASGIApp] | None:
+        face = face_of(self.faces, path)
+        return (face.policy, face.app) if face is not None else None
 
     async def _admit(self, scope: Scope, fields: Fields, policy: Policy) -> Visitor:
         check_origin(scope, fields, policy)
@@ -210,12 +240,16 @@ class Guard:
 
 
 class Outlet:
-    """The way out of one request: adds headers, and knows whether an answer has begun."""
+    """The way out of one request: adds headers, and knows whether an answer has begun.
+
+    `begun` is true from the first message on, `started` from the first that went out.
+    """
 
     def __init__(self, scope: Scope, send: Send, *, hsts: bool) -> None:
         self._scope = scope
         self._send = send
         self._secure = hsts and scope["scheme"] in ("https", "wss")
+        self.begun = False
         self.started = False
         self.asks = False
         self.denied = False
@@ -223,23 +257,30 @@ class Outlet:
 
     async def send(self, message: Message) -> None:
         """Pass a message on; the 403 of somebody who has not logged in is held back, to become a question."""
-        starts = message["type"] in ("http.response.start", "websocket.http.response.start")
+        self.begun = True
+        starts = message["type"] in STARTS
         if starts and message["status"] == 403:
             self.denied, self.forbidden = self.asks, not self.asks
         if self.denied:
             return
         if starts:
-            # The application's own stay: they are looked for once, in the raw list.
-            headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
-            added = KEPT_NOT if self._scope["path"].startswith(NO_STORE) else KEPT_CHECKED
-            if self._secure:
-                added = (*added, HSTS)
-            there = {name for name, _ in headers}
-            if not there.isdisjoint(ADDED):
-                added = tuple(each for each in added if each[0] not in there)
-            message["headers"] = [*headers, *added]
+            self._add(message)
         self.started = True
         await self._send(message)
+
+    def _add(self, message: Message) -> None:
+        """Add the headers of every answer, but none that the application has given itself.
+
+        Our server takes them as the lines they are: its check of every header is for those it does not know.
+        """
+        added = ALL_ADDED[not self._scope["path"].startswith(NO_STORE), self._secure]
+        headers = message.get("headers", ())
+        own = ADDED_NAMES.intersection([name for name, _ in headers])
+        append: Callable[[bytes], None] | None = self._scope.get("extensions", {}).get(HEAD_LINES)
+        if append is not None and not own:
+            append(added.lines)
+        else:
+            message["headers"] = [*headers, *(pair for pair in added.pairs if pair[0] not in own)]
 
     async def refuse(self, answer: Response, receive: Receive) -> None:
         """Answer no, unless an answer has begun; a WebSocket is refused before it is accepted."""
@@ -250,33 +291,53 @@ class Outlet:
         await answer(self._scope, receive, self.send)
 
 
+class Way(Protocol):
+    """The way out of a request; `begun` is whether anything was sent on it."""
+
+    begun: bool
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+
+
+class Watched:
+    """A way out that only knows whether it was used."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        self.begun = True
+        await self._send(message)
+
+
+async def answered(app: ASGIApp, policy: Policy, scope: Scope, receive: Receive, way: Way) -> None:
+    """Run an application; what it raises becomes its answer. The last place that can still give one."""
+    try:
+        await app(scope, receive, way.send)
+    except ClientDisconnect:
+        return
+    except (HttpRefusal, StationError) as error:
+        answer = policy.refuse(error)
+    except Exception:  # the fault is logged with its trace
+        log.exception("%s %s failed", *route_of(scope))
+        if way.begun:
+            raise
+        answer = refusal(500, "internal", scope["path"], "the device has a fault")
+    else:
+        return
+    if not way.begun:
+        await answer(scope, receive, way.send)
+
+
 class Faults:
-    """ASGI middleware: what an application raises becomes its answer. The last place that can still answer."""
+    """The same as ASGI middleware."""
 
     def __init__(self, app: ASGIApp, policy: Policy) -> None:
         self._app = app
         self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        except ClientDisconnect:
-            return
-        except (HttpRefusal, StationError) as error:
-            answer = self._policy.refuse(error)
-        except Exception:  # the fault is logged with its trace
-            log.exception("%s %s failed", *route_of(scope))
-            if started:
-                raise
-            answer = refusal(500, "internal", scope["path"], "the device has a fault")
-        else:
-            return
-        if not started:
-            await answer(scope, receive, send)
+        await answered(self._app, self._policy, scope, receive, Watched(send))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from http import HTTPStatus
 from typing import Any, cast
@@ -128,6 +130,7 @@ def refusal(status: int, code: str, where: str, message: str) -> bytes:
 
 # "Go on" to a client that asked before it sent its body.
 INTERIM = b"HTTP/1.1 100 "
+END_OF_LINE = b"\r\n"
 # Up to here a copy costs less than a second write to the kernel.
 JOINED_BYTES = 64 * 1024
 
@@ -144,6 +147,11 @@ class Cork:
         self._later = later
         self._head: bytes | None = None
         self._begun = False
+        self._lines = b""
+
+    def append(self, lines: bytes) -> None:
+        """Whole header lines, each with its end, for the head that is about to be written."""
+        self._lines = lines
 
     def write(self, data: bytes) -> None:
         """The head first, then the body."""
@@ -151,7 +159,7 @@ class Cork:
             self._transport.write(data)  # the client waits for it, and the answer is still to come
         elif not self._begun:
             self._begun = True
-            self._head = data
+            self._head = data[:-2] + self._lines + END_OF_LINE if self._lines else data
             self._later(self._flush)
         elif self._head is not None and len(data) <= JOINED_BYTES:
             head, self._head = self._head, None
@@ -175,7 +183,8 @@ class Cork:
             self._transport.write(head)
 
 
-# The key of a connection's `Takeover` among the extensions of a request.
+# The keys of a connection's `Takeover`, and of its `Cork.append`, among the extensions of a request.
+HEAD_LINES = "lintel.head_lines"
 STREAM = "lintel.stream"
 STREAM_SOCKET_BYTES = 256 * 1024
 
@@ -183,9 +192,26 @@ STREAM_SOCKET_BYTES = 256 * 1024
 class Takeover:
     """For an answer that writes to its connection itself once its head is out, until the connection closes."""
 
-    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle, stall_s: float) -> None:
+        """A client may take `stall_s` seconds to take what was written."""
         self._transport = transport
         self._cycle = cycle
+        self.stall_s = stall_s
+
+    @property
+    def plain(self) -> TransportSocket | None:
+        """The connection, when what is written to it is what its client reads: without TLS."""
+        if self._transport.get_extra_info("sslcontext") is not None:
+            return None
+        found: TransportSocket | None = self._transport.get_extra_info("socket")
+        return found
+
+    def shut(self) -> None:
+        """Let nobody write to the connection any more, not even another process that has it as well."""
+        connection = self._transport.get_extra_info("socket")
+        if connection is not None:
+            with suppress(OSError):  # it is closed already
+                connection.shutdown(socket.SHUT_RDWR)
 
     def begin(self) -> asyncio.Transport:
         """Called before the head is sent: the body has no length and no chunks, the connection ends with it.
@@ -193,6 +219,7 @@ class Takeover:
         A write that does not go out whole pauses the connection, so a client that takes nothing meets its deadline.
         """
         self._cycle.transport = self._transport  # whose writes and ours stay in order
+        self._cycle.scope["extensions"].pop(HEAD_LINES)
         self._cycle.chunked_encoding = False
         self._cycle.keep_alive = False
         self._transport.set_write_buffer_limits(high=1)
@@ -288,8 +315,10 @@ class StrictHttp(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._active = cycle
         extensions = cast(dict[str, Any], cycle.scope.setdefault("extensions", {}))
-        extensions[STREAM] = Takeover(self.transport, cycle)
-        cycle.transport = cast(asyncio.Transport, Cork(self.transport, self.loop.call_soon))
+        cork = Cork(self.transport, self.loop.call_soon)
+        extensions[STREAM] = Takeover(self.transport, cycle, self._deadlines.write_stall_s)
+        extensions[HEAD_LINES] = cork.append
+        cycle.transport = cast(asyncio.Transport, cork)
         super()._start_asgi_task(cycle, app)
 
     def _tell_gone(self) -> None:
@@ -376,6 +405,9 @@ class StrictHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """As uvicorn's, without the timer that it sets for the next request: any byte would end that, ours is kept."""
         self.server_state.total_requests += 1
+        if self._active is not None:
+            # It knows the request and is known by it: nothing is left for the collector.
+            cast(dict[str, Any], self._active.scope["extensions"]).pop(STREAM, None)
         if self.transport.is_closing():
             self._reading.clear()
             return

@@ -25,7 +25,7 @@ from tests.bench.kernel.processes import Nursery, RoleProcess
 RUNTIME = Path("/run/lintel")
 ASKED = RUNTIME / "restart-asked"
 STARTED = RUNTIME / "started"
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 UNITS = CHECKOUT / "systemd"
 
 

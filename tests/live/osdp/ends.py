@@ -21,7 +21,7 @@ from hal.osdp.peripheral import Peripheral
 
 HERE = Path(__file__).parent
 NS = 1_000_000_000
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 AGAIN_S = 7.0
 
 

@@ -24,7 +24,7 @@ from hal.sim.world import World
 from hal.sounds import SoundBlock
 
 RATE_HZ = 48000
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 BOARD = """
 [product]

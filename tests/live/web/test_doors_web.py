@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.live.device import Device, until
@@ -16,7 +15,6 @@ def verdicts(device: Device) -> list[str]:
     return [line["topic"] for line in device.journal() if line["topic"] in ("access/granted", "access/denied")]
 
 
-@pytest.mark.timeout(300)  # eleven swipes, each seen on two pages
 def test_an_entry_with_ten_uses_lets_in_ten_times_at_the_device_image_and_the_eleventh_is_refused(
     browser: Browser, shared_device: Device
 ) -> None:

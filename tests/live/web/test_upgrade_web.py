@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.live.bundles import VERSION
@@ -27,7 +26,6 @@ WATCH_BARS = """() => {
 }"""
 
 
-@pytest.mark.timeout(300)  # a device starts twice
 def test_an_upgrade_is_uploaded_shows_the_time_left_to_confirm_and_stays_once_it_was_confirmed(
     browser: Browser, vendor: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -33,6 +34,14 @@ class Supervisor:
                 count += b"WATCHDOG=1" in self._socket.recv(4096)
             except BlockingIOError:
                 return count
+
+    def stop_reading(self) -> None:
+        """Have as many datagrams wait as the kernel keeps: whoever sends one more must wait, or do without."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+            sender.connect(self._socket.getsockname())
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sender.send(b"STATUS=nobody reads")
 
     def close(self) -> None:
         self._socket.close()
@@ -77,9 +86,12 @@ def test_it_is_fed_four_times_in_the_supervisors_patience_while_cards_are_decide
 def test_a_supervisor_that_does_not_read_holds_up_no_door(tmp_path: Path, supervisor: Supervisor) -> None:
     async def scene(bench: SimBench) -> None:
         await bench.enrol(card=CARD)
-        await bench.advance(100 * PATIENCE_S)
+        supervisor.fed()
+        supervisor.stop_reading()
+        await bench.advance(5 * PATIENCE_S)
         await bench.reader("front").swipe(CARD)
         bench.measure("door.release_s", (await bench.relay("door").pulse()).width_s, 7.0)
+        assert supervisor.fed() == 0
 
     on_device(tmp_path, "door_station", scene)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 import pytest
 
 from hal.errors import BusError, LineInUse
+from hal.sim import serial
 from hal.sim.serial import SerialBus
 from hal.sim.time import VirtualClock, virtual_run
 from hal.sim.wires import SimWires
@@ -167,6 +169,72 @@ def test_a_long_message_arrives_whole() -> None:
         world.close()
 
     virtual_run(main)
+
+
+class StandsStill:
+    """The clock of a machine that is stopped for an hour between any two looks at it."""
+
+    def __init__(self) -> None:
+        self._now_ns = 0
+
+    def now_ns(self) -> int:
+        self._now_ns += 3600 * 10**9
+        return self._now_ns
+
+
+def test_a_machine_that_stands_still_loses_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial, "SystemClock", StandsStill)
+
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        station = Echo(bus)
+        bus.stations.append(station)
+        uart = await wires.uart("rs485", baud=9600)
+        heard_ns: list[int] = []
+        uart.receive(lambda t_ns, _: heard_ns.append(t_ns))
+        for _ in range(50):
+            station.times.clear()
+            heard_ns.clear()
+            began_ns = clock.now_ns()
+            uart.write(b".")
+            station.heard.clear()
+            await clock.sleep(3 * BYTE_NS / 1e9)
+            assert (station.times, heard_ns) == ([began_ns + BYTE_NS], [began_ns + 2 * BYTE_NS])
+        await wires.close()
+        world.close()
+
+    virtual_run(main)
+
+
+def test_bytes_that_somebody_else_takes_end_the_run_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial, "LOST_AFTER_NS", 50_000_000)
+
+    async def main(clock: VirtualClock) -> None:
+        world = new_world(clock)
+        wires = SimWires(world)
+        bus = world.uart("rs485")
+        bus.stations.append(Echo(bus))
+        uart = await wires.uart("rs485", baud=9600)
+        uart.receive(lambda *_: None)
+        thief = os.open(bus.path, os.O_RDONLY | os.O_NOCTTY)
+
+        def steal() -> None:
+            while not os.read(thief, 1):
+                pass
+
+        try:
+            bus.say(bus.stations[0], b"abc")
+            clock.call_later(BYTE_NS / 1e9, steal)  # as soon as the first byte is in the kernel
+            await clock.sleep(1.0)
+        finally:
+            os.close(thief)
+            await wires.close()
+            world.close()
+
+    with pytest.raises(RuntimeError, match="rs485, to the board: 1 bytes went into the kernel and never came out"):
+        virtual_run(main)
 
 
 def test_bytes_that_nobody_reads_do_not_stop_time() -> None:

@@ -1,0 +1,109 @@
+"""Answers on the wire: each header that keeps browsers careful is there once, and nothing of a request stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from firmware.interfaces.http.guard import HEADERS, Outlet
+from firmware.interfaces.http.protocol import STREAM
+from firmware.interfaces.http.server import Server
+from hal.clock import SystemClock
+
+BODY = b"{}"
+LENGTH = (b"content-length", b"2")
+
+
+async def answers(scope: Any, receive: Any, send: Any) -> None:
+    """An application behind the way out of the guard; the path says how it answers."""
+    out = Outlet(scope, send, hsts=True)
+    own = [(b"cache-control", b"max-age=60"), (b"x-frame-options", b"SAMEORIGIN")] if "own" in scope["path"] else []
+    headers = [*own] if "endless" in scope["path"] else [*own, LENGTH]
+    taken = scope["extensions"][STREAM].begin() if "endless" in scope["path"] else None
+    await out.send({"type": "http.response.start", "status": 200, "headers": headers})
+    if taken is not None:
+        await out.send({"type": "http.response.body", "body": b"", "more_body": True})
+        taken.write(BODY)
+    await out.send({"type": "http.response.body", "body": b"" if taken is not None else BODY})
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[str, int]]:
+    """The server with that application, at this address."""
+    server = Server(answers, "127.0.0.1", 0, SystemClock())
+    await server.open()
+    task = asyncio.ensure_future(server.serve())
+    try:
+        yield server.address
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+def request(path: str, method: str = "GET") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
+async def asked(address: tuple[str, int], *requests: bytes) -> list[tuple[list[str], bytes]]:
+    """The header lines and the body of each answer; the requests go over one connection."""
+    reader, writer = await asyncio.open_connection(*address)
+    found = []
+    for each in requests:
+        writer.write(each)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lines = head.removesuffix("\r\n\r\n").split("\r\n")
+        body = BODY if each.startswith(b"HEAD") else await reader.readexactly(len(BODY))
+        found.append((lines[1:], body))
+    writer.close()
+    return found
+
+
+def wanted(cache: str) -> list[str]:
+    return sorted([f"{name}: {value}" for name, value in HEADERS.items()] + [f"cache-control: {cache}"])
+
+
+def of_browsers(lines: list[str]) -> list[str]:
+    names = {*HEADERS, "cache-control", "strict-transport-security"}
+    return sorted(line for line in lines if line.partition(":")[0] in names)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_every_answer_of_a_connection_has_each_of_the_headers_once(method: str) -> None:
+    async def main() -> None:
+        async with serving() as address:
+            paths = ("/api/x", "/page", "/own", "/api/x")
+            answered = await asked(address, *(request(path, method) for path in paths))
+            for path in ("/endless", "/api/endless"):
+                answered += await asked(address, request(path))
+        assert all(body == BODY for _, body in answered)
+        assert [of_browsers(lines) for lines, _ in answered] == [
+            wanted("no-store"),
+            wanted("no-cache"),
+            sorted(line.replace("DENY", "SAMEORIGIN") for line in wanted("max-age=60")),
+            wanted("no-store"),
+            wanted("no-cache"),
+            wanted("no-store"),
+        ]
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_a_hundred_requests_leave_nothing_for_the_garbage_collector() -> None:
+    async def main() -> None:
+        async with serving() as address:
+            await asked(address, *[request("/page")] * 10)
+            gc.collect()
+            gc.disable()
+            try:
+                await asked(address, *[request("/page")] * 100)
+                left = gc.collect()
+            finally:
+                gc.enable()
+        assert left < 100
+
+    asyncio.run(asyncio.wait_for(main(), 60))
