@@ -38,7 +38,7 @@ def wire(baud: int) -> Iterator[tuple[str, str]]:
         yield first, second
     finally:
         process.stdin.close()
-        process.wait(10)
+        process.wait(PATIENCE_S)
         process.stdout.close()
 
 
@@ -103,7 +103,7 @@ class Peer:
             process.wait(3)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE_S)
         for thread in self._threads:
             thread.join(10)
         process.stdout.close()
