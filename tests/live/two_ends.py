@@ -85,7 +85,7 @@ def cable_to(module: str, *words: str, addresses: Callable[[], None]) -> Iterato
         with contextlib.suppress(BrokenPipeError):  # it has ended by itself
             child.stdin.close()
         try:
-            child.wait(30)
+            child.wait(PATIENCE_S)
         finally:
             child.kill()
 
