@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from tests.live.device import PASSWORD, USER, Device, until
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, until
 
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -110,7 +110,7 @@ class Stage:
         for process in reversed(self.started):
             process.terminate()
         for process in self.started:
-            process.wait(20)
+            process.wait(PATIENCE_S)
 
 
 def addresses() -> list[str]:
@@ -195,7 +195,7 @@ def play(stage: Stage, device: Device) -> dict[str, Any]:
     until("the resolver", lambda: "10.9.0.53" in Path("/etc/resolv.conf").read_text())
     told["resolver"] = Path("/etc/resolv.conf").read_text()
     seen.phase("kept")
-    device.api.patch("/params/network", json={"confirm_within_s": 10})
+    device.api.patch("/params/network", json={"confirm_within_s": 20})
     seen.static(LOST, 24, "10.77.0.1")
     seen.phase("trying")
     told["lost"] = addresses()
@@ -230,7 +230,7 @@ def restarted(stage: Stage, seen: Seen) -> dict[str, Any]:
     seen.phase("trying")
     told["before_manager_ended"] = addresses()
     stage.manager.terminate()
-    stage.manager.wait(20)
+    stage.manager.wait(PATIENCE_S)
     stage.begin_manager()
     told["manager_restarted"] = seen.phase("kept")["reason"]
     until("the address before", lambda: addresses() == [f"{FIRST}/24"])

@@ -189,7 +189,7 @@ class Owner:
         assert self.bundle is not None
         with SlowFile(self.bundle.path) as file:
             self._file = file
-            form = {"mode": mode, "confirm_within_s": "60"}
+            form = {"mode": mode, "confirm_within_s": "1800"}
             self.answer = self.device.api.post("/upgrade", data=form, files={"bundle": file})
 
     def _on_trial(self) -> bool:

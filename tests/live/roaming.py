@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from tests.live.device import LINTEL, Device, environment, free_port, until
+from tests.live.device import LINTEL, PATIENCE_S, Device, environment, free_port, until
 from tests.live.door_controller import PASSWORD as CONTROLLER_PASSWORD
 from tests.live.door_controller import USER as CONTROLLER_USER
 from tests.live.door_controller import Authority, serving
@@ -95,7 +95,7 @@ def far(place: Path) -> None:
     with serving(authority.issue(place, FAR)) as controller, dispatching(place) as (wishes, port, http):
         controller.login = "digest"
         ways = {"cloud": Proxy(port), "controller": Proxy(controller.port)}
-        owner = httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=30)
+        owner = httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=PATIENCE_S)
         url = f"https://{FAR}:{ways['controller'].port}/lintel"
         cloud = {**wishes, "local": True, "url": f"wss://{FAR}:{ways['cloud'].port}"}
         say(cloud=cloud, controller={"url": url, "ca": authority.pem})
@@ -142,7 +142,7 @@ def called(host: str, port: int, rtsp: int, number: int) -> bool:
         asked, answer = f"OPTIONS rtsp://{host}/ RTSP/1.0\r\nCSeq: 1\r\n\r\n", b"RTSP/1.0 "
     else:
         asked, answer = f"GET /api/v1/device HTTP/1.1\r\nHost: {host}\r\n\r\n", b"HTTP/1.1 401 "
-    with socket.create_connection((host, rtsp if number % 2 else port), timeout=30) as client:
+    with socket.create_connection((host, rtsp if number % 2 else port), timeout=PATIENCE_S) as client:
         client.sendall(asked.encode())
         heard = client.recv(64)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)  # a reset, as from a machine that lost its power
@@ -176,7 +176,7 @@ class Near:
         since = f"{self.device.ask('state')['now_s']:.6f}"
         self.swiped += 1
         self.device.ask("swipe", "front", card)
-        until("the door open", lambda: self._door(since)[-1:] == [True])
+        until("the door open", lambda: True in self._door(since))
         self.opened += 1
         assert self.device.api.post("/actions/door.lock", json={"door": "door"}).status_code == 200
         until("the door locked", lambda: self._door(since)[-1] is False)

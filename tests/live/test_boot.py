@@ -194,9 +194,10 @@ def test_a_closed_slot_is_never_started_and_a_board_with_none_stays_dark_until_o
 
 def test_row_14_a_restart_that_was_asked_for_moves_no_relay_and_ends_a_release(quiet: Device) -> None:
     quiet.enrol(CARD)
-    quiet.bench("swipe", "front", CARD)
-    until("the release", lambda: quiet.bench("trace", "door")["points"][-1][1] is True)
-    before = quiet.bench("trace", "door")["points"]
+    assert quiet.api.patch("/params/doors", json={"door": {"hold_s": 60}}).status_code == 200
+    quiet.ask("swipe", "front", CARD)
+    until("the release", lambda: quiet.ask("trace", "door")["points"][-1][1] is True)
+    before = quiet.ask("trace", "door")["points"]
     old = quiet.pid("control")
     restart(quiet)
     until("another control", lambda: quiet.pid("control") not in (None, old))

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.device import LINTEL, PASSWORD, USER, Device, environment, free_port, running, until
+from tests.live.device import LINTEL, PASSWORD, PATIENCE_S, USER, Device, environment, free_port, running, until
 from tests.live.door_controller import Authority
 
 
@@ -26,7 +26,7 @@ class Dispatcher:
         self.port, self.http = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
-        self.owner = httpx.Client(base_url=f"http://127.0.0.1:{self.http}", timeout=30)
+        self.owner = httpx.Client(base_url=f"http://127.0.0.1:{self.http}", timeout=PATIENCE_S)
 
     def start(self) -> None:
         self._starts += 1
@@ -43,7 +43,7 @@ class Dispatcher:
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
-            self._process.wait(20)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def devices(self) -> list[str]:
@@ -170,7 +170,7 @@ def test_a_dispatcher_that_goes_is_found_again_when_it_is_back(horn: Device, dis
         assert failed
         began = time.monotonic()
         assert horn.api.get("/device").status_code == 200
-        assert time.monotonic() - began < 20, "the device's own network is not held up"
+        assert time.monotonic() - began < PATIENCE_S / 2, "the device's own network is not held up"
         dispatcher.start()
         connected(horn)
         assert until("the device", dispatcher.devices) == [serial]

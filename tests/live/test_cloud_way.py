@@ -18,6 +18,7 @@ from firmware.interfaces.cloud.contract import Hello, pack
 from firmware.interfaces.cloud.dial import NoWay, dial
 from firmware.interfaces.cloud.settings import CloudSettings
 from hal.clock import SystemClock
+from tests.live.device import PATIENCE_S
 from tests.live.door_controller import Authority
 
 KEY, SERIAL = "owner-key-of-this-test", "0123456789AB"
@@ -107,7 +108,7 @@ async def seen(devices: Devices, found: CloudSettings) -> list[str]:
     """Dial and say hello; who is at the dispatcher then."""
     link = await dial(found, SERIAL)
     await link.send(pack(Hello(protocol=1, serial=SERIAL, model="LINTEL-HS1", version="0")))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while SERIAL not in devices.attached:
             await asyncio.sleep(0.01)
     names = list(devices.attached)

@@ -111,8 +111,11 @@ def test_the_name_that_multicast_dns_shows_is_one_the_device_answers_to(shared_d
     until("its names", lambda: answering(shared_device, "mdns")["host"])
     host = f"{answering(shared_device, 'mdns')['host']}.local"
     url = f"http://127.0.0.1:{shared_device.port}/api/v1/device"
-    assert httpx.get(url, headers={"host": host}, auth=shared_device.api.auth).status_code == 200
-    assert httpx.get(url, headers={"host": "other.local"}, auth=shared_device.api.auth).status_code == 421
+    assert httpx.get(url, headers={"host": host}, auth=shared_device.api.auth, timeout=PATIENCE_S).status_code == 200
+    assert (
+        httpx.get(url, headers={"host": "other.local"}, auth=shared_device.api.auth, timeout=PATIENCE_S).status_code
+        == 421
+    )
 
 
 def test_a_program_for_network_video_finds_the_device_by_its_type(shared_device: Device) -> None:
@@ -129,13 +132,13 @@ def test_a_program_for_network_video_finds_the_device_by_its_type(shared_device:
     found = until("the device", probe)
     assert any("NetworkVideoTransmitter" in name for name in found["types"])
     assert "onvif://www.onvif.org/hardware/LINTEL-DS1" in found["scopes"]
-    asked = httpx.post(found["addresses"][0], content=DATE_AND_TIME)
+    asked = httpx.post(found["addresses"][0], content=DATE_AND_TIME, timeout=PATIENCE_S)
     assert "UTCDateTime" in asked.text, "what is announced answers, before anybody logs in"
 
 
 def test_a_upnp_program_finds_the_device_and_reads_what_it_is(shared_device: Device) -> None:
     headers = searched(f":{shared_device.port}/")
-    answer = httpx.get(headers["LOCATION"])
+    answer = httpx.get(headers["LOCATION"], timeout=PATIENCE_S)
     assert answer.headers["content-type"] == "text/xml; charset=utf-8"
     device = ElementTree.fromstring(answer.text).find(f"{UPNP}device")
     assert device is not None
@@ -153,14 +156,14 @@ def test_a_switch_turns_each_protocol_off_and_a_name_is_shown_at_once(shared_dev
         try:
             seen(out, "added", name)
             until("the name of UPnP", lambda: answering(shared_device, "ssdp")["name"] == "Ring here")
-            description = httpx.get(f"http://127.0.0.1:{shared_device.port}/upnp.xml").text
+            description = httpx.get(f"http://127.0.0.1:{shared_device.port}/upnp.xml", timeout=PATIENCE_S).text
             assert "<friendlyName>Ring here</friendlyName>" in description
             off = {"mdns": False, "ssdp": False, "ws_discovery": False}
             assert change("/params/discovery", json=off).status_code == 200
             seen(out, "removed", name)
             for protocol in off:
                 until(f"{protocol} off", lambda name=protocol: (state(shared_device, name) or {})["adapters"] == [])
-            assert httpx.get(f"http://127.0.0.1:{shared_device.port}/upnp.xml").status_code == 404
+            assert httpx.get(f"http://127.0.0.1:{shared_device.port}/upnp.xml", timeout=PATIENCE_S).status_code == 404
         finally:
             usual = {"mdns": True, "ssdp": True, "ws_discovery": True, "mdns_name": "", "ssdp_name": ""}
             assert change("/params/discovery", json=usual).status_code == 200
@@ -173,6 +176,12 @@ def test_an_adapter_that_is_not_there_is_told_in_one_line_with_those_that_are(tm
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("lintel run --discovery: no adapter 'l0'; did you mean 'lo'?")
     assert not (tmp_path / "state").exists()
+
+
+def test_a_device_whose_name_is_taken_at_one_adapter_tells_both_of_its_names(tmp_path: Path) -> None:
+    told = on_a_stage("tests.live.namesake", tmp_path / "state")
+    assert told["adapters"] == ["lo", "v0"]
+    assert told["also"] == [f"{told['host']}-2"]
 
 
 def test_row_50_over_ipv6_as_well_the_link_is_answered_and_nobody_gets_more_than_it_paid_for(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import subprocess
 import time
@@ -52,8 +53,9 @@ def test_a_device_that_ends_while_the_door_is_released_says_nothing_and_leaves_n
         device.set_up()
         device.enrol(CARD)
         runtime = Path((device.state / "bench.addr").read_text().strip()).parent
-        device.bench("swipe", "front", CARD)
-        until("the release", lambda: device.bench("trace", "door")["points"][-1][1] is True)
+        assert device.api.patch("/params/doors", json={"door": {"hold_s": 60}}).status_code == 200
+        device.ask("swipe", "front", CARD)
+        until("the release", lambda: device.ask("trace", "door")["points"][-1][1] is True)
         device.signal(number)
         assert device.wait() == 0
     finally:
@@ -92,9 +94,13 @@ def test_watch_ends_when_its_device_ends(device: Device) -> None:
     command = [*LINTEL, "bench", "--state", str(device.state), "watch"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as watch:
         assert watch.stdout is not None
+
+        def pressed() -> list[object]:
+            device.ask("press", "control")
+            return select.select([watch.stdout], [], [], 0.5)[0]
+
         try:
-            time.sleep(0.5)
-            device.bench("press", "control")
+            until("a line", pressed)  # it may only just be starting
             assert "button:control" in watch.stdout.readline()
             device.stop()
             _, errors = watch.communicate(timeout=PATIENCE_S)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.device import PASSWORD, USER, Device, free_port, running, until
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, free_port, running, until
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,9 @@ def trusting(device: Device) -> ssl.SSLContext:
 @contextlib.contextmanager
 def secure(device: Device, auth: Any = (USER, PASSWORD)) -> Iterator[httpx.Client]:
     host, port = https_of(device)
-    with httpx.Client(base_url=f"https://{host}:{port}/api/v1", auth=auth, verify=trusting(device)) as client:
+    with httpx.Client(
+        base_url=f"https://{host}:{port}/api/v1", auth=auth, verify=trusting(device), timeout=PATIENCE_S
+    ) as client:
         yield client
 
 
@@ -116,7 +118,7 @@ def test_ports_and_doors_follow_the_settings_and_a_port_that_cannot_be_had_chang
         )
         until("HTTP shut", lambda: state()["http"] == "")
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"http://127.0.0.1:{device.port}/")
+            httpx.get(f"http://127.0.0.1:{device.port}/", timeout=PATIENCE_S)
         assert client.get("/device").headers["strict-transport-security"].startswith("max-age=")
         assert (
             client.patch("/params/http", json={"access": "both", "hsts": False, "https_port": None}).status_code == 200

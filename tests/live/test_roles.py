@@ -32,7 +32,7 @@ def test_the_door_opens_while_the_network_role_is_dead(device: Device) -> None:
     os.kill(old, signal.SIGSTOP)
     try:
         device.bench("swipe", "front", CARD)
-        until("the release", lambda: device.bench("trace", "door")["points"][-1][1] is True)
+        until("the release", lambda: device.ask("trace", "door")["points"][-1][1] is True)
     finally:
         os.kill(old, signal.SIGKILL)
     device.wait_ready("network", other_than=old)
@@ -45,7 +45,7 @@ def test_one_process_can_be_all_roles(tmp_path: Path) -> None:
         device.enrol(CARD)
         assert list(device.bench("state")["roles"]) == ["all"]
         device.bench("swipe", "front", CARD)
-        until("the release", lambda: device.bench("trace", "door")["points"][-1][1] is True)
+        until("the release", lambda: device.ask("trace", "door")["points"][-1][1] is True)
 
 
 def test_a_killed_board_process_takes_its_roles_along_and_the_next_start_finds_everything(tmp_path: Path) -> None:

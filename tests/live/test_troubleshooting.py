@@ -10,12 +10,14 @@ import tarfile
 import threading
 import zipfile
 from base64 import b64encode
+from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
 from tests.live.device import PASSWORD, USER, Device, until
+from tests.live.two_ends import on_a_stage
 
 
 @pytest.fixture(scope="module")
@@ -87,13 +89,16 @@ def test_a_port_check_of_udp_tells_open_closed_and_that_nobody_can_tell(reaching
             answering.bind((host, 0))
 
             def answer(answering: socket.socket = answering) -> None:
-                data, asker = answering.recvfrom(100)
-                answering.sendto(data, asker)
+                while (said := answering.recvfrom(100))[0] != b"enough":
+                    answering.sendto(*said)
 
             service = threading.Thread(target=answer, daemon=True)
             service.start()
             port = answering.getsockname()[1]
-            assert ask(port, host) == (True, "open")
+            # Nobody can tell, where this process does not come to answer within 3 s.
+            until("open", lambda port=port, host=host: ask(port, host) == (True, "open"))  # type: ignore[misc]
+            with socket.socket(family, socket.SOCK_DGRAM) as last:
+                last.sendto(b"enough", (host, port))
             service.join()
         assert ask(port, host) == (False, "closed (refused)")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
@@ -142,18 +147,27 @@ def test_a_trace_holds_what_went_over_the_adapter_while_it_ran(shared_device: De
 
     singer = threading.Thread(target=sing)
     singer.start()
-    try:
+
+    def sung() -> httpx.Response | None:
         kept = shared_device.api.get("/trace", params={"duration_s": 1, "adapter": "lo"})
+        return kept if canary in kept.content else None
+
+    try:
+        kept = until("the canary", sung)
     finally:
         stop.set()
         singer.join()
     assert kept.headers["content-type"] == "application/vnd.tcpdump.pcap"
     assert struct.unpack_from("<IHH", kept.content) == (0xA1B2C3D4, 2, 4)
-    assert canary in kept.content
     refused = shared_device.api.get("/trace", params={"adapter": "l0"})
     assert (refused.status_code, refused.json()["error"]["where"]) == (400, "query.adapter")
     assert "did you mean 'lo'" in refused.json()["error"]["message"]
     assert shared_device.api.get("/trace", params={"duration_s": 301}).status_code == 400
+
+
+def test_a_trace_whose_adapter_goes_down_ends_at_once_with_one_clear_error(tmp_path: Path) -> None:
+    told = on_a_stage("tests.live.unplugged", tmp_path)
+    assert told == {"where": "trace", "message": "cable can no longer be listened to ([Errno 100] Network is down)"}
 
 
 def test_one_trace_at_a_time_whichever_interface_asks(shared_device: Device) -> None:

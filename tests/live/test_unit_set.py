@@ -21,7 +21,7 @@ import pytest
 
 from firmware.interfaces.net.capture import HEAD
 from hal.sim.pcm import alsa_environment
-from tests.live.device import PASSWORD, USER, free_port, until
+from tests.live.device import PASSWORD, PATIENCE_S, USER, free_port, until
 from tests.live.pictures.viewers import shares
 from tests.unitset.container import Container
 from tools.package.system_files import CHECKOUT
@@ -63,7 +63,7 @@ class UnitSet:
 
     def __init__(self, container: Container, port: int) -> None:
         self.container = container
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", auth=(USER, PASSWORD), timeout=30)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", auth=(USER, PASSWORD), timeout=PATIENCE_S)
 
     def active(self, role: str) -> bool:
         """Whether systemd has heard READY=1 of a role."""

@@ -178,7 +178,7 @@ class Round:
             return bool(seen[-1] == owner.here.settings)
 
         try:
-            until("the settings", as_known, 20)
+            until("the settings", as_known)
         except AssertionError:
             pytest.fail(f"{self}: settings are {seen[-1]}, not {owner.here.settings}")
 

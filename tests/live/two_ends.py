@@ -57,6 +57,10 @@ class FarEnd:
         assert line, "the far end has ended"
         return line.rstrip("\n")
 
+    def pull(self) -> None:
+        """It need not end by itself."""
+        self._child.kill()
+
 
 @contextmanager
 def cable_to(module: str, *words: str, addresses: Callable[[], None]) -> Iterator[FarEnd]:
@@ -81,7 +85,7 @@ def cable_to(module: str, *words: str, addresses: Callable[[], None]) -> Iterato
         with contextlib.suppress(BrokenPipeError):  # it has ended by itself
             child.stdin.close()
         try:
-            child.wait(30)
+            child.wait(PATIENCE_S)
         finally:
             child.kill()
 

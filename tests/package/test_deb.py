@@ -98,9 +98,11 @@ def runs_as_a_device(debian: Debian) -> None:
         # As a browser asks: it is shown the wizard.
         page = httpx.get(f"{base}/", timeout=60, follow_redirects=True, headers={"Accept": "text/html"})
         assert page.status_code == 200, page.text[:2000]
-        made = httpx.post(f"{base}/api/v1/setup", json={"name": "admin", "password": "a-password-of-a-test"})
+        made = httpx.post(
+            f"{base}/api/v1/setup", json={"name": "admin", "password": "a-password-of-a-test"}, timeout=60
+        )
         assert made.status_code == 201, made.text
-        device = httpx.get(f"{base}/api/v1/device", auth=("admin", "a-password-of-a-test")).json()
+        device = httpx.get(f"{base}/api/v1/device", auth=("admin", "a-password-of-a-test"), timeout=60).json()
         assert device["version"] == VERSION
         assert "media" in debian.run("lintel", "bench", "--state", "/tmp/state", "state")
     finally:

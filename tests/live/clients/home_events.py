@@ -33,7 +33,7 @@ async def main(host: str, port: str, name: str, password: str) -> None:
         elif quiet.is_set():
             print(json.dumps(words), flush=True)
 
-    async with httpx.AsyncClient() as session:
+    async with httpx.AsyncClient(timeout=120) as session:
         device = AxisDevice(Configuration(session, host, username=name, password=password))
         device.event.subscribe(told)
         device.stream.connection_status_callback.append(lambda signal: signals.append(str(signal)))
@@ -43,7 +43,7 @@ async def main(host: str, port: str, name: str, password: str) -> None:
         while len(entities) != count or not entities:  # all that come at once
             count = len(entities)
             quiet.clear()
-            await asyncio.wait_for(quiet.wait(), 30) if not entities else await asyncio.sleep(0.5)
+            await asyncio.wait_for(quiet.wait(), 120) if not entities else await asyncio.sleep(0.5)
         quiet.set()
         print(json.dumps({"signals": signals, "entities": entities}), flush=True)
         await asyncio.to_thread(sys.stdin.read)

@@ -16,7 +16,7 @@ from axis.models.configuration import Configuration  # type: ignore[import-not-f
 
 async def main(host: str, port: str, name: str, password: str) -> None:
     """Everything it asks when somebody adds the device."""
-    async with httpx.AsyncClient() as session:
+    async with httpx.AsyncClient(timeout=120) as session:
         wanted = Configuration(session, host, username=name, password=password, port=int(port))
         vapix = AxisDevice(wanted).vapix
         await vapix.initialize()

@@ -38,7 +38,7 @@ def wire(baud: int) -> Iterator[tuple[str, str]]:
         yield first, second
     finally:
         process.stdin.close()
-        process.wait(10)
+        process.wait(PATIENCE_S)
         process.stdout.close()
 
 
@@ -103,7 +103,7 @@ class Peer:
             process.wait(3)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE_S)
         for thread in self._threads:
             thread.join(10)
         process.stdout.close()
@@ -147,7 +147,7 @@ class Ours:
         self.peer.hear()
 
     def until(self, happened: Callable[[], bool], what: str, *, again: Callable[[], object] | None = None) -> None:
-        """Go on until something happened. Fails after half a minute, with what was seen on both ends.
+        """Go on until something happened. Fails when patience ends, with what was seen on both ends.
 
         `again` is done every seven seconds: a peer forgets what it was told when its link begins anew, and on a
         loaded machine its answers may be late.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,9 +53,15 @@ def played(device: Device, clip: str, **words: Any) -> list[dict[str, float]]:
     since = now_s(device)
     answer = device.api.post(f"/clips/{clip}/play", json=words)
     assert answer.status_code == 200, answer.text
+    return heard(device, since)
+
+
+def heard(device: Device, since_s: float) -> list[dict[str, float]]:
+    """The sounds since then, once nothing plays; the room hears what the pipe of the card still holds."""
     until("the end of the clip", lambda: ended(device))
-    time.sleep(0.1)  # the room hears what the pipe of the card still holds
-    sounds: list[dict[str, float]] = device.ask("heard", "--since", str(since))["sounds"]
+    ended_s = now_s(device)
+    until("what the pipe holds", lambda: now_s(device) > ended_s + 0.3)
+    sounds: list[dict[str, float]] = device.ask("heard", "--since", str(since_s))["sounds"]
     return sounds
 
 
@@ -77,9 +82,7 @@ def test_volume_and_repeat_are_heard_and_the_downloaded_file_is_the_uploaded_one
     link = device.api.get(f"/clips/{view['clip']}/link", params={"volume": 50, "repeat": 1}).json()["url"]
     since = now_s(device)
     assert device.api.get(link).status_code == 200
-    until("the end of the clip", lambda: ended(device))
-    time.sleep(0.1)
-    (soft,) = device.ask("heard", "--since", str(since))["sounds"]
+    (soft,) = heard(device, since)
     assert soft["rms_dbfs"] - loud["rms_dbfs"] == pytest.approx(-6.02, abs=0.2)
     assert soft["length_s"] == pytest.approx(2 * LENGTH_S, abs=0.02)
     download = device.api.get(f"/clips/{view['clip']}")

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.live.device import PASSWORD, USER, Device, until
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, until
 from tests.live.web.browser import DESK, PHONE, Person, person
 
 LEVELS = {"vic": "viewer", "otto": "operator"}
@@ -206,7 +206,7 @@ def test_too_many_wrong_passwords_block_the_address_and_the_page_counts_the_seco
         here = staffed.api.post("/session", json={"name": USER, "password": PASSWORD}, auth=None)
         assert here.status_code == 429, "the right password from the blocked address"
         elsewhere = httpx.HTTPTransport(local_address="127.0.0.2")
-        with httpx.Client(transport=elsewhere, base_url=staffed.api.base_url) as ada:
+        with httpx.Client(transport=elsewhere, base_url=staffed.api.base_url, timeout=PATIENCE_S) as ada:
             assert ada.post("/session", json={"name": USER, "password": PASSWORD}).status_code == 201
             assert ada.get("/session").json()["name"] == USER
         expect(mallory.page.locator("#send")).to_be_enabled(timeout=60_000)

@@ -43,7 +43,7 @@ def factory() -> Iterator[TickingFactory]:
 
 def run(factory: MockFactory, scene: Scene) -> None:
     async def main() -> None:
-        await asyncio.wait_for(scene(FactoryGpio(factory, SystemClock(), "gpio0")), 10)
+        await asyncio.wait_for(scene(FactoryGpio(factory, SystemClock(), "gpio0")), 60)
 
     asyncio.run(main())
 

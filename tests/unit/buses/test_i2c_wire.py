@@ -89,10 +89,10 @@ def run(scene: Callable[[SmbusI2c, FakeSmbus], Coroutine[Any, Any, None]], clock
         bus = FakeSmbus()
         i2c = SmbusI2c("i2c1", clock or SystemClock(), bus)
         try:
-            await asyncio.wait_for(scene(i2c, bus), 10)
+            await asyncio.wait_for(scene(i2c, bus), 60)
         finally:
             i2c.close()
-        assert bus.closed.wait(2)
+        assert bus.closed.wait(60)
 
     asyncio.run(main())
 

@@ -55,7 +55,7 @@ def test_the_thread_calls_back_goes_on_after_a_failing_callback_and_ends() -> No
     for _ in range(2):
         called.clear()
         os.write(far, b"x")
-        assert called.wait(2)
+        assert called.wait(60)
     reads.forget(near)
     reads.forget(near)
     os.write(far, b"y")

@@ -51,7 +51,7 @@ def far() -> Iterator[Far]:
 
 
 def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(scene(), 10))
+    asyncio.run(asyncio.wait_for(scene(), 60))
 
 
 async def until(done: Callable[[], bool]) -> None:

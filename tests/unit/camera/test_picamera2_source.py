@@ -40,7 +40,7 @@ class Ears:
         self.losses: list[BusError] = []
 
     async def wait(self, frames: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.frames) < frames and not self.losses:
                 await SystemClock().sleep(0.01)
 

@@ -168,7 +168,7 @@ def test_an_upload_that_is_given_up_while_a_piece_is_written_closes_its_file_aft
 
         def slowly(sink: int, data: bytes) -> None:
             writing.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
             place = Path(f"/proc/self/fd/{sink}")
             open_still.append(place.is_symlink() and place.resolve().parent == face.spool.folder.resolve())
 

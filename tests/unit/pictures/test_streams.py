@@ -54,7 +54,7 @@ async def watching(connect: Callable[[], Awaitable[Channel]], clock: Clock, cut:
 
 
 async def until(clock: Clock, check: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not check():
             await clock.sleep(0.005)
 

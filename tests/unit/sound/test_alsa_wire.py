@@ -69,7 +69,7 @@ def with_card(test: Callable[[Card], Awaitable[None]], monkeypatch: pytest.Monke
     """Run a test whose device is the card."""
     card = Card()
     monkeypatch.setattr(alsa, "open_pcm", lambda *_, **__: card)
-    asyncio.run(asyncio.wait_for(test(card), 30))
+    asyncio.run(asyncio.wait_for(test(card), 60))
     return card
 
 
@@ -222,7 +222,7 @@ def test_a_card_that_hangs_does_not_hold_up_the_end(
         card = with_card(test, monkeypatch)
     assert "does not let itself be closed" in caplog.text
     card.tick()
-    assert card.closed.wait(10)  # its thread ends by itself, also when the loop is gone
+    assert card.closed.wait(60)  # its thread ends by itself, also when the loop is gone
 
 
 def test_half_a_frame_is_refused_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def rauc(tmp_path: Path, workshop: Workshop) -> Iterator[Rauc]:
         for process in (service, bus):
             if process is not None:
                 process.terminate()
-                process.wait(10)
+                process.wait(60)
 
 
 def answers(rauc: Rauc) -> bool:

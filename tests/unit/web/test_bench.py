@@ -41,7 +41,7 @@ async def watched(path: Path, clock: Clock) -> AsyncIterator[tuple[Bench, Change
 
 
 async def until(clock: Clock, check: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not check():
             await clock.sleep(0.005)
 
