@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages screenshots clean coverage deb test-deb image sbom cool-off reference
+.PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages screenshots clean coverage deb test-deb image sbom advisories cool-off reference
 
 run: $(READY)
 	@exec $(BIN)/lintel run $(ARGS)
@@ -139,6 +139,11 @@ image: $(READY)
 # What is in the firmware, with versions and hashes (CycloneDX).
 sbom: $(READY)
 	$(BIN)/python -m tools.package.sbom dist/lintel.cdx.json
+
+# Known flaws in what is locked: FILE is an export in the OSV format that somebody has fetched; nothing is asked over a network.
+advisories: $(READY)
+	@test -n '$(FILE)' || { echo 'advisories: say FILE=..., an export of PyPI advisories in the OSV format' >&2; exit 2; }
+	@$(BIN)/python -m tools.package.advisories '$(FILE)'
 
 # Needs uv; writes both locks for all supported Python versions, without index addresses.
 # What was published in the last two days is not taken: a poisoned release is often found in that time.

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.clips_bench import clip
-from bench.pictures_bench import compiled, cpu_s
+from bench.fan_out import compiled, cpu_s
 from bench.table import Row, percentile, show
 from tests.live.decisions import CARD, decision_ms
 from tests.live.device import PASSWORD, USER, Device, running, until

@@ -1,52 +1,36 @@
 """Pictures: JPEG from planes, CPU of the fan-out for 1 to 100 clients, memory of the media role.
 
-Peers: Pillow and OpenCV for the JPEG; for the fan-out Debian's ustreamer, which gets the very JPEG files that our
-device sent, from a stand-in for /dev/video0 (bench/native/video0.c), so that neither it nor our network role encodes:
-what is compared is the handing out. A second peer is the floor of a design in which pictures cross from one process to
-another: a loop that receives each and sends it on, and does nothing else (bench/bare_loop.py). One table row is one
-pair of runs, one after the other; the clients (bench/native/drain.c) throw away what they read and count it, so a
-server that drops pictures is seen.
+Peers: Pillow and OpenCV for the JPEG; the fan-out has a module of its own (bench/fan_out.py).
 """
 
 from __future__ import annotations
 
-import base64
 import io
 import os
-import re
 import shutil
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import numpy as np
 from PIL import Image
 
+from bench.fan_out import fan_out_rows
 from bench.table import Row, show
-from bench.whole_bench import memory_mb
 from firmware.video.snapshot import jpeg_of
 from hal.pictures import CameraSettings, Picture, Size
 from hal.planes import samples
 from hal.sim.scene.paint import ScenePainter, View, seen
-from tests.live.device import PASSWORD, USER, Device, free_port, running, until
 from tests.live.osdp.venvs import python_with
 
-HERE = Path(__file__).resolve().parent
 OPENCV = ("opencv-python-headless", "5.0.0.93")
 SIZES = (Size(1280, 720), Size(1920, 1080))
 QUALITY = 80
 ROUNDS, EACH = 5, 12
-CLIENTS = (1, 10, 30, 100)
-FPS = 30
-WINDOW_S = 6.0
-FRAMES = 90
 
 
 # JPEG
@@ -106,136 +90,6 @@ def jpeg_rows(folder: Path) -> list[Row]:
     return rows
 
 
-# fan-out
-
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds that a process has used, with threads that have ended; ticks are too coarse for one client.
-
-    Source: the clock of a process by its number, as clock_getcpuclockid(3) makes it on Linux (CPUCLOCK_SCHED).
-    """
-    return time.clock_gettime(~pid << 3 | 2)
-
-
-def drain(program: Path, port: int, clients: int, request: Path, pids: list[int]) -> tuple[list[float], float]:
-    """CPU in percent of one core of each process while so many look, and the share of pictures the worst client got."""
-    words = [str(program), str(port), str(clients), str(WINDOW_S), str(request)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(1)
-        before, began = [cpu_s(pid) for pid in pids], time.monotonic()
-        time.sleep(WINDOW_S - 0.5)
-        taken = time.monotonic() - began
-        used = [100 * (cpu_s(pid) - each) / taken for pid, each in zip(pids, before, strict=True)]
-        fewest = int(process.stdout.readline().split()[0])
-    assert process.returncode == 0
-    return used, fewest / (WINDOW_S * FPS)
-
-
-def record(device: Device, place: Path) -> int:
-    """Keep pictures of our own stream as the stand-in wants them; returns the bytes of a middling one."""
-    found: list[bytes] = []
-    data = b""
-    with httpx.stream(
-        "GET", f"http://127.0.0.1:{device.port}/api/v1/video/road/mjpeg", auth=(USER, PASSWORD)
-    ) as answer:
-        for piece in answer.iter_raw():
-            data += piece
-            while (head := re.search(rb"(?i)content-length: (\d+)\r\nx-frame: \d+\r\n\r\n", data)) is not None:
-                end = head.end() + int(head[1])
-                if len(data) < end:
-                    break
-                found.append(data[head.end() : end])
-                data = data[end:]
-            if len(found) >= FRAMES:
-                break
-    place.write_bytes(b"".join(struct.pack("<I", len(jpeg)) + jpeg for jpeg in found))
-    return int(statistics.median(len(jpeg) for jpeg in found))
-
-
-@contextmanager
-def ustreamer(shim: Path, frames: Path) -> Iterator[tuple[int, int]]:
-    """The peer with its stand-in camera; its process and port."""
-    port = free_port()
-    words = ["ustreamer", "--device", "/dev/video0", "--host", "127.0.0.1", "--port", str(port), "--format", "JPEG"]
-    words += ["--encoder", "HW", "--resolution", "1280x720", "--desired-fps", str(FPS), "--no-log-colors"]
-    environment = os.environ | {"LD_PRELOAD": str(shim), "VIDEO0_FRAMES": str(frames), "VIDEO0_FPS": str(FPS)}
-    with subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-
-            def online() -> bool:
-                assert process.poll() is None, "ustreamer ended"
-                try:
-                    state = httpx.get(f"http://127.0.0.1:{port}/state").json()
-                except httpx.TransportError:
-                    return False
-                return bool(state["result"]["source"]["online"])
-
-            until("ustreamer's pictures", online)
-            yield process.pid, port
-        finally:
-            process.terminate()
-
-
-@contextmanager
-def bare_loop(frames: Path, clients: int) -> Iterator[tuple[int, int]]:
-    """The floor, for so many clients; its process and port."""
-    words = [sys.executable, "-m", "bench.bare_loop", str(frames), str(clients), str(FPS)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.pid, int(process.stdout.readline())
-        finally:
-            process.terminate()
-
-
-def compiled(folder: Path) -> tuple[Path, Path]:
-    """The clients, and the stand-in for a camera."""
-    client, shim = folder / "drain", folder / "video0.so"
-    subprocess.run(["cc", "-O2", "-o", str(client), str(HERE / "native" / "drain.c")], check=True)
-    command = ["cc", "-O2", "-shared", "-fPIC", "-o", str(shim), str(HERE / "native" / "video0.c"), "-ldl"]
-    subprocess.run(command, check=True)
-    return client, shim
-
-
-def fan_out_rows(folder: Path) -> list[Row]:
-    """Network role against ustreamer, and what the media role costs meanwhile."""
-    client, shim = compiled(folder)
-    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    ours, theirs = folder / "ours", folder / "theirs"
-    get = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\n{}\r\n"
-    ours.write_text(get.format("/api/v1/video/road/mjpeg", f"Authorization: Basic {basic}\r\n"))
-    theirs.write_text(get.format("/stream", ""))
-    rows = []
-    with running(folder / "state", "plate_camera") as device:
-        device.set_up()
-        until("pictures", lambda: device.api.get("/video/road/snapshot").status_code == 200)
-        frames = folder / "frames"
-        size = record(device, frames)
-        with ustreamer(shim, frames) as (peer, port):
-            network, media = device.pid("network"), device.pid("media")
-            assert network is not None
-            assert media is not None
-            before, began = cpu_s(network), time.monotonic()
-            time.sleep(WINDOW_S)
-            idle = 100 * (cpu_s(network) - before) / (time.monotonic() - began)
-            rows.append(Row("network role, nobody looks", idle, "%", None, ""))
-            for clients in CLIENTS:
-                (used, media_used), share = drain(client, device.port, clients, ours, [network, media])
-                (against,), peer_share = drain(client, port, clients, theirs, [peer])
-                whose = f"ustreamer; worst client got {share:.0%} of {FPS}/s (of ustreamer's {peer_share:.0%})"
-                rows.append(Row(f"network role, {clients} clients, {size // 1000} kB", used, "%", against, whose))
-                with bare_loop(frames, clients) as (floor, floor_port):
-                    (least,), _ = drain(client, floor_port, clients, theirs, [floor])
-                rows.append(Row("  a loop that only receives and sends", least, "%", against, "ustreamer"))
-            rows.append(Row("media role meanwhile, with painting the scene", media_used, "%", None, ""))
-            resident, proportional = memory_mb(media)
-            rows.append(Row("media role, resident memory", resident, "MB", 90.0, "the target"))
-            rows.append(Row("media role, proportional memory", proportional, "MB", None, ""))
-    return rows
-
-
 def main() -> int:
     """Print the table."""
     with tempfile.TemporaryDirectory() as name:
@@ -244,7 +98,9 @@ def main() -> int:
         if shutil.which("ustreamer") is None:
             print("  the fan-out is left out: its peer is not installed (Debian package ustreamer)")
             return 0
+        one, five, fifteen = os.getloadavg()
         show("motion JPEG, 1280 x 720 at 30/s, CPU in percent of one core", fan_out_rows(folder))
+        print(f"  load of the machine before: {one:.1f} {five:.1f} {fifteen:.1f}; after: {os.getloadavg()[0]:.1f}")
     return 0
 
 

@@ -22,7 +22,7 @@ import httpx
 from playwright.sync_api import Browser
 from websockets.asyncio.client import connect
 
-from bench.pictures_bench import cpu_s
+from bench.fan_out import cpu_s
 from bench.table import Row, percentile, show
 from bench.whole_bench import memory_mb
 from tests.live.decisions import CARD

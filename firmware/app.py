@@ -454,14 +454,16 @@ async def guest_role(
         await link.stop()
 
 
-def picture_places(board: Board, reach: Callable[[str], Connect]) -> tuple[Place, ...]:
-    """The picture sources of a board; `reach` answers how the pictures of one are got at."""
+def picture_places(
+    board: Board, reach: Callable[[str], Connect], hands: Callable[[str], Path] | None = None
+) -> tuple[Place, ...]:
+    """The picture sources of a board; `reach` answers how the pictures of one are got at, `hands` who takes viewers."""
     from firmware.interfaces.video.place import Place
 
     return tuple(
         Place(
             source=name, alias=node.alias or name, width=node.width, height=node.height, fps=node.fps,
-            connect=reach(name),
+            connect=reach(name), hands=None if hands is None else hands(name),
         )
         for name, node in board.nodes.items()
         if isinstance(node, CameraNode)
@@ -477,6 +479,7 @@ def network_services(
     https: tuple[str, int] | None = None,
     rtsp: tuple[str, int] | None = None,
     reach: Callable[[str], Connect] | None = None,
+    hands: Callable[[str], Path] | None = None,
     voices: Connect | None = None,
     listener: Path | None = None,
     bench: Path | None = None,
@@ -503,7 +506,7 @@ def network_services(
         from firmware.plan import plan_of
         from firmware.security import AccountsService
 
-        places = () if reach is None else picture_places(parts.board, reach)
+        places = () if reach is None else picture_places(parts.board, reach, hands)
         kept = None if memory is None else Store(memory, parts.clock, alarm=alarm_on(core.bus))
         accounts = AccountsService(core, f"LINTEL_{info.serial}", memory=kept)
         certificates = CertificatesService(core, info.model, info.serial)

@@ -222,6 +222,7 @@ class Child:
         bench = self._runtime.bench if options.hal == "sim" else None
         return network_services(
             self._parts, host, port, web=options.web, https=options.https, rtsp=options.rtsp, reach=self._reach,
+            hands=self._runtime.viewers,
             voices=partial(connect_unix, self._runtime.voices), bench=bench,
             listener=self._runtime.listener, memory=self._runtime.memory("network"), discovery=options.found_at,
         )  # fmt: skip

@@ -106,7 +106,10 @@ def media_services(
         def path(source: str) -> Path | None:
             return None if runtime is None else runtime.video(source)
 
-        makers["pictures"] = lambda: (CamerasService(cameras), PicturesService(core, sources, path))
+        def hands(source: str) -> Path | None:
+            return None if runtime is None else runtime.viewers(source)
+
+        makers["pictures"] = lambda: (CamerasService(cameras), PicturesService(core, sources, path, hands))
         makers["tampering"] = lambda: (TamperingService(core, sources),)
         makers["night_pictures"] = lambda: (NightPicturesService(core, sources),)
     on = duties_on(parts.board, "media")

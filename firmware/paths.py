@@ -108,6 +108,10 @@ class RuntimeDir:
         """The pictures of a source; its name is that of a node of the board file."""
         return self.root / f"v-{source}"
 
+    def viewers(self, source: str) -> Path:
+        """Where the connections of those who look at a source are handed over."""
+        return self.root / f"w-{source}"
+
     @property
     def voices(self) -> Path:
         """The sound of those who listen and talk over the network."""

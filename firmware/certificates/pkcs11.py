@@ -144,7 +144,7 @@ class Token:
         try:
             self._call("C_GetMechanismInfo", self._slot, Ulong(RSA_PAIR), ctypes.byref(info))
         except Unavailable as error:  # it knows no RSA, which is no reason to go without its curves
-            log.info("the TPM makes no RSA keys: %s", error)
+            log.warning("the TPM makes no RSA keys, they are kept in the file: %s", error)
             return frozenset(CURVES)
         return frozenset(CURVES) | {kind for kind, bits in SIZES.items() if info.least <= bits <= info.most}
 

@@ -107,11 +107,20 @@ class TokenKeystore(FileKeystore):
         return "tpm" if self._engine is not None and name in self._labels else super().place_of(name)
 
     async def make(self, name: str, kind: KeyType) -> PrivateKey:
-        """A new key in the token, which signs with it. Raises Unavailable; then there is none."""
+        """A new key in the token, which signs with it. Raises Unavailable; then there is none.
+
+        A chip may refuse what it has said it makes: whoever wanted the key in the TPM is not given one in the file.
+        """
         token = self._token
         assert token is not None
         label = secrets.token_hex(PIN_BYTES)
-        await self._worker.run(lambda: token.make(label, kind))
+        try:
+            await self._worker.run(lambda: token.make(label, kind))
+        except Unavailable as error:
+            others = ", ".join(sorted(self._kinds - {kind}))
+            raise Unavailable(
+                "keystore", f"the TPM made no key of type {kind}: {error.message}; it offers {others}"
+            ) from error
         if name in self._labels:
             self._former[name] = self._labels[name]
         self._labels[name] = label

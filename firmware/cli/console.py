@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,10 @@ class Console:
     async def ask(self, action: str, params: object, answer: type[T]) -> T:
         """An action of the device's own. Raises what its owner raises."""
         return await self._link.invoke(Invocation(action=action, params=params, caller=HERE), answer)
+
+    async def read(self, group: str) -> Mapping[str, Any]:
+        """The values of a group of parameters, secrets masked. Raises NotFound, Unavailable."""
+        return await self._link.read(group, HERE)
 
 
 def place_of(given: Path | None) -> StateDir:

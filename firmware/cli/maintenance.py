@@ -1,6 +1,7 @@
 """Verbs of maintenance at the device itself: restart, resets, firmware, being found. Manuals, "Maintenance".
 
-The same actions as in the web interface and the API; what cannot be undone is done with `--yes` only.
+The same actions as in the web interface and the API; what cannot be undone is done with `--yes` only, and without it
+whoever asks is told which device it would be.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from typing import Any, BinaryIO
 from firmware.cli.console import Console, at_device
 from firmware.cli.parser import Parser
 from firmware.core.errors import Busy, Exhausted, Invalid, Unavailable
+from firmware.core.vocabulary.device import DeviceInfo
 from firmware.core.vocabulary.upgrade import LARGEST_BUNDLE, SPARE_BYTES, InstallMode
 from firmware.paths import CONSOLE_SPOOL
 
 PIECE_BYTES = 1024 * 1024
-YES = "cannot be undone; say --yes when it is meant"
 
 
 def restart(words: list[str]) -> int:
@@ -81,7 +82,7 @@ def upgrade(words: list[str]) -> int:
     wanted.add_argument("--yes", action="store_true", help="of factory_default: all settings go")
     asked = wanted.parse_all(words)
     if asked.mode == InstallMode.FACTORY_DEFAULT and not asked.yes:
-        raise Invalid("lintel upgrade --mode factory_default", YES)
+        raise _doubt("upgrade --mode factory_default", asked)
     wish: dict[str, object] = {"mode": asked.mode}
     if asked.confirm_within is not None:
         wish["confirm_within_s"] = asked.confirm_within
@@ -166,13 +167,29 @@ def parser(verb: str, about: str) -> Parser:
 
 
 def _sure(verb: str, about: str, words: list[str]) -> Namespace:
-    """The words of a verb that takes something away. Raises Invalid unless it is meant."""
+    """The words of a verb that takes something away. Raises Invalid unless it is meant, Unavailable, Forbidden."""
     wanted = parser(verb, about)
     wanted.add_argument("--yes", action="store_true", help="it is meant: this cannot be undone")
     asked = wanted.parse_all(words)
     if not asked.yes:
-        raise Invalid(f"lintel {verb}", YES)
+        raise _doubt(verb, asked)
     return asked
+
+
+def _doubt(verb: str, asked: Namespace) -> Invalid:
+    """The refusal of what may not be meant, or meant for another device."""
+    device = at_device(asked.state, _which)
+    return Invalid(f"lintel {verb}", f"would do it to {device}; it cannot be undone: say --yes when it is meant")
+
+
+async def _which(console: Console) -> str:
+    """What the device is, how it is called, its serial number. Raises Unavailable while it does not know yet."""
+    info = console.bus.state(DeviceInfo)
+    if info is None:
+        raise Unavailable("lintel", "the device is starting and does not say what it is; try again")
+    name = (await console.read("place"))["name"]
+    called = f" {str(name)!r}" if name else ""
+    return f"{info.product}{called} with serial {info.serial} in {console.state.root}"
 
 
 def _simple(asked: Namespace, action: str, said: str, **params: object) -> int:

@@ -19,6 +19,7 @@ from firmware.core.deletions import deletions_kept
 from firmware.core.errors import Busy, Exhausted, Invalid, Refused, SetupCodeRequired, SetupDone, Unavailable
 from firmware.core.store import Damaged, Store
 from firmware.core.vocabulary.security import (
+    OWN_NAMES,
     AccountAdd,
     AccountChange,
     AccountChanged,
@@ -173,6 +174,8 @@ class AccountsService:
         if len(self._book):
             if not (known and self._window.done):
                 await self._window.finish()
+            for name in sorted(account.name for account in self._book.all() if account.name.lower() in OWN_NAMES):
+                log.warning("the logs cannot tell the account %r from a part of the device: remove it", name)
         elif saved or (known and self._window.done):
             raise Invalid(ACCOUNTS_FILE, "they are gone although set-up was done")
         else:
@@ -227,6 +230,7 @@ class AccountsService:
                 raise SetupDone("setup", "an administrator exists already")
             if self._window.code_required():
                 self._check_code(params, invocation)
+            check_own("accounts.setup.name", params.name)
             account = await self._book.new(params.name, params.password, AccountLevel.ADMIN)
             await self._book.keep(account)
             try:
@@ -259,6 +263,7 @@ class AccountsService:
         params = invocation.params
         assert isinstance(params, AccountAdd)
         async with self._editing():
+            check_own("accounts.add.name", params.name)
             if self._book.get(params.name) is not None:
                 raise Refused("accounts.add.name", f"there is an account {params.name!r} already")
             if len(self._book) >= MAX_ACCOUNTS:
@@ -325,6 +330,12 @@ class AccountsService:
         level = account.level.value
         self._core.bus.publish(AccountChanged(name=account.name, level=level, change=change, by=by), cause=cause)
         return view(account)
+
+
+def check_own(where: str, name: str) -> None:
+    """Raises Invalid for a name that the device uses itself, in whichever letters."""
+    if name.lower() in OWN_NAMES:
+        raise Invalid(where, f"{name!r} is what this device calls one of its own parts in the logs; take another name")
 
 
 def view(account: Account) -> AccountView:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +18,8 @@ import numpy as np
 from firmware.core.stream.server import FrameServer, Watcher
 from firmware.core.stream.wire import Jpeg, NoSignal, pack
 from firmware.core.vocabulary.video import Signal
+from firmware.video.audience import Audience
+from firmware.video.handed import Show
 from firmware.video.settings import quality_of
 from firmware.video.sizes import offered, turned
 from firmware.video.snapshot import jpeg_of
@@ -34,6 +36,7 @@ AT_ONCE_PIXELS = 1280 * 720
 
 # What tells two JPEG files of one frame apart: the size before the turn, and the compression.
 Make = tuple[Size, int]
+Watching = Watcher | Show
 
 
 # A frame that cannot be made is followed by others like it, thirty a second: told of once in so long.
@@ -93,15 +96,21 @@ class Maker:
 
 
 class Outlet:
-    """One source's pictures on their way to whoever watches; they connect to `server`, at `path` (None: by `join`)."""
+    """One source's pictures on their way to whoever watches.
 
-    def __init__(self, source: Source, path: Path | None, maker: Maker) -> None:
+    Watchers connect to `server`, at `path` (None: by `join`); viewers are handed over to `audience`, at `hands`.
+    """
+
+    def __init__(
+        self, source: Source, path: Path | None, maker: Maker, clock: Clock, hands: Path | None = None
+    ) -> None:
         self._source = source
         self._maker = maker
         self._busy = False
         self._waits: Frame | None = None  # came while the maker was busy
         self.made = 0
         self.server = FrameServer(path, self._wished)
+        self.audience = Audience(hands, clock, self._begins, self._size)
         source.tap.watch(self._frame)
         source.watch(self._signal)
 
@@ -113,12 +122,26 @@ class Outlet:
         else:
             self._frame(frame)
 
+    def _begins(self) -> None:
+        """A viewer who has been shown nothing yet: the newest picture at once, or that there is none."""
+        frame = self._source.tap.latest
+        if frame is None:
+            self.audience.take(NoSignal(self._source.reason))
+        else:
+            self._frame(frame)
+
+    def _size(self) -> tuple[int, int]:
+        size = turned(self._source.mode.size, self._source.image.rotate)
+        return size.width, size.height
+
     def _signal(self) -> None:
         if self._source.phase is Signal.NO_SIGNAL:
-            message = pack(NoSignal(self._source.reason))
+            none = NoSignal(self._source.reason)
+            message = pack(none)
             for watcher in self.server.watchers:
                 if watcher.cut is not None:
                     watcher.offer(message)
+            self.audience.take(none)
 
     def _frame(self, frame: Frame) -> None:
         if self._busy:
@@ -126,14 +149,16 @@ class Outlet:
             return
         self._waits = None
         wanted = {
-            watcher: self._what(watcher)
-            for watcher in self.server.watchers
-            if watcher.ready and watcher.takes(frame.t_ns)
+            watcher: self._what(watcher) for watcher in self._watching() if watcher.ready and watcher.takes(frame.t_ns)
         }
         if wanted:
             self._make(frame, wanted)
 
-    def _what(self, watcher: Watcher) -> Make:
+    def _watching(self) -> Iterator[Watching]:
+        yield from self.server.watchers
+        yield from self.audience.shows
+
+    def _what(self, watcher: Watching) -> Make:
         """What a watcher's wish means now; a size that is not offered any more is the source's own."""
         cut = watcher.cut
         assert cut is not None  # it is ready only when it has wished
@@ -142,7 +167,7 @@ class Outlet:
         size = wished if wished in offered(own) else own
         return size, self._source.video.compression if cut.compression is None else cut.compression
 
-    def _make(self, frame: Frame, wanted: Mapping[Watcher, Make]) -> None:
+    def _make(self, frame: Frame, wanted: Mapping[Watching, Make]) -> None:
         makes = list(dict.fromkeys(wanted.values()))
         mirror, rotate = self._source.image.mirror, self._source.image.rotate
         self._busy = True
@@ -157,13 +182,23 @@ class Outlet:
                 return
             if made is not None:
                 self.made += len(made)
-                messages = {make: pack(jpeg) for make, jpeg in zip(makes, made, strict=True)}
-                for watcher, make in wanted.items():
-                    watcher.offer(messages[make])
+                give(dict(zip(makes, made, strict=True)), wanted)
             if self._waits is not None:
                 self._frame(self._waits)
 
         self._maker.make(job, sum(size.width * size.height for size, _ in makes), done)
+
+
+def give(made: Mapping[Make, Jpeg], wanted: Mapping[Watching, Make]) -> None:
+    """Hand out what was made: packed once for all watchers of the same, as it is to shows."""
+    packed: dict[Make, bytes] = {}
+    for watching, make in wanted.items():
+        if isinstance(watching, Show):
+            watching.take(made[make])
+        else:
+            if make not in packed:
+                packed[make] = pack(made[make])
+            watching.offer(packed[make])
 
 
 def jpeg_as(frame: Frame, make: Make, *, mirror: bool, rotate: int) -> Jpeg:

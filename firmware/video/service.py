@@ -23,12 +23,23 @@ class PicturesService:
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset({"camera"})
 
-    def __init__(self, core: Core, sources: Mapping[str, Source], path: Callable[[str], Path | None]) -> None:
-        """`path` answers where the pictures of a source are served; None: only to `join`."""
+    def __init__(
+        self,
+        core: Core,
+        sources: Mapping[str, Source],
+        path: Callable[[str], Path | None],
+        hands: Callable[[str], Path | None] = lambda source: None,
+    ) -> None:
+        """`path` answers where the pictures of a source are served, `hands` where viewers are handed over.
+
+        None: only to `join`, and no viewers.
+        """
         self._core = core
         self._sources = sources
         self._maker = Maker(core.clock)
-        self._outlets = {name: Outlet(source, path(name), self._maker) for name, source in sources.items()}
+        self._outlets = {
+            name: Outlet(source, path(name), self._maker, core.clock, hands(name)) for name, source in sources.items()
+        }
         cameras = {name: source.largest for name, source in sources.items()}
         self._image = image_group(cameras, self._image_of)
         self._video = video_group(cameras, self._video_of)
@@ -49,6 +60,7 @@ class PicturesService:
         for name, source in self._sources.items():
             source.change(self._image_of(name), self._video_of(name))
             await self._outlets[name].server.start()
+            self._outlets[name].audience.start()
             source.start()
 
     async def join(self, source: str) -> Channel:
@@ -75,6 +87,8 @@ class PicturesService:
     async def stop(self) -> None:
         """Close the cameras and hang up on whoever watches."""
         for name, source in self._sources.items():
+            # Before the camera: who looks is shown no more than the network role can go on with.
+            self._outlets[name].audience.stop()
             source.stop()
             await self._outlets[name].server.stop()
         self._maker.close()

@@ -14,15 +14,28 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from tests.live.device import LINTEL, PATIENCE_S, Device, environment, running, until
+from firmware.cli.main import run as lintel_run
+from tests.live.device import Device, lintel, running, until
 
 CARD = "H10301:42:1234"
 ADDRESS = {"boot_proto": "static", "address": "10.1.2.3", "mask": "255.255.0.0"}
+UPGRADE = ["upgrade", "none.raucb", "--mode", "factory_default"]
 ROLES = ("control", "media", "network")
-Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class Done(NamedTuple):
+    """What came of a verb."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +49,16 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
 
 
 @pytest.fixture
-def run(device: Device, tmp_path: Path) -> Run:
-    """Runs `lintel VERB --state ... WORDS` in a folder of its own."""
+def run(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """Runs `lintel VERB --state ... WORDS` in a folder of its own, and in this process: one is slow to start."""
 
-    def verb(name: str, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*LINTEL, name, "--state", str(device.state), *words], capture_output=True, text=True, check=False,
-            timeout=PATIENCE_S, stdin=subprocess.DEVNULL, cwd=tmp_path, env=environment(),
-        )  # fmt: skip
+    def verb(name: str, *words: str) -> Done:
+        monkeypatch.chdir(tmp_path)
+        code = lintel_run([name, "--state", str(device.state), *words])
+        told = capsys.readouterr()
+        return Done(code, told.out, told.err)
 
     return verb
 
@@ -65,7 +80,7 @@ def pids(device: Device) -> frozenset[int]:
     return frozenset(role["pid"] for role in device.ask("state")["roles"].values())
 
 
-def restarted(device: Device, run: Callable[[], subprocess.CompletedProcess[str]]) -> None:
+def restarted(device: Device, run: Callable[[], Done]) -> None:
     """Fails unless the verb restarts the device as a whole."""
     before = pids(device)
     done = run()
@@ -76,23 +91,26 @@ def restarted(device: Device, run: Callable[[], subprocess.CompletedProcess[str]
 
 def test_status_tells_what_the_device_says_of_itself(device: Device, run: Run) -> None:
     serial = device.api.get("/device").json()["serial"]
-    done = run("status")
 
     def nothing_wrong() -> subprocess.CompletedProcess[str] | None:
-        said = run("status")
+        said = lintel("status", "--state", str(device.state))
         return said if said.stdout.endswith("nothing is wrong\n") else None
 
-    assert done.returncode == 0, done.stdout + done.stderr
     done = until("nothing wrong", nothing_wrong)  # a machine that stood still may be wrong for a moment
+    assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == f"Network door station, LINTEL-DS1, serial {serial}, simulated"
     assert "roles: control, media, network" in lines
     assert f"http://127.0.0.1:{device.port}" in done.stdout
     assert lines[-1] == "nothing is wrong"
-    told = json.loads(run("status", "--json").stdout)
+
+    def untroubled() -> Any:
+        said = json.loads(run("status", "--json").stdout)
+        return said if said["troubles"] == [] else None
+
+    told = until("no troubles", untroubled)
     assert told["roles"] == {"control": True, "media": True, "network": True}
     assert told["states"]["device/info"]["serial"] == serial
-    assert told["troubles"] == []
 
 
 def test_while_the_network_role_answers_nobody_the_device_can_be_asked_all_the_same(device: Device, run: Run) -> None:
@@ -100,7 +118,7 @@ def test_while_the_network_role_answers_nobody_the_device_can_be_asked_all_the_s
     os.kill(pid, signal.SIGSTOP)
     try:
         assert run("locate", "--for", "1").stdout == "the device shows itself for 1 s\n"
-        assert run("status").returncode == 0
+        until("a good status", lambda: run("status").returncode == 0)
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -168,11 +186,24 @@ def test_what_the_device_refuses_is_one_line_and_nothing_happens(
     assert list((device.state / "spool").glob("?" * 32)) == []
 
 
+@pytest.mark.parametrize("words", [["restore"], ["factory-default"], ["rollback"], UPGRADE])
+def test_without_yes_it_is_told_which_device_it_would_be_and_nothing_happens(
+    device: Device, run: Run, words: list[str]
+) -> None:
+    assert device.api.patch("/params/place", json={"name": "Back door"}).status_code == 200
+    info, before = device.api.get("/device").json(), pids(device)
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    verb = " ".join(word for word in words if word != "none.raucb")
+    assert done.stderr.splitlines() == [
+        f"lintel {verb}: would do it to {info['product']} 'Back door' with serial {info['serial']} in {device.state};"
+        " it cannot be undone: say --yes when it is meant"
+    ]
+    assert pids(device) == before
+
+
 def test_where_no_device_runs_it_says_so(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*LINTEL, "restart", "--state", str(tmp_path / "none")], capture_output=True, text=True, check=False,
-        timeout=PATIENCE_S, env=environment(),
-    )  # fmt: skip
+    done = lintel("restart", "--state", str(tmp_path / "none"))
     assert done.returncode == 1
     assert "no device runs in" in done.stderr
 

@@ -178,6 +178,12 @@ def test_an_adapter_that_is_not_there_is_told_in_one_line_with_those_that_are(tm
     assert not (tmp_path / "state").exists()
 
 
+def test_a_device_whose_name_is_taken_at_one_adapter_tells_both_of_its_names(tmp_path: Path) -> None:
+    told = on_a_stage("tests.live.namesake", tmp_path / "state")
+    assert told["adapters"] == ["lo", "v0"]
+    assert told["also"] == [f"{told['host']}-2"]
+
+
 def test_row_50_over_ipv6_as_well_the_link_is_answered_and_nobody_gets_more_than_it_paid_for(tmp_path: Path) -> None:
     told = on_a_stage("tests.live.cable6", tmp_path / "state", LINTEL_BROWSER=python_with(*BROWSER))
     assert told["answered"] == 6, told  # all three protocols, to link-local addresses and to those of the prefix

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,32 @@ import httpx
 import pytest
 from cryptography import x509
 
-from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, running, until
+from tests.live.device import LINTEL, PASSWORD, PATIENCE_S, USER, Device, running, until
 
+LIBRARY = "/usr/lib/*/libtpm2_pkcs11.so.1"
+# The real library, but for a chip that makes no RSA keys: it says so ("says") or refuses one when it is asked ("does").
+# PKCS #11 v2.40: mechanism 0 is CKM_RSA_PKCS_KEY_PAIR_GEN, 0x70 CKR_MECHANISM_INVALID, 0x30 CKR_DEVICE_ERROR.
+REFUSING = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+typedef unsigned long U;
+static int chip(const char *how) {
+    char told[8] = "";
+    FILE *file = fopen(CHIP, "r");
+    if (file) { if (!fgets(told, sizeof told, file)) told[0] = 0; fclose(file); }
+    return !strcmp(told, how);
+}
+U C_GetMechanismInfo(U slot, U kind, void *info) {
+    U (*real)(U, U, void *) = dlsym(RTLD_NEXT, "C_GetMechanismInfo");
+    return kind == 0 && chip("says") ? 0x70 : real(slot, kind, info);
+}
+U C_GenerateKeyPair(U session, U *kind, void *a, U b, void *c, U d, void *e, void *f) {
+    U (*real)(U, U *, void *, U, void *, U, void *, void *) = dlsym(RTLD_NEXT, "C_GenerateKeyPair");
+    return *kind == 0 && chip("does") ? 0x30 : real(session, kind, a, b, c, d, e, f);
+}
+"""
 NAME = "com.intel.tss2.Tabrmd"
 OWNED = "org.freedesktop.DBus.NameHasOwner"
 
@@ -89,6 +114,34 @@ def tpm() -> Iterator[Tpm]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture
+def behind(tpm: Tpm, monkeypatch: pytest.MonkeyPatch) -> Tpm:
+    """A device started from here finds the TPM."""
+    monkeypatch.setenv("TPM2_PKCS11_TCTI", "tabrmd:bus_type=session")
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", tpm.bus)
+    monkeypatch.setenv("TSS2_LOG", "all+NONE")
+    return tpm
+
+
+@pytest.fixture
+def without_rsa(behind: Tpm, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A device started from here finds a TPM that makes no RSA keys: `says` or `does` in this file, how it is told."""
+    (library,), folder = glob(LIBRARY), behind.folder
+    chip, real, name = folder / "chip", folder / "real.so", folder / "refusing.so"
+    chip.write_text("does")
+    shutil.copyfile(library, real)
+    (folder / "refusing.c").write_text(REFUSING)
+    stub = ["cc", "-shared", f"-Wl,-soname,{real}", "-x", "c", os.devnull, "-o", str(folder / "stub.so")]
+    made = ["cc", "-shared", "-fPIC", f'-DCHIP="{chip}"', str(folder / "refusing.c"), "-Wl,--no-as-needed"]
+    for words in (stub, [*made, str(folder / "stub.so"), "-ldl", "-o", str(name)]):
+        subprocess.run(words, check=True)
+    # In a mount namespace of its own it stands where the device looks for the library.
+    mount = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-ec"]
+    mount += ['mount --bind "$1" "$2"; shift 2; exec "$@"', "sh", str(name), library]
+    monkeypatch.setattr("tests.live.device.LINTEL", [*mount, *LINTEL])
+    return chip
+
+
 def certificates(device: Device) -> dict[str, dict[str, Any]]:
     """All certificates by name."""
     return {each["name"]: each for each in device.api.get("/certificates").json()["certificates"]}
@@ -142,11 +195,9 @@ def private_keys(state: Path) -> int:
 
 
 def test_the_key_of_https_is_made_in_the_tpm_serves_tls_and_leaves_no_copy_and_the_device_does_without_a_tpm_too(
-    tpm: Tpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    behind: Tpm, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("TPM2_PKCS11_TCTI", "tabrmd:bus_type=session")
-    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", tpm.bus)
-    monkeypatch.setenv("TSS2_LOG", "all+NONE")
+    tpm = behind
     with running(tmp_path / "state") as device:
         device.set_up()
         before = certificates(device)["device"]
@@ -201,3 +252,33 @@ def test_the_key_of_https_is_made_in_the_tpm_serves_tls_and_leaves_no_copy_and_t
         until("the second certificate again", lambda: shown(device, second["pem"]) == second["fingerprint"])
         assert private_keys(device.state) == 0
         assert device.api.post("/actions/certificates.remove", json={"name": "second"}).status_code == 200
+
+
+def test_a_key_that_the_chip_refuses_is_one_error_with_what_it_offers_and_one_it_never_offered_lies_in_the_file(
+    without_rsa: Path, tmp_path: Path
+) -> None:
+    with running(tmp_path / "state") as device:
+        device.set_up()
+        assert device.api.patch("/params/certificates", json={"keystore": "tpm"}).status_code == 200
+        again(device)
+        own, files = certificates(device), private_keys(device.state)
+        wish = {"name": "rsa", "key_type": "rsa-2048"}
+        refused = device.api.post("/actions/certificates.create", json=wish)
+        assert (refused.status_code, refused.json()["error"]) == (
+            503,
+            {
+                "code": "unavailable", "where": "keystore",
+                "message": "the TPM made no key of type rsa-2048: the TPM reports an error (C_GenerateKeyPair answered"
+                " 0x30); it offers ec-p256, ec-p384, rsa-3072",
+            },
+        )  # fmt: skip
+        assert (certificates(device), private_keys(device.state)) == (own, files)  # nothing came of it
+
+        # One that says beforehand that it makes none, as it is asked at the start: the others are made in it.
+        without_rsa.write_text("says")
+        again(device)
+        assert "the TPM makes no RSA keys" in device.api.get("/logs/system?limit=1000").text
+        made = device.api.post("/actions/certificates.create", json=wish, timeout=PATIENCE_S)
+        assert (made.status_code, made.json()["keystore"]) == (200, "file"), made.text
+        made = device.api.post("/actions/certificates.create", json={"name": "curve", "key_type": "ec-p256"})
+        assert (made.status_code, made.json()["keystore"]) == (200, "tpm"), made.text

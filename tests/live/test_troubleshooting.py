@@ -10,12 +10,14 @@ import tarfile
 import threading
 import zipfile
 from base64 import b64encode
+from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
 from tests.live.device import PASSWORD, USER, Device, until
+from tests.live.two_ends import on_a_stage
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +163,11 @@ def test_a_trace_holds_what_went_over_the_adapter_while_it_ran(shared_device: De
     assert (refused.status_code, refused.json()["error"]["where"]) == (400, "query.adapter")
     assert "did you mean 'lo'" in refused.json()["error"]["message"]
     assert shared_device.api.get("/trace", params={"duration_s": 301}).status_code == 400
+
+
+def test_a_trace_whose_adapter_goes_down_ends_at_once_with_one_clear_error(tmp_path: Path) -> None:
+    told = on_a_stage("tests.live.unplugged", tmp_path)
+    assert told == {"where": "trace", "message": "cable can no longer be listened to ([Errno 100] Network is down)"}
 
 
 def test_one_trace_at_a_time_whichever_interface_asks(shared_device: Device) -> None:

@@ -22,6 +22,7 @@ import pytest
 from firmware.interfaces.net.capture import HEAD
 from hal.sim.pcm import alsa_environment
 from tests.live.device import PASSWORD, PATIENCE_S, USER, free_port, until
+from tests.live.pictures.viewers import shares
 from tests.unitset.container import Container
 from tools.package.system_files import CHECKOUT
 
@@ -220,6 +221,17 @@ def test_udev_itself_has_no_complaint_about_a_rule(units: UnitSet) -> None:
     complaints = [line for line in said.splitlines() if re.match(r"/usr/lib/udev/rules.d/[^:]*lintel[^:]*:\d", line)]
     assert all("broken" in line for line in complaints), complaints
     assert complaints, "a mistake would not be noticed"
+
+
+def test_media_writes_its_pictures_to_a_viewer_from_where_it_has_no_network(units: UnitSet) -> None:
+    """The connection is handed to it; all that its unit forbids stays forbidden."""
+    with units.http.stream("GET", "/video/entrance/mjpeg") as answer:
+        pieces, seen = answer.iter_raw(), b""
+        while seen.count(b"x-frame: ") < 5:
+            seen += next(pieces)
+        client = answer.extensions["network_stream"].get_extra_info("socket")
+        port = client.getsockname()[1]
+        assert [role for role in ROLES if shares(units.pid(role), port)] == ["media", "network"]
 
 
 def test_kill_9_of_media_and_network_leaves_control_and_the_door_alone(units: UnitSet) -> None:

@@ -57,6 +57,10 @@ class FarEnd:
         assert line, "the far end has ended"
         return line.rstrip("\n")
 
+    def pull(self) -> None:
+        """It need not end by itself."""
+        self._child.kill()
+
 
 @contextmanager
 def cable_to(module: str, *words: str, addresses: Callable[[], None]) -> Iterator[FarEnd]:

@@ -71,6 +71,10 @@ class FrameClient:
             pass  # both mean that this connection is of no more use; `run` makes another and says so
         finally:
             channel.close()
+        # A group of tasks that fails while it is cancelled says that it failed, and nothing of the cancellation.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
         return heard
 
 

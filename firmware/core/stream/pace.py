@@ -7,18 +7,18 @@ SLACK = 0.3
 
 
 class Pace:
-    """Picks frames so that about `hz` a second are left; 0 takes all. No frame is taken twice."""
+    """Picks frames so that about `hz` a second are left; 0 takes all. No frame is taken twice, none up to `last_ns`."""
 
-    def __init__(self, hz: float) -> None:
+    def __init__(self, hz: float, last_ns: int = -1) -> None:
         self._period_ns = round(1e9 / hz) if hz else 0
         self._due_ns = 0
-        self._last_ns = -1
+        self.last_ns = last_ns
 
     def takes(self, t_ns: int) -> bool:
         """Whether the frame of that time is one of them; time goes forward."""
-        if t_ns <= self._last_ns or t_ns < self._due_ns - round(SLACK * self._period_ns):
+        if t_ns <= self.last_ns or t_ns < self._due_ns - round(SLACK * self._period_ns):
             return False
-        self._last_ns = t_ns
+        self.last_ns = t_ns
         # From when it was due, so that the rate holds on average; from now after a pause.
         late = t_ns - self._due_ns > self._period_ns
         self._due_ns = (t_ns if late else self._due_ns) + self._period_ns

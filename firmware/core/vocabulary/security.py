@@ -117,6 +117,8 @@ class LoginSeen(Pulse):
     name: str
 
 
+# Who does something without an account, as events and logs call them: nobody may pass for one of these.
+OWN_NAMES = frozenset({"anonymous", "cloud", "console", "http", "panel", "rules", "system", "web"})
 AccountName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,32}$")]
 Password = Annotated[str, Field(pattern=r"^[ -~]{1,64}$")]
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from http import HTTPStatus
 from typing import Any, cast
@@ -190,9 +192,26 @@ STREAM_SOCKET_BYTES = 256 * 1024
 class Takeover:
     """For an answer that writes to its connection itself once its head is out, until the connection closes."""
 
-    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle, stall_s: float) -> None:
+        """A client may take `stall_s` seconds to take what was written."""
         self._transport = transport
         self._cycle = cycle
+        self.stall_s = stall_s
+
+    @property
+    def plain(self) -> TransportSocket | None:
+        """The connection, when what is written to it is what its client reads: without TLS."""
+        if self._transport.get_extra_info("sslcontext") is not None:
+            return None
+        found: TransportSocket | None = self._transport.get_extra_info("socket")
+        return found
+
+    def shut(self) -> None:
+        """Let nobody write to the connection any more, not even another process that has it as well."""
+        connection = self._transport.get_extra_info("socket")
+        if connection is not None:
+            with suppress(OSError):  # it is closed already
+                connection.shutdown(socket.SHUT_RDWR)
 
     def begin(self) -> asyncio.Transport:
         """Called before the head is sent: the body has no length and no chunks, the connection ends with it.
@@ -297,7 +316,7 @@ class StrictHttp(HttpToolsProtocol):
         self._active = cycle
         extensions = cast(dict[str, Any], cycle.scope.setdefault("extensions", {}))
         cork = Cork(self.transport, self.loop.call_soon)
-        extensions[STREAM] = Takeover(self.transport, cycle)
+        extensions[STREAM] = Takeover(self.transport, cycle, self._deadlines.write_stall_s)
         extensions[HEAD_LINES] = cork.append
         cycle.transport = cast(asyncio.Transport, cork)
         super()._start_asgi_task(cycle, app)

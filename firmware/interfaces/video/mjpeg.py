@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable
 
@@ -11,12 +12,14 @@ from starlette.types import Receive, Scope, Send
 from firmware.core.actions import Caller
 from firmware.core.context import Core
 from firmware.core.errors import Invalid, Unsupported
+from firmware.core.stream.multipart import BOUNDARY
 from firmware.core.stream.wire import Cut
 from firmware.interfaces.http.credentials import address_of, session_of
 from firmware.interfaces.http.ending import ENDS, first_of, is_end, until_gone
 from firmware.interfaces.http.protocol import STREAM, Takeover
+from firmware.interfaces.video.hands import Handed
 from firmware.interfaces.video.place import Place
-from firmware.interfaces.video.views import BOUNDARY, Viewer, Views
+from firmware.interfaces.video.views import Viewer, Views
 from hal.errors import nearest
 
 STREAM_TYPE = "multipart/x-mixed-replace"
@@ -82,11 +85,20 @@ class MjpegAnswer(Response):
             transport = takeover.begin()
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             viewer.begin(transport)
-            self._views.greet(viewer)
-            ends: list[Awaitable[None]] = [until_gone(receive), self._until_ended(viewer)]
+            showing = self._views.show(viewer, self._place, takeover)
+            ends: list[Awaitable[None]] = [until_gone(receive), self._until_ended(viewer), showing]
             if self._for_s:
                 ends.append(self._core.clock.sleep(self._for_s))
-            await first_of(self._until_other_rights(session_of(scope)), *ends)
+            try:
+                await first_of(self._until_other_rights(session_of(scope)), *ends)
+            except BaseException:
+                cut(viewer.handed, takeover)
+                raise
+            handed = viewer.handed
+            if handed is not None:
+                handed.end(at_once=False)
+        if handed is not None:
+            await self._take_back(handed, takeover, receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _until_other_rights(self, session: str) -> None:
@@ -95,5 +107,23 @@ class MjpegAnswer(Response):
                 if is_end(notice.event, self._caller, session):
                     return
 
+    async def _take_back(self, handed: Handed, takeover: Takeover, receive: Receive) -> None:
+        """Until the media role writes no more: the picture that is on its way goes out, unless nobody takes it."""
+        patience = self._core.clock.sleep(takeover.stall_s)
+        try:
+            await first_of(self._until_over(handed), until_gone(receive), patience)
+        finally:
+            cut(handed, takeover)
+
+    async def _until_over(self, handed: Handed) -> None:
+        await asyncio.shield(handed.over)
+
     async def _until_ended(self, viewer: Viewer) -> None:
         await viewer.ended.wait()
+
+
+def cut(handed: Handed | None, takeover: Takeover) -> None:
+    """Let the media role write no more to a connection, wherever it is."""
+    if handed is not None and not handed.over.done():
+        handed.end(at_once=True)
+        takeover.shut()

@@ -1,8 +1,7 @@
 """Views: what many viewers look at is fetched once from the source and written to each of them.
 
-A viewer is skipped while its connection still holds bytes of an earlier picture, so one that stalls costs the others
-nothing and finds the newest picture when it reads again (hardening row 45). While there is no signal every viewer gets
-a picture that says so, once a second.
+A viewer on a plain connection is handed over to the media role, which writes to it (`hands.py`); it is still one of the
+view's, but nothing is fetched for it. All others are shown a screen here (`firmware.core.stream.screen`).
 """
 
 from __future__ import annotations
@@ -16,24 +15,25 @@ from dataclasses import dataclass, replace
 from firmware.core.context import Core
 from firmware.core.errors import NotFound, Unavailable
 from firmware.core.stream.client import FrameClient, one_picture
+from firmware.core.stream.hand_wire import Why
+from firmware.core.stream.multipart import DELIMITER
 from firmware.core.stream.pace import Pace
-from firmware.core.stream.wire import Cut, Jpeg, NoSignal
+from firmware.core.stream.screen import Screen, fastest
+from firmware.core.stream.wire import Cut, Jpeg
 from firmware.core.vocabulary.video import Signal, VideoSource
+from firmware.interfaces.http.ending import first_of
 from firmware.interfaces.http.limits import place_of
+from firmware.interfaces.http.protocol import Takeover
 from firmware.interfaces.http.seats import Seats
-from firmware.interfaces.video.no_signal import no_signal
+from firmware.interfaces.video.hands import Handed, Hands, Over
 from firmware.interfaces.video.place import Place
-from hal.clock import Clock, Timer
+from hal.clock import Timer
 from hal.errors import nearest
 
-# The name that programs for cameras look for, whatever the header says.
-BOUNDARY = "myboundary"
-DELIMITER = f"--{BOUNDARY}\r\n".encode()
 SNAPSHOT_S = 3.0
-NO_SIGNAL_S = 1.0
-# A source that says nothing at all for this long has no signal, whatever it said before.
-SILENT_S = 3.0
 LINGER_S = 2.0
+# A viewer that could not be handed over is tried again so often.
+AGAIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +48,16 @@ class ViewLimits:
 
 
 class Viewer:
-    """One connection that is shown a view, `fps` pictures a second at most (0: all), `most` in all (0: no end)."""
+    """One connection that is shown a view, `fps` pictures a second at most (0: all), `most` in all (0: no end).
+
+    `handed` is there while, or since, the media role writes to it.
+    """
 
     def __init__(self, fps: int, most: int = 0) -> None:
         self.fps = fps
-        self._left = most or None
         self.ended = asyncio.Event()
+        self.handed: Handed | None = None
+        self._left = most or None
         self._pace = Pace(fps)
         self._transport: asyncio.Transport | None = None
 
@@ -62,119 +66,102 @@ class Viewer:
         self._transport = transport
         transport.write(DELIMITER)
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was written to it has gone out."""
+        transport = self._transport
+        return transport is not None and not transport.is_closing() and not transport.get_write_buffer_size()
+
+    @property
+    def wants(self) -> tuple[int, int]:
+        """How many pictures are left of those it asked for (0: no end), and the time of the newest that it got."""
+        return self._left or 0, self._pace.last_ns
+
     def offer(self, part: bytes, t_ns: int) -> None:
         """Write a picture, unless an earlier one is still on its way or it is not due."""
-        transport = self._transport
-        if transport is None or transport.is_closing() or transport.get_write_buffer_size() or self._left == 0:
+        if self._transport is None or not self.idle or self._left == 0:
             return
         if self._pace.takes(t_ns):
-            transport.write(part)
-            self._count()
+            self._transport.write(part)
+            self.count(1)
 
-    def _count(self) -> None:
+    def count(self, shown: int) -> None:
+        """It was shown so many more."""
         if self._left is not None:
-            self._left -= 1
+            self._left = max(0, self._left - shown)
             if self._left == 0:
                 self.ended.set()
 
-
-def part_of(jpeg: bytes, number: int) -> bytes:
-    """A picture as a part of the answer. The next boundary goes with it: browsers show a picture when they see that.
-
-    Source: RFC 2046, 5.1; the header `x-frame` is the picture's number since the camera started, 0 for no signal.
-    """
-    head = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\nx-frame: %d\r\n\r\n" % (len(jpeg), number)
-    return b"".join((head, jpeg, b"\r\n", DELIMITER))
+    def hang_up(self) -> None:
+        """End its connection with whatever has not gone out."""
+        if self._transport is not None:
+            self._transport.abort()
 
 
 class View:
-    """One cut of one source, with those who look at it."""
+    """One cut of one source, with those who look at it; pictures are fetched while some are shown its screen."""
 
     def __init__(self, core: Core, place: Place, cut: Cut) -> None:
-        self._bus = core.bus
-        self._clock: Clock = core.clock
-        self._place = place
-        self._cut = cut
-        self._client = FrameClient(place.connect, core.clock, cut, self._take)
-        self._newest: Jpeg | None = None
-        self._newest_ns = 0
-        self._size = (cut.width, cut.height) if cut.width else (place.width, place.height)
-        self._heard_ns = core.clock.now_ns()
-        self._shown_ns = 0
-        self._signal: bool | None = None  # None: nothing has been heard yet
-        self._timer: Timer | None = None
+        self.cut = cut
+        self._screen = Screen(core.clock, (cut.width, cut.height) if cut.width else (place.width, place.height))
+        self._client = FrameClient(place.connect, core.clock, cut, self._screen.take)
+        self._needed, self._unneeded = asyncio.Event(), asyncio.Event()
         self.viewers: list[Viewer] = []
 
     def newest(self, within_s: float) -> Jpeg | None:
         """The picture that is shown now, unless it came longer ago than that; None without a signal."""
-        recent = self._clock.now_ns() - self._newest_ns <= within_s * 1e9
-        return self._newest if self._signal and recent else None
+        return self._screen.newest(within_s) if self._needed.is_set() else None
 
     async def run(self) -> None:
-        """Fetch pictures until cancelled."""
-        self._watch()
-        try:
-            await self._client.run()
-        finally:
-            if self._timer is not None:
-                self._timer.cancel()
+        """Fetch pictures while somebody is shown them, until cancelled."""
+        while True:
+            await self._needed.wait()
+            await first_of(self._client.run(), self._rested())
 
-    def enter(self, viewer: Viewer) -> None:
-        """Show it to one more."""
-        self.viewers.append(viewer)
+    def close(self) -> None:
+        """Show nothing more."""
+        self._screen.end()
+
+    async def _rested(self) -> None:
+        await self._unneeded.wait()
+
+    def keep(self, viewer: Viewer) -> None:
+        """Show one of the viewers our own screen."""
+        if not self._needed.is_set():
+            self._screen.begin()
+            self._unneeded.clear()
+            self._needed.set()
+        self._screen.onlookers.append(viewer)
+        self._adapt()
+
+    def hand_over(self, viewer: Viewer, size: tuple[int, int]) -> None:
+        """One of the viewers is shown pictures of so many samples by the media role."""
+        self._screen.size = size
+        self._drop(viewer)
         self._adapt()
 
     def greet(self, viewer: Viewer) -> None:
         """What is shown now, for one who has just begun to look."""
-        if self._signal:
-            if self._newest is not None:
-                viewer.offer(part_of(self._newest.data, self._newest.number), self._newest.t_ns)
-        elif self._signal is not None:
-            viewer.offer(part_of(no_signal(*self._size), 0), self._clock.now_ns())
+        self._screen.greet(viewer)
 
     def leave(self, viewer: Viewer) -> None:
         """It does not look any more."""
         self.viewers.remove(viewer)
+        self._drop(viewer)
         self._adapt()
 
+    def _drop(self, viewer: Viewer) -> None:
+        if viewer in self._screen.onlookers:
+            self._screen.onlookers.remove(viewer)
+
     def _adapt(self) -> None:
-        """Ask the source for as many pictures as the fastest viewer takes."""
-        rates = [viewer.fps for viewer in self.viewers]
-        if rates:
-            self._client.wish(replace(self._cut, fps=0 if 0 in rates else max(rates)))
-
-    def _take(self, message: Jpeg | NoSignal) -> None:
-        self._heard_ns = self._clock.now_ns()
-        if isinstance(message, NoSignal):
-            self._lose()
-            return
-        if self._signal and self._newest is not None and message.t_ns <= self._newest.t_ns:
-            return  # another rate was asked for, and the newest picture came once more
-        self._signal, self._newest, self._newest_ns = True, message, self._heard_ns
-        self._size = message.width, message.height
-        part = part_of(message.data, message.number)
-        for viewer in self.viewers:
-            viewer.offer(part, message.t_ns)
-
-    def _lose(self) -> None:
-        if self._signal is not False:
-            self._signal, self._newest = False, None
-            self._show_none()
-
-    def _show_none(self) -> None:
-        t_ns = self._shown_ns = self._clock.now_ns()
-        part = part_of(no_signal(*self._size), 0)
-        for viewer in self.viewers:
-            viewer.offer(part, t_ns)
-
-    def _watch(self) -> None:
-        """Once in a while: is there still a signal?"""
-        self._timer = self._clock.call_later(NO_SIGNAL_S, self._watch)
-        now_ns = self._clock.now_ns()
-        if self._signal is False and now_ns - self._shown_ns >= 0.9 * NO_SIGNAL_S * 1e9:
-            self._show_none()
-        elif self._signal is not False and now_ns - self._heard_ns >= SILENT_S * 1e9:
-            self._lose()
+        """Ask the source for as many pictures as the fastest viewer takes, or for none when media has them all."""
+        if self._screen.onlookers:
+            self._client.wish(replace(self.cut, fps=fastest(self._screen.onlookers)))
+        elif self.viewers:
+            self._screen.end()
+            self._needed.clear()
+            self._unneeded.set()
 
 
 class Views:
@@ -190,6 +177,7 @@ class Views:
         self._wanted: asyncio.Queue[View] = asyncio.Queue()
         self._viewers: dict[Viewer, View] = {}
         self._leaving: dict[tuple[str, Cut], Timer] = {}
+        self._hands = {name: Hands(place.hands, core.clock) for name, place in self._places.items() if place.hands}
         self._addresses: Counter[str] = Counter()
         self._snapshots = Seats(
             "video", "snapshots are being taken", most=self._limits.snapshots,
@@ -224,6 +212,10 @@ class Views:
             for timer in self._leaving.values():
                 timer.cancel()
             self._leaving.clear()
+            for view in self._views.values():
+                view.close()
+            for hands in self._hands.values():
+                hands.close()
 
     def close(self) -> None:
         """End all answers."""
@@ -256,7 +248,7 @@ class Views:
         viewer = Viewer(fps, most)
         self._viewers[viewer] = view
         self._addresses[home] += 1
-        view.enter(viewer)
+        view.viewers.append(viewer)
         try:
             yield viewer
         finally:
@@ -268,9 +260,61 @@ class Views:
             if not view.viewers:
                 self._linger(place.source, cut)
 
-    def greet(self, viewer: Viewer) -> None:
-        """Show it at once what its view shows now."""
-        self._viewers[viewer].greet(viewer)
+    def keep(self, viewer: Viewer) -> None:
+        """Show it what its view shows, beginning at once."""
+        view = self._viewers[viewer]
+        view.keep(viewer)
+        view.greet(viewer)
+
+    async def show(self, viewer: Viewer, place: Place, takeover: Takeover) -> None:
+        """Have pictures shown to a viewer until it has ended: by the media role where that can, else by ourselves."""
+        kept = False
+        hands = None if takeover.plain is None else self._hands.get(place.source)
+        while not viewer.ended.is_set():
+            if hands is not None and await self._hand_over(viewer, place, hands, takeover):
+                kept = False
+                assert viewer.handed is not None
+                self._settle(viewer, await asyncio.shield(viewer.handed.over), takeover)
+                if viewer.ended.is_set():
+                    return
+            if not kept:
+                self.keep(viewer)
+                kept = True
+            if hands is None:
+                await viewer.ended.wait()
+            else:
+                await self._core.clock.sleep(AGAIN_S)
+
+    async def _hand_over(self, viewer: Viewer, place: Place, hands: Hands, takeover: Takeover) -> bool:
+        """Whether the media role writes to a viewer now; it does not while an earlier picture is on its way."""
+        line, plain, view = await hands.line(), takeover.plain, self._viewers[viewer]
+        if line is None or plain is None or not viewer.idle:
+            return False
+        most, since_ns = viewer.wants
+        cut = replace(view.cut, fps=viewer.fps)
+        viewer.handed = line.hand(plain.fileno(), cut, most, since_ns, takeover.stall_s)
+        if viewer.handed is None:
+            return False
+        view.hand_over(viewer, self._size(place, cut))
+        return True
+
+    @staticmethod
+    def _settle(viewer: Viewer, over: Over, takeover: Takeover) -> None:
+        """The media role has let go of a viewer: it has ended, or goes on with us."""
+        viewer.handed = None
+        viewer.count(over.shown)
+        if over.why in (Why.GONE, Why.STALLED):
+            takeover.shut()
+            viewer.hang_up()
+        if over.why not in (None, Why.FULL):
+            viewer.ended.set()
+
+    def _size(self, place: Place, cut: Cut) -> tuple[int, int]:
+        """Of how many samples a picture is now."""
+        state = self.state(place)
+        if cut.width:
+            return cut.width, cut.height
+        return (place.width, place.height) if state is None else (state.width, state.height)
 
     def _admit(self, place: Place, cut: Cut, home: str) -> View:
         limits = self._limits
@@ -300,6 +344,7 @@ class Views:
         view = self._views.get((source, cut))
         if view is None or view.viewers:
             return
+        view.close()
         del self._views[source, cut]
         task = self._tasks.pop(view, None)
         if task is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import signal as signal_numbers
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,18 +17,26 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, running, until
+from firmware.core.stream.hand_wire import SEATS
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, free_port, running, until
 from tests.live.pictures.browser import browser
-from tests.live.pictures.viewers import Viewer, authorization, look
+from tests.live.pictures.viewers import Viewer, authorization, look, shares
 
 MJPEG = "/api/v1/video/road/mjpeg"
 SNAPSHOT = "/api/v1/video/road/snapshot"
 
 
 @pytest.fixture(scope="module")
-def camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+def https_port() -> int:
+    """Where the camera serves HTTPS."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory, https_port: int) -> Iterator[Device]:
     """A plate camera whose pictures come; a test leaves it as it found it."""
-    with running(tmp_path_factory.mktemp("pictures") / "state", "plate_camera") as device:
+    state = tmp_path_factory.mktemp("pictures") / "state"
+    with running(state, "plate_camera", "--https", f"127.0.0.1:{https_port}") as device:
         device.set_up()
         until("pictures", lambda: signal(device) == "running")
         yield device
@@ -86,6 +96,77 @@ def test_row_39_logging_out_ends_the_pictures_that_were_opened_in_the_session(ca
     asyncio.run(run())
 
 
+def writers(device: Device, viewer: Viewer) -> set[str]:
+    """The roles that have the device's end of a viewer's connection open."""
+    assert viewer.transport is not None
+    port = viewer.transport.get_extra_info("sockname")[1]
+    return {role for role in ("control", "media", "network") if shares(int(device.pid(role) or 0), port)}
+
+
+def test_the_media_role_writes_to_a_plain_connection_itself_and_the_network_role_to_one_over_tls(
+    camera: Device, https_port: int
+) -> None:
+    async def main() -> None:
+        plain = await look(camera.port, MJPEG, "127.0.0.1")
+        secure = await look(https_port, MJPEG, "127.0.0.1", tls=True)
+        for viewer in (plain, secure):
+            await shows(viewer, live)
+        assert await asyncio.to_thread(writers, camera, plain) == {"media", "network"}
+        assert await asyncio.to_thread(writers, camera, secure) == {"network"}
+        for viewer in (plain, secure):
+            assert viewer.transport is not None
+            viewer.transport.close()
+        await gone(camera, plain)
+
+    asyncio.run(main())
+
+
+async def gone(device: Device, viewer: Viewer) -> None:
+    """Wait until no role has a viewer's connection any more."""
+    while await asyncio.to_thread(writers, device, viewer):
+        await asyncio.sleep(0.05)
+
+
+def test_a_network_role_that_is_killed_takes_its_viewers_with_it(camera: Device) -> None:
+    """Media has their connections as well, and nobody is left who could close them when their rights end."""
+
+    async def main() -> None:
+        viewer = await look(camera.port, MJPEG, "127.0.0.1")
+        await shows(viewer, live)
+        was = camera.kill("network")
+        async with asyncio.timeout(PATIENCE_S):
+            while not viewer.closed:
+                await asyncio.sleep(0.02)
+        await asyncio.to_thread(camera.wait_ready, "network", was)
+        again = await look(camera.port, MJPEG, "127.0.0.1")
+        await shows(again, live)
+        assert again.transport is not None
+        again.transport.close()
+
+    asyncio.run(main())
+
+
+def test_a_stranger_who_looks_is_closed_when_anonymous_viewing_ends(camera: Device) -> None:
+    def anonymous(allowed: bool) -> None:
+        answer = camera.api.patch("/params/accounts", json={"anonymous_viewing": allowed})
+        assert answer.status_code == 200, answer.text
+
+    async def main() -> None:
+        await asyncio.to_thread(anonymous, True)
+        stranger = await look(camera.port, MJPEG, "127.0.0.1", user="")
+        known = await look(camera.port, MJPEG, "127.0.0.2")
+        await shows(stranger, live)
+        await asyncio.to_thread(anonymous, False)
+        async with asyncio.timeout(PATIENCE_S):
+            while not stranger.closed:
+                await asyncio.sleep(0.02)
+        await shows(known, live)
+        assert known.transport is not None
+        known.transport.close()
+
+    asyncio.run(main())
+
+
 LOOK = """(async () => {
     const image = document.createElement("img");
     image.src = PATH;
@@ -130,6 +211,27 @@ def live(frames: list[int]) -> bool:
     return len(frames) >= 5 and min(frames[-5:]) > 0
 
 
+def kill_between_pictures(device: Device) -> int:
+    """kill -9 media when no picture is on its way: a viewer who has one in part could only be closed."""
+    pid = until("media running", lambda: device.pid("media"))
+    while True:
+        os.kill(pid, signal_numbers.SIGSTOP)
+        until("media stopped", lambda: stopped(pid))
+        pages = [file for file in Path(f"/proc/{pid}/fd").iterdir() if "lintel-viewers" in os.readlink(file)]
+        assert pages
+        if not any(any(page.read_bytes()[:SEATS]) for page in pages):
+            os.kill(pid, signal_numbers.SIGKILL)
+            return int(pid)
+        os.kill(pid, signal_numbers.SIGCONT)
+
+
+def stopped(pid: int) -> bool:
+    """Whether every thread of a process stands still."""
+    return all(
+        (task / "stat").read_text().rpartition(") ")[2].startswith("T") for task in Path(f"/proc/{pid}/task").iterdir()
+    )
+
+
 def test_one_stream_survives_a_camera_that_is_unplugged_and_a_media_role_that_is_killed(camera: Device) -> None:
     async def main() -> None:
         viewer = await look(camera.port, f"{MJPEG}?fps=10&resolution=320x180", "127.0.0.1")
@@ -139,7 +241,7 @@ def test_one_stream_survives_a_camera_that_is_unplugged_and_a_media_role_that_is
         camera.ask("plug", "camera:road")
         await shows(viewer, live)
         # It may be back before anybody misses it: the same connection shows the pictures of another process.
-        old = camera.kill("media")
+        old = kill_between_pictures(camera)
         await asyncio.to_thread(camera.wait_ready, "media", old)
         await shows(viewer, live)
         assert viewer.transport is not None

@@ -1,7 +1,8 @@
 """Pictures on their way from a real source to real connections that stall, hang up, take them in pieces, or last.
 
-Every client checks every byte: whole parts, in order, nothing between them. The network role's own parts run in this
-process, so that open files can be counted.
+Every client checks every byte: whole parts, in order, nothing between them. Every test is made both ways: with pictures
+that cross from the source to the server, and with connections that are handed over to the source. The roles' own parts
+run in this process, so that open files can be counted.
 """
 
 from __future__ import annotations
@@ -28,15 +29,18 @@ from firmware.core.actions import SYSTEM, ActionTable
 from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.link.channel import push_unix
+from firmware.core.stream.multipart import DELIMITER
+from firmware.core.stream.no_signal import no_signal
 from firmware.core.stream.server import FrameServer, Watcher
 from firmware.core.stream.wire import Cut, Jpeg, pack
 from firmware.core.vocabulary.certificates import KeyType, Subject
 from firmware.interfaces.http.limits import Deadlines
 from firmware.interfaces.http.server import Door, Server
 from firmware.interfaces.video.mjpeg import MjpegAnswer
-from firmware.interfaces.video.no_signal import no_signal
 from firmware.interfaces.video.place import Place
-from firmware.interfaces.video.views import DELIMITER, Views
+from firmware.interfaces.video.views import Views
+from firmware.video.audience import Audience
+from firmware.video.handed import Show
 from hal.clock import SystemClock
 from tests.live.device import PATIENCE_S
 
@@ -90,20 +94,25 @@ class Client:
 class Scene:
     """A source, the views before it, and a server whose every answer is its pictures."""
 
-    def __init__(self, folder: Path, *, size: int, stall_s: float, most: int) -> None:
+    def __init__(self, folder: Path, *, handed: bool, size: int, stall_s: float, most: int) -> None:
         self.clock = SystemClock()
         self.path = folder / "source"
+        self.hands = folder / "hands" if handed else None
+        self.crossed = 0
         self.number = 0
         self.size = size
         self.sent: set[int] = set()
         self.clients: list[Client] = []
         self._most = most
+        self.bus = Bus(self.clock, role="network", boot="b")
         self._core = Core(
-            role="network", clock=self.clock, bus=Bus(self.clock, role="network", boot="b"), actions=ActionTable(),
+            role="network", clock=self.clock, bus=self.bus, actions=ActionTable(),
             link=cast(Any, None), params=cast(Any, None), store=cast(Any, None), shared=cast(Any, None),
         )  # fmt: skip
         connect = partial(push_unix, self.path)
-        self.place = Place(source="camera1", alias="road", width=WIDTH, height=HEIGHT, fps=HZ, connect=connect)
+        self.place = Place(
+            source="camera1", alias="road", width=WIDTH, height=HEIGHT, fps=HZ, connect=connect, hands=self.hands
+        )  # fmt: skip
         self.views = Views(self._core, (self.place,))
         self.server = Server(
             self._answer,
@@ -119,27 +128,34 @@ class Scene:
         await answer(scope, receive, send)
 
     @asynccontextmanager
-    async def source(self) -> AsyncIterator[None]:
-        """The source is there as long as this lasts."""
+    async def source(self, *, taking: bool = True) -> AsyncIterator[None]:
+        """The source is there as long as this lasts; without `taking` it takes no viewers over."""
         server = FrameServer(self.path, lambda watcher: None)
+        audience = Audience(self.hands if taking else None, self.clock, lambda: None, lambda: (WIDTH, HEIGHT))
         await server.start()
-        tasks = [asyncio.ensure_future(job) for job in (server.run(), self._shoot(server.watchers))]
+        audience.start()
+        tasks = [asyncio.ensure_future(job) for job in (server.run(), self._shoot(server.watchers, audience))]
         try:
             yield
         finally:
+            audience.stop()
             await server.stop()
             await ended(tasks)
 
-    async def _shoot(self, watchers: list[Watcher]) -> None:
+    async def _shoot(self, watchers: list[Watcher], audience: Audience) -> None:
         while True:
             await self.clock.sleep(1 / HZ)
-            ready = [watcher for watcher in watchers if watcher.ready]
+            ready = [each for each in (*watchers, *audience.shows) if each.ready]
             if ready:
                 self.number += 1
                 self.sent.add(self.number)
-                message = pack(Jpeg(jpeg_of(self.number, self.size), WIDTH, HEIGHT, self.number, self.clock.now_ns()))
-                for watcher in ready:
-                    watcher.offer(message)
+                jpeg = Jpeg(jpeg_of(self.number, self.size), WIDTH, HEIGHT, self.number, self.clock.now_ns())
+                for each in ready:
+                    if isinstance(each, Show):
+                        each.take(jpeg)
+                    else:
+                        self.crossed += 1
+                        each.offer(pack(jpeg))
 
     async def client(self, *, little_room: bool = False, tls: bool = False) -> Client:
         """One more who asks for pictures; with little room, most of a picture waits at the server."""
@@ -170,10 +186,17 @@ async def ended(tasks: list[asyncio.Future[None]]) -> None:
             raise result
 
 
+@pytest.fixture(params=[False, True], ids=["crossing", "handed over"])
+def handed(request: pytest.FixtureRequest) -> bool:
+    """Whether the source takes connections over."""
+    return bool(request.param)
+
+
 def play(
     folder: Path,
     test: Callable[[Scene], Awaitable[None]],
     *,
+    handed: bool,
     size: int = SMALL,
     stall_s: float = PATIENCE_S,
     most: int = 0,
@@ -183,7 +206,7 @@ def play(
 
     async def main() -> None:
         before = len(os.listdir("/proc/self/fd"))
-        scene = Scene(folder, size=size, stall_s=stall_s, most=most)
+        scene = Scene(folder, handed=handed, size=size, stall_s=stall_s, most=most)
         await scene.server.open()
         tasks = [asyncio.ensure_future(job) for job in (scene.views.run(), scene.server.serve())]
         try:
@@ -213,7 +236,7 @@ async def until(check: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_a_picture_that_goes_out_in_pieces_comes_whole_and_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_picture_that_goes_out_in_pieces_comes_whole_and_holds_nobody_up(tmp_path: Path, handed: bool) -> None:
     async def test(scene: Scene) -> None:
         async with scene.source():
             slow, quick = await scene.client(little_room=True), await scene.client()
@@ -221,11 +244,11 @@ def test_a_picture_that_goes_out_in_pieces_comes_whole_and_holds_nobody_up(tmp_p
                 group.create_task(slow.look(3))
                 group.create_task(quick.look(15))
 
-    play(tmp_path, test, size=LARGE)
+    play(tmp_path, test, handed=handed, size=LARGE)
 
 
 def test_viewers_that_go_away_in_the_middle_of_a_picture_cost_nobody_else_one_and_nothing_is_written_elsewhere(
-    tmp_path: Path,
+    tmp_path: Path, handed: bool
 ) -> None:
     """Files that are opened meanwhile get the numbers that those who left had: no picture may land in them."""
 
@@ -258,11 +281,13 @@ def test_viewers_that_go_away_in_the_middle_of_a_picture_cost_nobody_else_one_an
             assert loyal.numbers == [number for number in sorted(scene.sent) if first <= number <= last]
             looking.cancel()
 
-    play(tmp_path, test)
+    play(tmp_path, test, handed=handed)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
-def test_row_45_a_viewer_that_takes_nothing_is_hung_up_on_and_the_others_go_on(tmp_path: Path, tls: bool) -> None:
+def test_row_45_a_viewer_that_takes_nothing_is_hung_up_on_and_the_others_go_on(
+    tmp_path: Path, tls: bool, handed: bool
+) -> None:
     async def test(scene: Scene) -> None:
         key, chain = drawn(KeyType.EC_P256, Subject(common_name="door"), datetime.now(UTC), 1)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -278,10 +303,12 @@ def test_row_45_a_viewer_that_takes_nothing_is_hung_up_on_and_the_others_go_on(t
                 await more(client, 10)
             await ended(tasks)
 
-    play(tmp_path, test, stall_s=0.5)
+    play(tmp_path, test, handed=handed, stall_s=0.5)
 
 
-def test_a_source_that_goes_away_and_comes_back_is_no_signal_meanwhile_on_the_same_connection(tmp_path: Path) -> None:
+def test_a_source_that_goes_away_and_comes_back_is_no_signal_meanwhile_on_the_same_connection(
+    tmp_path: Path, handed: bool
+) -> None:
     async def test(scene: Scene) -> None:
         viewer = await scene.client()
         looking = asyncio.ensure_future(viewer.look())
@@ -293,10 +320,10 @@ def test_a_source_that_goes_away_and_comes_back_is_no_signal_meanwhile_on_the_sa
             await until(lambda: viewer.numbers[-1] == 0)
         await ended([looking])
 
-    play(tmp_path, test)
+    play(tmp_path, test, handed=handed)
 
 
-def test_so_many_pictures_are_asked_for_and_so_many_come_and_then_the_end(tmp_path: Path) -> None:
+def test_so_many_pictures_are_asked_for_and_so_many_come_and_then_the_end(tmp_path: Path, handed: bool) -> None:
     async def test(scene: Scene) -> None:
         async with scene.source():
             for little_room in (False, True):
@@ -305,10 +332,10 @@ def test_so_many_pictures_are_asked_for_and_so_many_come_and_then_the_end(tmp_pa
                 assert len(viewer.numbers) == 2
                 assert viewer.reader.at_eof()
 
-    play(tmp_path, test, size=LARGE, most=2)
+    play(tmp_path, test, handed=handed, size=LARGE, most=2)
 
 
-def test_a_server_that_stops_ends_all_viewers_and_leaves_no_open_file(tmp_path: Path) -> None:
+def test_a_server_that_stops_ends_all_viewers_and_leaves_no_open_file(tmp_path: Path, handed: bool) -> None:
     """Those who read are told the end; one that stalls is not waited for."""
 
     async def test(scene: Scene) -> None:
@@ -322,4 +349,4 @@ def test_a_server_that_stops_ends_all_viewers_and_leaves_no_open_file(tmp_path: 
             while await client.reader.read(1 << 16):
                 pass
 
-    play(tmp_path, test, until_end=until_end)
+    play(tmp_path, test, handed=handed, until_end=until_end)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import re
 import socket
+import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.live.device import PASSWORD, USER
 
@@ -37,8 +41,8 @@ class Viewer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        request = f"GET {self.path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {authorization(self.user)}\r\n\r\n"
-        transport.write(request.encode())
+        who = f"authorization: {authorization(self.user)}\r\n" if self.user else ""
+        transport.write(f"GET {self.path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{who}\r\n".encode())
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
@@ -69,8 +73,13 @@ class Viewer(asyncio.Protocol):
         self.transport.resume_reading()
 
 
-async def look(port: int, path: str, address: str, *, small: bool = False, user: str = USER) -> Viewer:
-    """Connect one viewer from an address; a `small` one has as little room for what it has not read as there can be."""
+async def look(
+    port: int, path: str, address: str, *, small: bool = False, user: str = USER, tls: bool = False
+) -> Viewer:
+    """Connect one viewer from an address, without a `user` as nobody.
+
+    A `small` one has as little room for what it has not read as there can be.
+    """
     connection = socket.socket()
     connection.setblocking(False)
     if small:
@@ -78,5 +87,22 @@ async def look(port: int, path: str, address: str, *, small: bool = False, user:
     connection.bind((address, 0))
     loop = asyncio.get_running_loop()
     await loop.sock_connect(connection, ("127.0.0.1", port))
-    _, viewer = await loop.create_connection(lambda: Viewer(path, user), sock=connection)
+    trust = ssl.create_default_context() if tls else None
+    if trust is not None:
+        trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    name = "door" if tls else None
+    _, viewer = await loop.create_connection(
+        lambda: Viewer(path, user), sock=connection, ssl=trust, server_hostname=name
+    )
     return viewer
+
+
+def shares(pid: int, port: int) -> bool:
+    """Whether a process has the far end of the connection open that a client on this machine has from a port."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ends = {f"socket:[{words[9]}]" for words in lines if words[2].endswith(f":{port:04X}")}
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if os.readlink(file) in ends:
+                return True
+    return False

@@ -11,6 +11,7 @@ from tests.live.device import PASSWORD, USER, Device, running, until
 from tests.live.web.browser import PHONE, Person, person
 
 CARD = "H10301:42:1234"
+ZONE = "Asia/Tokyo"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_what_is_wrong_with_the_first_password_is_said_in_the_language_of_the_br
 def test_a_phone_sets_up_a_new_device_and_its_first_card_opens_the_door_and_the_door_closes(
     browser: Browser, new_device: Device
 ) -> None:
-    with person(browser, new_device, viewport=PHONE, has_touch=True, is_mobile=True) as ada:
+    with person(browser, new_device, viewport=PHONE, has_touch=True, is_mobile=True, timezone_id=ZONE) as ada:
         page = ada.page
         page.goto("/")
         assert page.url.endswith("/setup")
@@ -66,6 +67,7 @@ def test_a_phone_sets_up_a_new_device_and_its_first_card_opens_the_door_and_the_
         ada.alive()
         ada.sees("Step 1 of 5")
         page.get_by_label("Name of this device").fill("Back door")
+        expect(page.get_by_label("Time zone")).to_have_value(ZONE)  # where the phone is, as long as nobody said another
         onward(ada, "Network")
         onward(ada, "Reader")
         onward(ada, "First card")
@@ -92,7 +94,21 @@ def test_a_phone_sets_up_a_new_device_and_its_first_card_opens_the_door_and_the_
         ada.sees("Back door")
     names = {entry["name"]: entry["card"] for entry in new_device.api.get("/entries").json()["entries"]}
     assert names == {"Ada": CARD}
-    assert new_device.api.get("/params/place").json()["first_steps"] is False
+    place = new_device.api.get("/params/place").json()
+    assert (place["first_steps"], place["time_zone"]) == (False, ZONE)
+
+
+def test_a_zone_that_was_set_is_not_changed_by_a_browser_that_is_elsewhere(
+    browser: Browser, new_device: Device
+) -> None:
+    assert new_device.api.patch("/params/place", json={"time_zone": ZONE}).status_code == 200
+    with person(browser, new_device, viewport=PHONE, timezone_id="America/New_York") as ada:
+        ada.log_in(to="/wizard")
+        # What the browser would have been asked comes before what it is asked now.
+        assert ada.page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone") == "America/New_York"
+        expect(ada.page.get_by_label("Time zone")).to_have_value(ZONE)
+        onward(ada, "Network")
+    assert new_device.api.get("/params/place").json()["time_zone"] == ZONE
 
 
 def test_the_image_is_pressed_held_typed_on_and_its_door_is_pushed_open(browser: Browser, new_device: Device) -> None:

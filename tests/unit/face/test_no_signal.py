@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from firmware.interfaces.video.no_signal import DARK, LIGHT, no_signal
+from firmware.core.stream.no_signal import DARK, LIGHT, no_signal
 
 
 @given(width=st.integers(1, 700), height=st.integers(1, 700))

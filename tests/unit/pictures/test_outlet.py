@@ -36,7 +36,7 @@ class Scene:
         self.bus = Bus(bench.clock, role="media", boot="b")
         self.source = Source("camera1", "entrance", bench.camera, self.bus)
         self.maker = Maker(bench.clock)
-        self.outlet = Outlet(self.source, None, self.maker)
+        self.outlet = Outlet(self.source, None, self.maker, bench.clock)
 
     async def watch(self, cut: Cut) -> Watching:
         """Somebody who wants that."""

@@ -18,10 +18,11 @@ from firmware.core.bus import Bus
 from firmware.core.context import Core
 from firmware.core.errors import NotFound, Unavailable
 from firmware.core.link.channel import Channel
+from firmware.core.stream.screen import SILENT_S
 from firmware.core.stream.server import FrameServer, Watcher
 from firmware.core.stream.wire import Cut, Jpeg, NoSignal, pack
 from firmware.interfaces.video.place import Place
-from firmware.interfaces.video.views import LINGER_S, SILENT_S, Viewer, ViewLimits, Views
+from firmware.interfaces.video.views import LINGER_S, Viewer, ViewLimits, Views
 from hal.sim.time import VirtualClock, virtual_run
 
 HZ = 10
@@ -109,7 +110,7 @@ class Scene:
         viewer: Viewer = stack.enter_context(self.views.watching(self.place, cut, fps, address))
         connection = Connection()
         viewer.begin(cast(Any, connection))
-        self.views.greet(viewer)
+        self.views.keep(viewer)
         return connection
 
 

@@ -16,6 +16,7 @@ from firmware.core.errors import Busy, Exhausted, Invalid, Unavailable
 from firmware.core.vocabulary.upgrade import LARGEST_BUNDLE
 
 NOBODY = 65534
+SOMEBODYS_GROUP = 4242
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be more than the owner of a device")
 
 
@@ -58,6 +59,22 @@ def test_row_36_a_link_in_the_devices_folder_gives_nothing_of_roots_away(bundle:
         pytest.fail("it was written through the link")
     assert [path.name for path in precious.iterdir()] == ["key"]
     assert {precious.stat().st_uid, (precious / "key").stat().st_uid} == {0}
+
+
+@as_root
+def test_row_36_what_roots_groups_may_read_is_not_the_owners_and_root_has_them_again(state: Path) -> None:
+    before = os.getgroups()
+    shared = state / "shared"
+    shared.write_text("of a group of root's")
+    os.chown(shared, 0, SOMEBODYS_GROUP)
+    shared.chmod(0o640)
+    try:
+        os.setgroups([SOMEBODYS_GROUP])
+        with as_owner(state), pytest.raises(PermissionError):
+            shared.read_text()
+        assert os.getgroups() == [SOMEBODYS_GROUP]
+    finally:
+        os.setgroups(before)
 
 
 @as_root

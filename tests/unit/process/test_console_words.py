@@ -1,4 +1,4 @@
-"""Verbs at the device itself, misspelt or not meant: one line with the nearest word, and no device is looked for."""
+"""Verbs at the device itself, misspelt, or where there is none: one line with its place, or with the nearest word."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from firmware.paths import RuntimeDir, StateDir
         (["restrat"], 2, "did you mean 'restart'"),
         (["port-chek", "127.0.0.1", "80"], 2, "did you mean 'port-check'"),
         (["factory_default"], 2, "did you mean 'factory-default'"),
-        (["restore"], 1, "lintel restore: cannot be undone; say --yes"),
-        (["factory-default"], 1, "lintel factory-default: cannot be undone; say --yes"),
-        (["rollback"], 1, "lintel rollback: cannot be undone; say --yes"),
+        (["restore"], 1, "no device runs in"),
+        (["factory-default"], 1, "no device runs in"),
+        (["rollback"], 1, "no device runs in"),
         (["upgrade"], 1, "FILE"),
         (["upgrade", "nothing.raucb"], 1, "there is no file 'nothing.raucb'"),
         (["upgrade", "there.zip", "--mode", "standart"], 1, "did you mean 'standard'"),
-        (["upgrade", "there.zip", "--mode", "factory_default"], 1, "say --yes"),
+        (["upgrade", "there.zip", "--mode", "factory_default"], 1, "no device runs in"),
         (["locate", "--for", "0"], 1, "--for"),
         (["restart", "--yess"], 1, "unknown option '--yess'"),
         (["status", "now"], 1, "unknown word 'now'"),

@@ -6,6 +6,7 @@ The page is the real one, asked for through the guard and built by the toolkit; 
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -178,3 +179,5 @@ async def visitors(bench: SimBench) -> AsyncIterator[Visitors]:
         finally:
             living.cancel()
             await asyncio.wait((living,))
+    # Garbage was collected just now, and is before the next visit: what is left, all modules above all, is passed over.
+    gc.freeze()

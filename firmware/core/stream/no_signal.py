@@ -1,6 +1,6 @@
 """The picture that stands for no picture: dark, with the words NO SIGNAL, in any size, as a baseline JPEG.
 
-Made here by hand because the network role has no codec: every block is one grey, so a file is nothing but the
+Made by hand, because the network role has no codec: every block is one grey, so a file is nothing but the
 differences between blocks. Source: ITU-T T.81 (F.1.2.1, coding of DC coefficients; B.2, markers), T.871 (JFIF).
 """
 

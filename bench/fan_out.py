@@ -1,0 +1,264 @@
+"""CPU of handing out Motion JPEG to 1 to 100 clients, against Debian's ustreamer: part of `make bench ARGS=pictures`.
+
+ustreamer gets the very JPEG files that our device sent, from a stand-in for /dev/video0 (bench/native/video0.c). Our
+side is the network role of a device that runs, and the media role's sender (bench/fed_media.py), fed with the same
+files at the same rate: neither side encodes, what is compared is the handing out. A second peer is the floor, a loop
+that only waits and sends (bench/bare_loop.py).
+
+Both have a cost that no client causes: waking up for every picture, and for ustreamer fetching it from its camera. So
+three rows are printed for each number of clients: all that both sides use; our network role with what the clients add
+to our sender, against all of ustreamer; and only what the clients add, on both sides. Every figure is the median of
+several rounds, in each of which all is measured once. The clients (bench/native/drain.c) throw away what they read and
+count it, so a server that drops pictures is seen.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import statistics
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from bench.table import Row
+from bench.whole_bench import memory_mb
+from firmware.paths import RuntimeDir, StateDir
+from tests.live.device import PASSWORD, USER, Device, free_port, running, until
+
+HERE = Path(__file__).resolve().parent
+CLIENTS = (1, 10, 30, 100)
+FPS = 30
+ROUNDS = 3
+WINDOW_S = 5.0
+FRAMES = 90
+SOURCE = "camera1"
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds that a process has used, with threads that have ended; ticks are too coarse for one client.
+
+    Source: the clock of a process by its number, as clock_getcpuclockid(3) makes it on Linux (CPUCLOCK_SCHED).
+    """
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def drain(program: Path, port: int, clients: int, request: Path, pids: list[int]) -> tuple[list[float], float]:
+    """CPU in percent of one core of each process while so many look, and the share of pictures the worst client got."""
+    words = [str(program), str(port), str(clients), str(WINDOW_S), str(request)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(1)
+        before, began = [cpu_s(pid) for pid in pids], time.monotonic()
+        time.sleep(WINDOW_S - 0.5)
+        taken = time.monotonic() - began
+        used = [100 * (cpu_s(pid) - each) / taken for pid, each in zip(pids, before, strict=True)]
+        fewest = int(process.stdout.readline().split()[0])
+    assert process.returncode == 0
+    return used, fewest / (WINDOW_S * FPS)
+
+
+def record(device: Device, place: Path) -> int:
+    """Keep pictures of our own stream as the stand-in wants them; returns the bytes of a middling one."""
+    found: list[bytes] = []
+    data = b""
+    with httpx.stream(
+        "GET", f"http://127.0.0.1:{device.port}/api/v1/video/road/mjpeg", auth=(USER, PASSWORD)
+    ) as answer:
+        for piece in answer.iter_raw():
+            data += piece
+            while (head := re.search(rb"(?i)content-length: (\d+)\r\nx-frame: \d+\r\n\r\n", data)) is not None:
+                end = head.end() + int(head[1])
+                if len(data) < end:
+                    break
+                found.append(data[head.end() : end])
+                data = data[end:]
+            if len(found) >= FRAMES:
+                break
+    place.write_bytes(b"".join(struct.pack("<I", len(jpeg)) + jpeg for jpeg in found))
+    return int(statistics.median(len(jpeg) for jpeg in found))
+
+
+@contextmanager
+def ustreamer(shim: Path, frames: Path) -> Iterator[tuple[int, int]]:
+    """The peer with its stand-in camera; its process and port."""
+    port = free_port()
+    words = ["ustreamer", "--device", "/dev/video0", "--host", "127.0.0.1", "--port", str(port), "--format", "JPEG"]
+    words += ["--encoder", "HW", "--resolution", "1280x720", "--desired-fps", str(FPS), "--no-log-colors"]
+    environment = os.environ | {"LD_PRELOAD": str(shim), "VIDEO0_FRAMES": str(frames), "VIDEO0_FPS": str(FPS)}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+
+            def online() -> bool:
+                assert process.poll() is None, "ustreamer ended"
+                try:
+                    state = httpx.get(f"http://127.0.0.1:{port}/state").json()
+                except httpx.TransportError:
+                    return False
+                return bool(state["result"]["source"]["online"])
+
+            until("ustreamer's pictures", online)
+            yield process.pid, port
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def bare_loop(frames: Path, clients: int) -> Iterator[tuple[int, int]]:
+    """The floor, for so many clients; its process and port."""
+    words = [sys.executable, "-m", "bench.bare_loop", str(frames), str(clients), str(FPS)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.pid, int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def compiled(folder: Path) -> tuple[Path, Path]:
+    """The clients, and the stand-in for a camera."""
+    client, shim = folder / "drain", folder / "video0.so"
+    subprocess.run(["cc", "-O2", "-o", str(client), str(HERE / "native" / "drain.c")], check=True)
+    command = ["cc", "-O2", "-shared", "-fPIC", "-o", str(shim), str(HERE / "native" / "video0.c"), "-ldl"]
+    subprocess.run(command, check=True)
+    return client, shim
+
+
+@contextmanager
+def fed_media(device: Device, frames: Path) -> Iterator[int]:
+    """The media role's sender in place of that of the device; its process."""
+    runtime = RuntimeDir.of(StateDir(device.state))
+    words = [sys.executable, "-m", "bench.fed_media", str(frames), str(FPS)]
+    words += [str(runtime.video(SOURCE)), str(runtime.viewers(SOURCE))]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process.pid
+        finally:
+            process.terminate()
+
+
+def idle(pids: list[int]) -> list[float]:
+    """CPU in percent of one core of each process while nobody looks."""
+    before, began = [cpu_s(pid) for pid in pids], time.monotonic()
+    time.sleep(WINDOW_S)
+    return [100 * (cpu_s(pid) - each) / (time.monotonic() - began) for pid, each in zip(pids, before, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """CPU in percent of one core while some clients look, and the share of all pictures that the worst of them got."""
+
+    ours: float
+    theirs: float
+    floor: float
+    share: float
+    theirs_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """All measured once: CPU in percent of one core of each side while nobody looks, then by the number of clients."""
+
+    network: float
+    sender: float
+    peer: float
+    looked: dict[int, Looked]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What a round is made with: the clients' program and what they ask, the pictures, processes and ports."""
+
+    client: Path
+    asks_ours: Path
+    asks_theirs: Path
+    frames: Path
+    port: int
+    network: int
+    sender: int
+    peer: int
+    peer_port: int
+
+    def round(self) -> Round:
+        """Measure everything once."""
+        network, sender, peer = idle([self.network, self.sender, self.peer])
+        looked = {clients: self.looked(clients) for clients in CLIENTS}
+        return Round(network=network, sender=sender, peer=peer, looked=looked)
+
+    def looked(self, clients: int) -> Looked:
+        """Measure all three with so many clients, one after the other."""
+        ours, share = drain(self.client, self.port, clients, self.asks_ours, [self.network, self.sender])
+        (theirs,), theirs_share = drain(self.client, self.peer_port, clients, self.asks_theirs, [self.peer])
+        with bare_loop(self.frames, clients) as (pid, port):
+            (floor,), _ = drain(self.client, port, clients, self.asks_theirs, [pid])
+        return Looked(ours=sum(ours), theirs=theirs, floor=floor, share=share, theirs_share=theirs_share)
+
+
+def rows_of(rounds: list[Round], kilobytes: int) -> Iterator[Row]:
+    """The table: medians of the rounds, and the worst shares."""
+    network, sender, peer = (
+        statistics.median(getattr(each, name) for each in rounds) for name in ("network", "sender", "peer")
+    )
+    yield Row("nobody looks: network role", network, "%", None, "")
+    yield Row("nobody looks: the sender, woken for every picture", sender, "%", peer, "ustreamer")
+    for clients in CLIENTS:
+        looked = [each.looked[clients] for each in rounds]
+        ours, theirs, floor = (
+            statistics.median(getattr(each, name) for each in looked) for name in ("ours", "theirs", "floor")
+        )
+        share, theirs_share = min(each.share for each in looked), min(each.theirs_share for each in looked)
+        seen = f"all of ustreamer; worst client got {share:.0%} of {FPS}/s (of ustreamer's {theirs_share:.0%})"
+        yield Row(f"{clients} clients, {kilobytes} kB: all of network role and sender", ours, "%", theirs, seen)
+        yield Row("  network role, and what they add to the sender", ours - sender, "%", theirs, "all of ustreamer")
+        added = ours - sender - network
+        yield Row("  what they add to both", added, "%", theirs - peer, "what they add to ustreamer")
+        yield Row("  a loop that only waits and sends", floor, "%", theirs, "all of ustreamer")
+
+
+def real_media(device: Device, client: Path, asks: Path) -> Iterator[Row]:
+    """The media role as it is, with its camera and its encoder."""
+    media = device.pid("media")
+    assert media is not None
+    (nobody,) = idle([media])
+    (some,), _ = drain(client, device.port, 10, asks, [media])
+    resident, proportional = memory_mb(media)
+    yield Row("media role, with painting the scene: nobody looks", nobody, "%", None, "")
+    yield Row("  10 clients, with making the JPEG for them", some, "%", None, "")
+    yield Row("media role, resident memory", resident, "MB", 90.0, "the target")
+    yield Row("media role, proportional memory", proportional, "MB", None, "")
+
+
+def fan_out_rows(folder: Path) -> list[Row]:
+    """Network role and sender against ustreamer; then the real media role."""
+    client, shim = compiled(folder)
+    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    ours, theirs = folder / "ours", folder / "theirs"
+    get = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\n{}\r\n"
+    ours.write_text(get.format("/api/v1/video/road/mjpeg", f"Authorization: Basic {basic}\r\n"))
+    theirs.write_text(get.format("/stream", ""))
+    with running(folder / "state", "plate_camera") as device:
+        device.set_up()
+        until("pictures", lambda: device.api.get("/video/road/snapshot").status_code == 200)
+        frames = folder / "frames"
+        size = record(device, frames)
+        real = list(real_media(device, client, ours))
+        network = device.pid("network")
+        assert network is not None
+        with ustreamer(shim, frames) as (peer, peer_port), fed_media(device, frames) as sender:
+            bench = Bench(
+                client=client, asks_ours=ours, asks_theirs=theirs, frames=frames, port=device.port, network=network,
+                sender=sender, peer=peer, peer_port=peer_port,
+            )  # fmt: skip
+            rounds = [bench.round() for _ in range(ROUNDS)]
+    return [*rows_of(rounds, size // 1000), *real]

@@ -1,0 +1,203 @@
+"""Handed viewers in virtual time: a network role that falls silent, no signal, rates, and one that takes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from firmware.core.stream.hand_wire import HERE_S, SILENT_S, Hand, Here, pack_word
+from firmware.core.stream.no_signal import no_signal
+from firmware.core.stream.packets import connected
+from firmware.core.stream.screen import SILENT_S as SOURCE_SILENT_S
+from firmware.core.stream.wire import Cut, Jpeg, NoSignal
+from firmware.video.audience import Audience
+from hal.sim.time import VirtualClock, virtual_run
+
+HZ = 10
+SIZE = (640, 360)
+STALL_S = 20.0
+
+
+class Eye:
+    """A viewer's end of a connection that was handed over."""
+
+    def __init__(self, stack: ExitStack, line: socket.socket, seat: int, cut: Cut) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.end = stack.enter_context(socket.create_connection(listener.getsockname()))
+            here = listener.accept()[0]
+        self.end.setblocking(False)
+        with here:
+            hand = Hand(seat=seat, cut=cut, stall_s=STALL_S)
+            socket.send_fds(line, [pack_word(hand)], [here.fileno()])
+        self._seen = b""
+        self.closed = False
+
+    @property
+    def frames(self) -> list[int]:
+        """The numbers of the pictures that have come."""
+        self.look()
+        return [int(found) for found in re.findall(rb"x-frame: (\d+)", self._seen)]
+
+    def look(self) -> None:
+        """Take what is there."""
+        while not self.closed:
+            try:
+                data = self.end.recv(1 << 20)
+            except BlockingIOError:
+                return
+            self._seen += data
+            self.closed = not data
+
+    def saw(self, picture: bytes) -> bool:
+        """Whether a picture has come."""
+        self.look()
+        return picture in self._seen
+
+
+class Scene:
+    """A source that has ten pictures a second while it is on, and lines to hand viewers over."""
+
+    def __init__(self, clock: VirtualClock, stack: ExitStack, path: Path) -> None:
+        self.clock = clock
+        self.on = True
+        self.audience = Audience(path, clock, self._begins, lambda: SIZE)
+        self.made = 0
+        self._number = 0
+        self.jpeg = b"jpeg"
+        self._stack = stack
+        self._path = path
+
+    def line(self) -> socket.socket:
+        return self._stack.enter_context(connected(str(self._path)))
+
+    def eye(self, line: socket.socket, seat: int = 0, cut: Cut | None = None) -> Eye:
+        return Eye(self._stack, line, seat, cut or Cut())
+
+    def _begins(self) -> None:
+        if not self.on:
+            self.audience.take(NoSignal("unplugged"))
+
+    async def shoot(self) -> None:
+        while True:
+            await self.clock.sleep(1 / HZ)
+            self._number += 1
+            now_ns = self.clock.now_ns()
+            for show in self.audience.shows:
+                if self.on and show.ready and show.takes(now_ns):
+                    self.made += 1
+                    show.take(Jpeg(self.jpeg, *SIZE, self._number, now_ns))
+
+
+def play(folder: Path, test: Callable[[Scene], Awaitable[None]]) -> None:
+    async def main(clock: VirtualClock) -> None:
+        before = len(os.listdir("/proc/self/fd"))
+        with ExitStack() as stack:
+            scene = Scene(clock, stack, folder / "hands")
+            scene.audience.start()
+            shooting = asyncio.ensure_future(scene.shoot())
+            try:
+                await test(scene)
+            finally:
+                shooting.cancel()
+                await asyncio.wait((shooting,))
+                scene.audience.stop()
+        assert len(os.listdir("/proc/self/fd")) == before
+
+    virtual_run(main)
+
+
+def test_the_viewers_of_a_network_role_that_has_fallen_silent_are_let_go_and_those_of_another_are_not(
+    tmp_path: Path,
+) -> None:
+    async def test(scene: Scene) -> None:
+        hung, awake = scene.line(), scene.line()
+        lost, kept = scene.eye(hung), scene.eye(awake)
+        for _ in range(5):
+            await scene.clock.sleep(HERE_S)
+            awake.send(pack_word(Here()))
+        kept.look()
+        lost.look()
+        assert (lost.closed, kept.closed) == (True, False)
+        assert lost.frames[-1] < kept.frames[-1]
+        assert len(lost.frames) >= (SILENT_S - 1) * HZ
+
+    play(tmp_path, test)
+
+
+def test_without_a_signal_a_handed_viewer_is_shown_so_once_a_second_and_pictures_again_when_they_come(
+    tmp_path: Path,
+) -> None:
+    async def test(scene: Scene) -> None:
+        line = scene.line()
+        viewer = scene.eye(line)
+        await scene.clock.sleep(1)
+        before = len(viewer.frames)
+        scene.on = False
+        scene.audience.take(NoSignal("unplugged"))
+        await scene.clock.sleep(5)
+        assert set(viewer.frames[before:]) == {0}
+        assert 5 <= len(viewer.frames[before:]) <= 7
+        assert viewer.saw(no_signal(*SIZE))
+        late = scene.eye(line, 1, Cut(width=320, height=180))
+        await scene.clock.sleep(0.01)
+        assert late.frames == [0], "at once"
+        assert late.saw(no_signal(320, 180))
+        scene.on = True
+        await scene.clock.sleep(0.3)
+        assert viewer.frames[-1] == late.frames[-1] > 0
+
+    play(tmp_path, test)
+
+
+def test_a_source_that_is_silent_is_no_signal_to_handed_viewers_too(tmp_path: Path) -> None:
+    async def test(scene: Scene) -> None:
+        viewer = scene.eye(scene.line())
+        await scene.clock.sleep(1)
+        scene.on = False
+        await scene.clock.sleep(SOURCE_SILENT_S + 2.5)
+        assert viewer.frames[-2:] == [0, 0]
+
+    play(tmp_path, test)
+
+
+def test_each_handed_viewer_has_its_own_rate_and_no_more_is_made_than_the_fastest_takes(tmp_path: Path) -> None:
+    async def test(scene: Scene) -> None:
+        line = scene.line()
+        slow, fast = scene.eye(line, 0, Cut(fps=1)), scene.eye(line, 1, Cut(fps=5))
+        await scene.clock.sleep(10)
+        assert 10 <= len(slow.frames) <= 12
+        assert 48 <= len(fast.frames) <= 53
+        assert scene.made <= 54
+
+    play(tmp_path, test)
+
+
+def test_row_45_a_handed_viewer_that_takes_nothing_is_let_go_in_time_and_the_others_get_every_picture(
+    tmp_path: Path,
+) -> None:
+    async def test(scene: Scene) -> None:
+        line = scene.line()
+        stalled = scene.eye(line, 0)
+        await scene.clock.sleep(1)
+        scene.jpeg = bytes(8 << 20)  # more than what a connection holds
+        await scene.clock.sleep(1)
+        scene.jpeg = b"jpeg"
+        healthy = scene.eye(line, 1)
+        for passed in range(int(STALL_S) + 1):
+            if passed == STALL_S - 2:
+                assert scene.audience.viewers == 2
+            await scene.clock.sleep(1)
+            line.send(pack_word(Here()))
+        assert scene.audience.viewers == 1
+        assert len(stalled.frames) <= HZ + 2, "nothing was kept for it"
+        frames = healthy.frames
+        assert frames[0] > 2 * HZ, "what the other did not take is not shown to a newcomer"
+        assert frames == list(range(frames[0], frames[-1] + 1))
+        assert len(frames) >= HZ * STALL_S
+
+    play(tmp_path, test)
