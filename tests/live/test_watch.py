@@ -106,7 +106,8 @@ def test_row_51_at_night_the_filter_goes_the_lamp_comes_and_nothing_is_reported(
         said, peers = night(camera, lux, mode)
         assert (said["filter_in"], said["illumination"]) == (mode == "day", mode == "night")
         assert peers["illumination:infrared"] is (mode == "night")
-        assert peers["ir_cut:filter1"] == {"before": mode == "day", "shorted": 0, "burnt": 0}
+        # How long its coil has current is seen in virtual time (test_optics): here a machine may stand still meanwhile.
+        assert (peers["ir_cut:filter1"]["before"], peers["ir_cut:filter1"]["shorted"]) == (mode == "day", 0)
     assert len(told(camera, "video/tampering/detected")) == before
     assert state(camera, "video/tampering")["tampered"] is False
 

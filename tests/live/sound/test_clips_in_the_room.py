@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,26 +65,44 @@ def heard(device: Device, since_s: float) -> list[dict[str, float]]:
     return sounds
 
 
+PLAYS = 10
+
+
+def whole(hear: Callable[[], list[dict[str, float]]], length_s: float, by_s: float) -> dict[str, float]:
+    """The one sound of a play that lasts as long as it should.
+
+    A machine that stands still while a clip plays tears it, and the room hears the gap: then it is played again.
+    """
+    heard_so_far = []
+    for _ in range(PLAYS):
+        heard_so_far.append(sounds := hear())
+        if len(sounds) == 1 and sounds[0]["length_s"] == pytest.approx(length_s, abs=by_s):
+            return sounds[0]
+    raise AssertionError(f"never one sound of {length_s} s: {heard_so_far}")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_clip_is_heard_with_its_pitch_and_length(device: Device, kind: str) -> None:
     view = upload(device, clip(kind, LENGTH_S), f"{kind}.{KINDS[kind].suffix}")
     assert view["format"] == KINDS[kind].format
-    (sound,) = played(device, view["clip"])
-    assert sound["pitch_hz"] == pytest.approx(HZ, abs=2.0)
     # ADPCM is padded to whole blocks with silence, and a lossy encoder has its echo before and after.
-    assert sound["length_s"] == pytest.approx(LENGTH_S, abs=0.08)
+    sound = whole(lambda: played(device, view["clip"]), LENGTH_S, 0.08)
+    assert sound["pitch_hz"] == pytest.approx(HZ, abs=2.0)
 
 
 def test_volume_and_repeat_are_heard_and_the_downloaded_file_is_the_uploaded_one(device: Device) -> None:
     file = clip("wav of 16 bits", LENGTH_S)
     view = upload(device, file, "tone.wav")
-    (loud,) = played(device, view["clip"])
+    loud = whole(lambda: played(device, view["clip"]), LENGTH_S, 0.08)
     link = device.api.get(f"/clips/{view['clip']}/link", params={"volume": 50, "repeat": 1}).json()["url"]
-    since = now_s(device)
-    assert device.api.get(link).status_code == 200
-    (soft,) = heard(device, since)
+
+    def twice() -> list[dict[str, float]]:
+        since = now_s(device)
+        assert device.api.get(link).status_code == 200
+        return heard(device, since)
+
+    soft = whole(twice, 2 * LENGTH_S, 0.02)
     assert soft["rms_dbfs"] - loud["rms_dbfs"] == pytest.approx(-6.02, abs=0.2)
-    assert soft["length_s"] == pytest.approx(2 * LENGTH_S, abs=0.02)
     download = device.api.get(f"/clips/{view['clip']}")
     assert download.content == file
 
