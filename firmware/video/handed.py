@@ -19,6 +19,8 @@ from hal.clock import Clock, Timer
 
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 NOTHING = memoryview(b"")
+# Said with each picture: whether a connection blocks is for all its shares, and another's may make it do so.
+DONT_WAIT = socket.MSG_DONTWAIT
 
 
 def connection_of(file: int) -> socket.socket:
@@ -67,7 +69,7 @@ class HandedViewer:
         # Should we die between these marks, nobody can know how much of the picture went out.
         self._marks[self._seat] = 1
         try:
-            sent = self._send(part)
+            sent = self._send(part, DONT_WAIT)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -96,7 +98,7 @@ class HandedViewer:
     def _more(self) -> None:
         """There is room for more of what is on its way."""
         try:
-            sent = self._send(self._rest)
+            sent = self._send(self._rest, DONT_WAIT)
         except BlockingIOError:
             return
         except OSError:

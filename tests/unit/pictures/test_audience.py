@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 from firmware.core.stream.hand_wire import HERE_S, SILENT_S, Hand, Here, pack_word
 from firmware.core.stream.no_signal import no_signal
@@ -21,19 +23,22 @@ from hal.sim.time import VirtualClock, virtual_run
 HZ = 10
 SIZE = (640, 360)
 STALL_S = 20.0
+PATIENCE_S = 20  # of a test that fails
 
 
 class Eye:
     """A viewer's end of a connection that was handed over."""
 
-    def __init__(self, stack: ExitStack, line: socket.socket, seat: int, cut: Cut) -> None:
+    def __init__(self, stack: ExitStack, line: socket.socket, seat: int, cut: Cut, *, shared: bool) -> None:
+        """`shared`: whoever handed it over keeps its share of it."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.end = stack.enter_context(socket.create_connection(listener.getsockname()))
-            here = listener.accept()[0]
+            self.share = stack.enter_context(listener.accept()[0])
         self.end.setblocking(False)
-        with here:
-            hand = Hand(seat=seat, cut=cut, stall_s=STALL_S)
-            socket.send_fds(line, [pack_word(hand)], [here.fileno()])
+        hand = Hand(seat=seat, cut=cut, stall_s=STALL_S)
+        socket.send_fds(line, [pack_word(hand)], [self.share.fileno()])
+        if not shared:
+            self.share.close()
         self._seen = b""
         self.closed = False
 
@@ -75,8 +80,8 @@ class Scene:
     def line(self) -> socket.socket:
         return self._stack.enter_context(connected(str(self._path)))
 
-    def eye(self, line: socket.socket, seat: int = 0, cut: Cut | None = None) -> Eye:
-        return Eye(self._stack, line, seat, cut or Cut())
+    def eye(self, line: socket.socket, seat: int = 0, cut: Cut | None = None, *, shared: bool = False) -> Eye:
+        return Eye(self._stack, line, seat, cut or Cut(), shared=shared)
 
     def _begins(self) -> None:
         if not self.on:
@@ -199,5 +204,43 @@ def test_row_45_a_handed_viewer_that_takes_nothing_is_let_go_in_time_and_the_oth
         assert frames[0] > 2 * HZ, "what the other did not take is not shown to a newcomer"
         assert frames == list(range(frames[0], frames[-1] + 1))
         assert len(frames) >= HZ * STALL_S
+
+    play(tmp_path, test)
+
+
+@contextmanager
+def not_stuck() -> Iterator[None]:
+    """Fail, where a call would block for ever."""
+
+    def stuck(number: int, frame: FrameType | None) -> None:
+        raise AssertionError("the loop is stuck in a call")
+
+    before = signal.signal(signal.SIGALRM, stuck)
+    signal.alarm(PATIENCE_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_row_45_a_connection_that_is_made_blocking_by_whoever_shares_it_holds_nobody_up(tmp_path: Path) -> None:
+    """The flag belongs to both shares: the first picture does not go out whole, nor does what is left of it."""
+
+    async def test(scene: Scene) -> None:
+        line = scene.line()
+        stalled, healthy = scene.eye(line, 0, shared=True), scene.eye(line, 1)
+        await scene.clock.sleep(1)
+        stalled.share.setblocking(True)
+        scene.jpeg = bytes(8 << 20)
+        with not_stuck():
+            await scene.clock.sleep(0.1)
+            scene.jpeg = b"jpeg"
+            stalled.end.recv(1 << 20)
+            for _ in range(20):
+                healthy.look()
+                await scene.clock.sleep(0.1)
+        assert healthy.frames[-1] >= 3 * HZ - 2
+        assert scene.audience.viewers == 2
 
     play(tmp_path, test)
