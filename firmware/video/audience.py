@@ -15,15 +15,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from firmware.core.errors import Unavailable
-from firmware.core.stream.hand_wire import SILENT_S, End, Hand, Here, Left, Opened, Page, Why, pack_word, read_word
+from firmware.core.stream.hand_wire import (
+    MEDIA_HERE_S,
+    SILENT_S,
+    End,
+    Hand,
+    Here,
+    Left,
+    Opened,
+    Page,
+    Why,
+    pack_word,
+    read_word,
+)
 from firmware.core.stream.packets import Packets, peer_uid
+from firmware.core.stream.silence import Silence
 from firmware.core.stream.wire import Cut, Jpeg, NoSignal
+from firmware.video.backlog import Backlog
 from firmware.video.handed import HandedViewer, Show, connection_of
 from hal.clock import Clock, Timer
 
 MOST_LINES = 4
 MOST_VIEWERS = 128
 MOST_SHOWS = 8
+MOST_WAITING = 32 << 20  # bytes of pictures that viewers do not take
 PAUSE_S = 1.0
 
 log = logging.getLogger("lintel.video")
@@ -36,15 +51,15 @@ class Line:
         self._audience = audience
         self._clock = clock
         self._viewers: dict[int, HandedViewer] = {}
-        self._heard_ns = clock.now_ns()
         self._page = Page()
-        self._packets = Packets(connection, self._take, self._ended)
-        self._timer: Timer = clock.call_later(SILENT_S, self._watch)
+        self._packets = Packets(connection, self._take, self._ended, self._lost)
+        self._silence = Silence(clock, SILENT_S, self._fallen_silent)
         self._packets.send(pack_word(Opened()), self._page.file)
+        self._timer: Timer = clock.call_later(MEDIA_HERE_S, self._say_here)
 
     def _take(self, data: bytes, file: int | None) -> None:
         """A word of the far end. Raises ValueError for one that is out of place."""
-        self._heard_ns = self._clock.now_ns()
+        self._silence.heard()
         try:
             word = read_word(data)
             if isinstance(word, Hand) != (file is not None):
@@ -72,22 +87,30 @@ class Line:
             connection.close()
             self._packets.send(pack_word(Left(hand.seat, Why.FULL)))
             return
-        viewer = HandedViewer(connection, hand, self._clock, self._page, self._left)
+        viewer = HandedViewer(connection, hand, self._clock, self._page, self._audience.backlog, self._left)
         self._viewers[hand.seat] = viewer
         self._audience.enter(viewer)
+
+    def _lost(self, data: bytes) -> None:
+        """A word came without its connection, for which no file is left. Raises ValueError for one that needs none."""
+        self._silence.heard()
+        word = read_word(data)
+        if not isinstance(word, Hand):
+            raise ValueError(f"{type(word).__name__} comes with no file")
+        self._audience.run_short()
+        self._packets.send(pack_word(Left(word.seat, Why.FULL)))
 
     def _left(self, viewer: HandedViewer, why: Why) -> None:
         del self._viewers[viewer.hand.seat]
         self._audience.leave(viewer)
         self._packets.send(pack_word(Left(viewer.hand.seat, why)))
 
-    def _watch(self) -> None:
-        """Is the network role still there?"""
-        left_s = SILENT_S - (self._clock.now_ns() - self._heard_ns) / 1e9
-        if left_s <= 0:
-            self._ended(f"it has said nothing for {SILENT_S:g} s")
-        else:
-            self._timer = self._clock.call_later(left_s, self._watch)
+    def _say_here(self) -> None:
+        self._packets.send(pack_word(Here()))
+        self._timer = self._clock.call_later(MEDIA_HERE_S, self._say_here)
+
+    def _fallen_silent(self) -> None:
+        self._ended(f"it has said nothing for {SILENT_S:g} s")
 
     def _ended(self, why: str) -> None:
         if why:
@@ -95,14 +118,19 @@ class Line:
         self.close()
 
     def close(self) -> None:
-        """Let go of everybody, where they are; the page says where that is. Closing twice is harmless."""
-        self._packets.close()
+        """Let go of everybody, where they are; the page says where that is. Closing twice is harmless.
+
+        Who sees the end writes behind it: it comes when nothing more is written here, and no viewer is told of.
+        """
+        self._packets.hush()
+        self._silence.cancel()
         self._timer.cancel()
         for viewer in tuple(self._viewers.values()):
             viewer.end(at_once=True)
         if self in self._audience.lines:
             self._audience.lines.remove(self)
             self._page.close()
+        self._packets.close()
 
 
 class Audience:
@@ -119,6 +147,8 @@ class Audience:
         self._listener: socket.socket | None = None
         self._shows: dict[Cut, Show] = {}
         self.viewers = 0  # how many look
+        self.backlog = Backlog(MOST_WAITING)
+        self._short = False  # of files, as has been said
         self._pause: Timer | None = None
         self.lines: list[Line] = []
 
@@ -187,8 +217,15 @@ class Audience:
         known = replace(cut, fps=0) in self._shows or len(self._shows) < MOST_SHOWS
         return known and self.viewers < MOST_VIEWERS
 
+    def run_short(self) -> None:
+        """There is no file left for one more; said once, until there is again."""
+        if not self._short:
+            self._short = True
+            log.error("viewers cannot be taken over: no more files can be opened")
+
     def enter(self, viewer: HandedViewer) -> None:
         """Show it what it wants."""
+        self._short = False
         self.viewers += 1
         cut = replace(viewer.hand.cut, fps=0)
         if cut not in self._shows:

@@ -10,11 +10,13 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from firmware.core.stream.hand_wire import Hand, Page, Why
 from firmware.core.stream.pace import Pace
 from firmware.core.stream.screen import Screen, fastest
 from firmware.core.stream.wire import Cut, Jpeg, NoSignal
+from firmware.video.backlog import Backlog
 from hal.clock import Clock, Timer
 
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
@@ -41,13 +43,21 @@ class HandedViewer:
     """One viewer. `left` is called once, when nothing more is written to its connection, and says why."""
 
     def __init__(
-        self, connection: socket.socket, hand: Hand, clock: Clock, page: Page, left: Callable[[HandedViewer, Why], None]
+        self,
+        connection: socket.socket,
+        hand: Hand,
+        clock: Clock,
+        page: Page,
+        backlog: Backlog,
+        left: Callable[[HandedViewer, Why], None],
     ) -> None:
         self.hand = hand
         self.fps = hand.cut.fps
         self._connection = connection
         self._clock = clock
         self._page = page
+        self._backlog = backlog
+        self._stalled = partial(self._leave, Why.STALLED)
         self._marks, self._seat = page.marks, hand.seat
         self._send = connection.send
         self._left = left
@@ -78,16 +88,17 @@ class HandedViewer:
         if sent == len(part):
             self._marks[self._seat] = 0
         else:
-            self._wait(memoryview(part)[sent:])
+            self._wait(part, sent)
         if self.hand.most:
             self._count()
 
-    def _wait(self, rest: memoryview) -> None:
+    def _wait(self, part: bytes, sent: int) -> None:
         """The rest of a picture goes out when there is room for it, and soon enough."""
         self.free = False
-        self._rest = rest
+        self._rest = memoryview(part)[sent:]
         self._loop.add_writer(self._connection, self._more)
-        self._alarm = self._clock.call_later(self.hand.stall_s, self._leave, Why.STALLED)
+        self._alarm = self._clock.call_later(self.hand.stall_s, self._stalled)
+        self._backlog.enter(self._stalled, part)
 
     def _count(self) -> None:
         self._shown += 1
@@ -118,6 +129,7 @@ class HandedViewer:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm, self._rest = None, NOTHING
+            self._backlog.leave(self._stalled)
             self._loop.remove_writer(self._connection)
 
     def end(self, *, at_once: bool) -> None:

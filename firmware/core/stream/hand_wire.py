@@ -21,6 +21,9 @@ from firmware.core.stream.wire import Cut
 SEATS = 128  # of one connection between the roles; as many as may look in all
 # Network says so often that it is there; media takes no more than so long a silence.
 HERE_S, SILENT_S = 5.0, 20.0
+# Media says so more often: a viewer of a media role that hangs is shown nothing. How long a silence network takes is
+# how long a source may be silent (`screen.SILENT_S`).
+MEDIA_HERE_S = 1.0
 STALL_S_MAX = 3600
 
 _HAND = struct.Struct("!BBHHhBIqI")  # kind, seat, width, height, compression, fps, most, since, stall in ms
@@ -64,7 +67,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Network is there, and could take back what it has handed over."""
+    """Network is there, and could take back what it has handed over; or media is, and shows what it was handed."""
 
 
 @dataclass(frozen=True, slots=True)

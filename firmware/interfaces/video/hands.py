@@ -1,7 +1,8 @@
 """Handing viewers over to the media role: it writes the pictures to their connections itself, and none crosses to here.
 
 The connection stays ours as well: we see its client hang up, and whoever loses the right to look is taken back. When
-media dies, a connection in the middle of a picture can only be closed; any other goes on as media left it.
+media dies, a connection in the middle of a picture can only be closed; any other goes on as media left it. When media
+hangs, all can only be closed: it could wake up and write.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from firmware.core.stream.hand_wire import (
     read_word,
 )
 from firmware.core.stream.packets import Packets, connected
+from firmware.core.stream.screen import SILENT_S
+from firmware.core.stream.silence import Silence
 from firmware.core.stream.wire import Cut
 from hal.clock import Clock, Timer
 
@@ -68,6 +71,7 @@ class Line:
         self._file: int | None = None
         self._handed: dict[int, Handed] = {}
         self._timer: Timer | None = None
+        self._silence: Silence | None = None
         self.opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._packets = Packets(connected(str(path)), self._take, self._ended)
 
@@ -92,6 +96,8 @@ class Line:
         return handed
 
     def _take(self, data: bytes, file: int | None) -> None:
+        if self._silence is not None:
+            self._silence.heard()
         try:
             word = read_word(data)
             if isinstance(word, Opened) != (file is not None) or (file is not None and self._file is not None):
@@ -104,13 +110,17 @@ class Line:
             self._file = file
             if not self.opened.done():
                 self.opened.set_result(True)
+            self._silence = Silence(self._clock, SILENT_S, self._fallen_silent)
             self._say_here()
         elif isinstance(word, Left) and word.seat in self._handed:
             self._over(word.seat, word.why)
             if not self._handed:
                 self.close()
-        else:
+        elif not isinstance(word, Here):
             raise ValueError(f"{type(word).__name__} is out of place")
+
+    def _fallen_silent(self) -> None:
+        self._ended(f"it has said nothing for {SILENT_S:g} s")
 
     def _say_here(self) -> None:
         self.send(Here())
@@ -141,6 +151,8 @@ class Line:
         self._packets.close()
         if self._timer is not None:
             self._timer.cancel()
+        if self._silence is not None:
+            self._silence.cancel()
         for seat in tuple(self._handed):
             self._over(seat, why)
         if self._file is not None:

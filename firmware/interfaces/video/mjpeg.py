@@ -94,11 +94,9 @@ class MjpegAnswer(Response):
             except BaseException:
                 cut(viewer.handed, takeover)
                 raise
-            handed = viewer.handed
-            if handed is not None:
-                handed.end(at_once=False)
-        if handed is not None:
-            await self._take_back(handed, takeover, receive)
+            # It counts as one who looks until the media role has let go of it.
+            if viewer.handed is not None:
+                await self._take_back(viewer.handed, takeover, receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _until_other_rights(self, session: str) -> None:
@@ -109,6 +107,7 @@ class MjpegAnswer(Response):
 
     async def _take_back(self, handed: Handed, takeover: Takeover, receive: Receive) -> None:
         """Until the media role writes no more: the picture that is on its way goes out, unless nobody takes it."""
+        handed.end(at_once=False)
         patience = self._core.clock.sleep(takeover.stall_s)
         try:
             await first_of(self._until_over(handed), until_gone(receive), patience)

@@ -10,12 +10,13 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from firmware.core.actions import SYSTEM
+from firmware.core.errors import Unavailable
 from firmware.core.stream.hand_wire import (
     SEATS,
     End,
@@ -32,6 +33,8 @@ from firmware.core.stream.hand_wire import (
 from firmware.core.stream.packets import LONGEST, connected
 from firmware.core.stream.wire import Cut, Jpeg
 from firmware.core.vocabulary.security import AccountChanged
+from firmware.interfaces.video import hands as hands_module
+from firmware.interfaces.video.views import ViewLimits
 from firmware.video import audience as audience_module
 from firmware.video.audience import MOST_LINES, MOST_SHOWS, Audience
 from hal.clock import SystemClock
@@ -47,7 +50,7 @@ class Network:
         self.line = stack.enter_context(connected(str(path)))
 
     async def said(self) -> Word | None:
-        """The next word of media; None at the end."""
+        """The next word of media, besides that it is there; None at the end."""
         received: list[bytes] = []
 
         def there() -> bool:
@@ -59,8 +62,9 @@ class Network:
                 data, files = b"", []
             for file in files:
                 os.close(file)
-            received.append(data)
-            return True
+            if data != pack_word(Here()):
+                received.append(data)
+            return bool(received)
 
         await until(there)
         return read_word(received[0]) if received[0] else None
@@ -278,14 +282,23 @@ class Media:
         self.line: socket.socket | None = None
         self.shares: list[socket.socket] = []
 
-    async def open(self) -> Page:
-        """Take the line, and say so."""
+    async def open(self, *, hung: bool = False) -> Page:
+        """Take the line, and say so; and then, unless it is hung, that it is there."""
         self.line = self._stack.enter_context((await asyncio.get_running_loop().sock_accept(self.listener))[0])
         self.line.setblocking(False)
         page = Page()
         self._stack.callback(page.close)
         socket.send_fds(self.line, [pack_word(Opened())], [page.file])
+        if not hung:
+            speaking = asyncio.ensure_future(self._speak(self.line))
+            self._stack.callback(speaking.cancel)
         return page
+
+    async def _speak(self, line: socket.socket) -> None:
+        with suppress(OSError):  # until an end of it is closed
+            while True:
+                line.send(pack_word(Here()))
+                await asyncio.sleep(0.2)
 
     async def heard(self, kind: type[Word]) -> Word:
         """The next word of that kind; a connection that comes along is kept."""
@@ -338,6 +351,35 @@ def test_a_viewer_without_rights_is_closed_though_media_hears_nothing(tmp_path: 
     against_network(tmp_path, test, stall_s=0.5)
 
 
+def test_row_45_a_viewer_counts_until_media_has_let_go_of_it(tmp_path: Path) -> None:
+    """Or whoever lets it come to an end and looks anew, again and again, has more than there are seats."""
+    address = "127.0.1.1"  # of the first client
+
+    async def test(scene: Scene, busy: Media) -> None:
+        client = await scene.client()
+        await busy.open()
+        await busy.heard(Hand)
+
+        def look(stack: ExitStack) -> None:
+            stack.enter_context(scene.views.watching(scene.place, Cut(), 0, address))
+
+        with ExitStack() as others:
+            for _ in range(ViewLimits().per_address - 1):
+                look(others)
+            revoke(scene)
+            assert await busy.heard(End) == End(0, at_once=False)
+            with pytest.raises(Unavailable):
+                look(others)
+            busy.shares.pop().close()
+            assert busy.line is not None
+            busy.line.send(pack_word(Left(0, Why.ASKED)))
+            await client.look()
+            await until(lambda: scene.server.connections == 0)
+            look(others)
+
+    against_network(tmp_path, test)
+
+
 def test_a_viewer_is_taken_back_from_a_media_role_that_talks_nonsense_and_sees_no_more(tmp_path: Path) -> None:
     """It lives, and could still write: nobody else may."""
 
@@ -380,6 +422,52 @@ def test_when_media_dies_a_viewer_goes_on_unless_nobody_knows_how_much_of_a_pict
     against_network(tmp_path, test)
 
 
+def test_the_viewers_of_a_media_role_that_hangs_are_hung_up_on_and_see_no_signal_when_they_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether it is in the middle of a picture, or will be; and nobody else is given to it."""
+    monkeypatch.setattr(hands_module, "SILENT_S", 0.6)
+
+    async def test(scene: Scene, hung: Media) -> None:
+        clients = [await scene.client(), await scene.client()]
+        await hung.open(hung=True)
+        await hung.heard(Hand)
+        for client in clients:
+            await client.look()
+            assert client.reader.at_eof()
+            assert client.numbers == []
+        for share in hung.shares:
+            with pytest.raises(BrokenPipeError):
+                share.send(b"a picture that comes too late")
+        await until(lambda: scene.server.connections == 0)
+        back = await scene.client()
+        await back.look(2)
+        assert back.numbers == [0, 0]
+
+    against_network(tmp_path, test)
+
+
+def test_the_viewers_of_a_media_role_that_says_it_is_there_are_left_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hands_module, "SILENT_S", 0.6)
+
+    async def test(scene: Scene, idle: Media) -> None:
+        client = await scene.client()
+        await idle.open()
+        await idle.heard(Hand)
+        await asyncio.sleep(2)
+        revoke(scene)
+        assert await idle.heard(End) == End(0, at_once=False)
+        idle.shares.pop().close()
+        assert idle.line is not None
+        idle.line.send(pack_word(Left(0, Why.ASKED)))
+        await client.look()
+        assert client.reader.at_eof()
+
+    against_network(tmp_path, test)
+
+
 def test_a_media_role_that_takes_no_line_has_its_pictures_fetched(tmp_path: Path) -> None:
     async def test(scene: Scene, hung: Media) -> None:
         async with scene.source(taking=False):
@@ -399,6 +487,7 @@ def test_a_picture_that_is_on_its_way_goes_out_before_a_viewer_is_closed(tmp_pat
         async with scene.source():
             client = await scene.client(little_room=True)
             await client.look(1)
+            await until(lambda: scene.number > client.numbers[0])  # the next is on its way
             revoke(scene)
             await client.look()
             assert client.reader.at_eof()
