@@ -68,6 +68,8 @@ ELSEWHERE = {
     "firmware/upgrade/squashfs.py": "how a bundle is built: for its maker",
     "firmware/upgrade/squashfs_list.py": "how a bundle is built: for its maker",
     "firmware/upgrade/verity.py": "how a bundle is built: for its maker",
+    "firmware/video/audience.py": "told to the network role, and logged",
+    "firmware/video/handed.py": "told to the network role, and logged",
     "firmware/video/scene_model.py": "a caller inside is wrong",
     "firmware/video/snapshot.py": "a caller inside is wrong",
     "hal/board": "board files, checked when they are written",
