@@ -214,9 +214,9 @@ def latencies(device: Device, count: int = 100) -> list[float]:
     return found
 
 
-def p95(values: list[float]) -> float:
-    """What all but a few took: those few are the machine's, which may stand still in the middle of any of them."""
-    return sorted(values)[int(len(values) * 0.95) - 1]
+def within(values: list[float], share: float) -> float:
+    """What that share of them took at most. Of few the slowest are the machine's, which may stand still in any."""
+    return sorted(values)[int(len(values) * share) - 1]
 
 
 def door_ms(device: Device) -> float:
@@ -225,18 +225,19 @@ def door_ms(device: Device) -> float:
 
 def test_row_32_five_hundred_slow_clients_do_not_slow_the_owner_or_the_door(device: Device) -> None:
     device.enrol(CARD)
-    rounds = []
+    rounds: list[tuple[float, float]] = []
     # A machine that others use has bad moments: one calm round of three shows what the device does.
     while len(rounds) < 3 and not any(fits(*each) for each in rounds):
         idle, door_idle = latencies(device), door_ms(device)
         with slow_clients(device):
             under, door_under = latencies(device), door_ms(device)
         idle += latencies(device)
-        rounds.append((p95(under) / p95(idle), door_under / door_idle))
-        print(
-            f"\n500 slow clients: owner p95 {p95(under) * 1e3:.1f} ms, idle {p95(idle) * 1e3:.1f} ms, "
-            f"ratio {rounds[-1][0]:.2f}; door {door_under:.1f} ms, idle {door_idle:.1f} ms, {rounds[-1][1]:.2f}"
-        )
+        owner_ratio, door_ratio = within(under, 0.95) / within(idle, 0.95), door_under / door_idle
+        rounds.append((owner_ratio, door_ratio))
+        print(f"\n500 slow clients: door {door_under:.1f} ms, idle {door_idle:.1f} ms, ratio {door_ratio:.2f}")
+        for share in (0.95, 0.99):
+            loaded, calm = within(under, share) * 1e3, within(idle, share) * 1e3
+            print(f"owner p{100 * share:.0f} {loaded:.1f} ms, idle {calm:.1f} ms, ratio {loaded / calm:.2f}")
     assert any(fits(*each) for each in rounds), rounds
 
 

@@ -118,7 +118,7 @@ class LoginSeen(Pulse):
 
 
 # Who does something without an account, as events and logs call them: nobody may pass for one of these.
-OWN_NAMES = frozenset({"anonymous", "cloud", "console", "http", "panel", "rules", "system", "web"})
+OWN_NAMES = frozenset({"anonymous", "cloud", "console", "http", "panel", "rules", "system", "unknown", "web"})
 AccountName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,32}$")]
 Password = Annotated[str, Field(pattern=r"^[ -~]{1,64}$")]
 

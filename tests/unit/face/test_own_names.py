@@ -14,6 +14,7 @@ import firmware
 from firmware.core.link.wire import CONSOLE
 from firmware.core.vocabulary.security import OWN_NAMES
 from firmware.interfaces.http.credentials import ANONYMOUS
+from firmware.security.login import NO_SUCH_ACCOUNT
 
 Play = Callable[..., None]
 ADMIN = ("admin", "choose-one")
@@ -74,4 +75,8 @@ def test_every_name_under_which_the_device_does_something_itself_is_among_them()
     sources = Path(firmware.__file__).parent.rglob("*.py")
     found = {name for path in sources for name in re.findall(r'\bCaller\(\s*"([^"]*)"', path.read_text("utf-8"))}
     assert {"system", "rules"} <= found
-    assert {name for name in found if re.fullmatch(r"[A-Za-z0-9._-]+", name)} | {CONSOLE, ANONYMOUS} == OWN_NAMES
+    assert {name for name in found if re.fullmatch(r"[A-Za-z0-9._-]+", name)} | {
+        CONSOLE,
+        ANONYMOUS,
+        NO_SUCH_ACCOUNT,
+    } == OWN_NAMES
