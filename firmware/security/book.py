@@ -34,11 +34,13 @@ class AccountBook:
         self._worker = worker
         self._accounts: dict[str, Account] = {}
         self._vault = Vault(new_key())
+        # Secrets that were opened, each with the very account it was sealed in: every request of Digest asks for one.
+        self._opened: dict[tuple[str, Algorithm], tuple[Account, str]] = {}
 
     async def load(self) -> bool:
         """Read the accounts; False when none were ever saved. Raises Invalid, Damaged, Unavailable."""
         data = await self._store.load(ACCOUNTS_FILE)
-        self._accounts = read_accounts(data) if data is not None else {}
+        self._take(read_accounts(data) if data is not None else {})
         self._vault = Vault(await self._load_key())
         return data is not None
 
@@ -91,7 +93,14 @@ class AccountBook:
 
     def secret(self, account: Account, algorithm: Algorithm) -> str | None:
         """The HA1 of an account; None when its seal is of another key or realm."""
-        return self._vault.open(account, algorithm) if account.realm == self.realm else None
+        place = (account.name, algorithm)
+        known = self._opened.get(place)
+        if known is not None and known[0] is account:
+            return known[1]
+        secret = self._vault.open(account, algorithm) if account.realm == self.realm else None
+        if secret is not None and self.get(account.name) is account:
+            self._opened[place] = (account, secret)
+        return secret
 
     async def keep(self, account: Account) -> None:
         """Add or replace an account, durably. Raises Unavailable; then nothing has changed."""
@@ -103,7 +112,11 @@ class AccountBook:
 
     async def _save(self, accounts: Mapping[str, Account]) -> None:
         await self._store.save(ACCOUNTS_FILE, write_accounts(accounts.values()))
-        self._accounts = dict(accounts)
+        self._take(dict(accounts))
+
+    def _take(self, accounts: dict[str, Account]) -> None:
+        self._accounts = accounts
+        self._opened.clear()
 
     async def reseal(self, account: Account, password: str) -> None:
         """Make the Digest secrets anew when they were sealed for another realm or with a lost key."""

@@ -20,6 +20,8 @@ from functools import lru_cache
 
 WINDOW = 1024
 LIFETIME_S = 300.0
+_LIFETIME_NS = int(LIFETIME_S * 1e9)
+_ALL_COUNTS = (1 << WINDOW) - 1
 NONCES = 1024
 MAX_FIELDS_CHARS = 2048
 NEEDED = frozenset({"username", "realm", "nonce", "uri", "response"})
@@ -28,8 +30,8 @@ _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _FIELD = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*(?:,|$)')
 _FIELDS = re.compile(rf'(?:\s*+{_TOKEN}+\s*+=\s*+(?:"(?:[^"\\]|\\.)*+"|{_TOKEN}+)\s*+(?:,|$))*+')
 # The answer as nearly every client writes it: each field once, in any order. Possessive: no text of a stranger is read
-# twice (hardening row 35).
-_QUOTED = r'"([^"\\]*+)"'
+# twice (hardening row 35). Nothing is escaped in it: `read_usual` has looked.
+_QUOTED = r'"([^"]*+)"'
 _USUAL_FIELDS = {
     **dict.fromkeys(("username", "realm", "nonce", "uri", "response", "cnonce"), _QUOTED),
     "nc": r"([0-9a-fA-F]{8})",
@@ -122,14 +124,13 @@ def read_answer(text: str, *, compatible: bool = False) -> Answer | None:
 
 def read_usual(text: str) -> Answer | None:
     """The answer with a count, written as nearly every client writes it; None when a closer look is needed."""
-    usual = _USUAL.fullmatch(text)
+    usual = _USUAL.fullmatch(text) if "\\" not in text else None
     if usual is None:
         return None
-    *needed, qop, named = usual.groups()
+    name, realm, nonce, uri, response, cnonce, count, qop, named = usual.groups()
     algorithm = _ALGORITHMS.get(named or "MD5")
-    if algorithm is None or qop is None or None in needed:
+    if algorithm is None or not (name and realm and nonce and uri and response and cnonce and count and qop):
         return None
-    name, realm, nonce, uri, response, cnonce, count = needed
     return Answer(name, realm, nonce, uri, response.lower(), algorithm, cnonce, count)
 
 
@@ -209,8 +210,9 @@ class Spent:
             return False
         if count > self._highest:
             shift = count - self._highest
-            self._bits = (self._bits << shift) & ((1 << WINDOW) - 1) if shift < WINDOW else 0
+            self._bits = (self._bits << shift) & _ALL_COUNTS | 1 if shift < WINDOW else 1
             self._highest = count
+            return True
         bit = 1 << (self._highest - count)
         if self._bits & bit:
             return False
@@ -256,16 +258,16 @@ class Nonces:
 
     def take_answer(self, answer: Answer, now_ns: int) -> bool:
         """Whether the right answer is given for the first time, with a count or without one."""
-        if answer.nc:
-            return self.take(answer.nonce, int(answer.nc, 16), now_ns)
         spent = self._spent(answer.nonce, now_ns)
-        return spent is not None and spent.take_response(answer.response)
+        if spent is None:
+            return False
+        return spent.take(int(answer.nc, 16)) if answer.nc else spent.take_response(answer.response)
 
     def _spent(self, nonce: str, now_ns: int) -> Spent | None:
         """What is spent of a nonce; None when it is foreign, expired or forgotten."""
         spent = self._used.get(nonce)
         born_ns = spent.born_ns if spent is not None else self._time_ns(nonce)
-        if born_ns is None or now_ns - born_ns > LIFETIME_S * 1e9:
+        if born_ns is None or now_ns - born_ns > _LIFETIME_NS:
             return None
         if spent is None:
             if born_ns <= self._spent_before_ns:

@@ -19,6 +19,7 @@ from firmware.core.bus import Bus
 from firmware.core.vocabulary.device import DevicePhase, Phase
 from firmware.core.vocabulary.security import (
     AccountLevel,
+    Asked,
     Login,
     LoginSeen,
     SessionEnd,
@@ -56,9 +57,9 @@ def mark_of(account: Account) -> str:
 
 
 @lru_cache(256)
-def _welcome(name: str, level: Level, ptz: bool) -> Verdict:
+def _welcome(name: str, level: AccountLevel, ptz: bool) -> Verdict:
     """The verdict for an account that has shown who it is: the same for every one of its requests."""
-    return Verdict(login=Login.GRANTED, name=name, level=level, ptz=ptz)
+    return Verdict(login=Login.GRANTED, name=name, level=LEVELS[level], ptz=ptz)
 
 
 class Turns:
@@ -117,32 +118,34 @@ class Doorkeeper:
                 account = now
                 self._remembered.add(account.name, params.password, self._clock.now_ns())
                 await self._book.reseal(account, params.password)
-            return self._granted(account, params.address, params.via, params.scheme)
+            return self._granted(account, params.address, params.via, params.scheme, self._clock.now_ns())
 
     def digest(self, params: VerifyDigest) -> Verdict:
         """Decide about a Digest answer."""
-        answer = read_answer(params.fields, compatible=params.compatible)
+        asked = params.asked
+        answer = read_answer(params.fields, compatible=asked.compatible)
         name = answer.name if answer is not None else ""
-        if (wait := self.throttled(name, params.address, params.page)) is not None:
+        if (wait := self.throttled(name, asked.address, asked.page)) is not None:
             return wait
         account = self._book.get(name)
-        if answer is None or not self._right(answer, params, account) or account is None:
-            return self.failed(name, params.address, params.via, params.page)
-        if not self.nonces.take_answer(answer, self._clock.now_ns()):
+        if answer is None or not self._right(answer, asked, account) or account is None:
+            return self.failed(name, asked.address, asked.via, asked.page)
+        now_ns = self._clock.now_ns()
+        if not self.nonces.take_answer(answer, now_ns):
             return Verdict(login=Login.STALE)
-        return self._granted(account, params.address, params.via, "digest")
+        return self._granted(account, asked.address, asked.via, "digest", now_ns)
 
-    def _right(self, answer: Answer, params: VerifyDigest, account: Account | None) -> bool:
+    def _right(self, answer: Answer, asked: Asked, account: Account | None) -> bool:
         """Whether the answer is right for this very request."""
         secret = self._book.secret(account, answer.algorithm) if account is not None else None
-        expected = answer.expected(self._stand_in if secret is None else secret, params.method)
-        right = hmac.compare_digest(expected.encode(), answer.response.encode())
-        allowed = self.md5 or answer.algorithm is not Algorithm.MD5
-        here = answer.uri == params.target or answer.uri in params.also
-        if params.compatible:
-            here = here or answer.uri == params.target.partition("?")[0]
-        here = here and answer.realm == self._book.realm
-        return right and secret is not None and allowed and here
+        expected = answer.expected(self._stand_in if secret is None else secret, asked.method)
+        if not hmac.compare_digest(expected.encode(), answer.response.encode()) or secret is None:
+            return False
+        if answer.realm != self._book.realm or not (self.md5 or answer.algorithm is not Algorithm.MD5):
+            return False
+        if answer.uri == asked.target or answer.uri in asked.also:
+            return True
+        return asked.compatible and answer.uri == asked.target.partition("?")[0]
 
     async def open_session(self, params: VerifyBasic) -> SessionOpened:
         """Decide about a password, and open a session when it is right. Raises Unavailable as `basic`."""
@@ -200,13 +203,15 @@ class Doorkeeper:
         """Forget failures of this name from this address."""
         self._throttle.succeeded(name, address)
 
-    def _granted(self, account: Account, address: str, via: str, scheme: str) -> Verdict:
-        self.succeeded(account.name, address)
-        self._teller.granted(account.name, address, via, scheme)
-        phase = self._bus.state(DevicePhase)
-        if account.level is AccountLevel.ADMIN and phase is not None and phase.phase is Phase.UPGRADE_FAILED:
-            self._bus.publish(LoginSeen(name=account.name))
-        return _welcome(account.name, LEVELS[account.level], account.ptz)
+    def _granted(self, account: Account, address: str, via: str, scheme: str, now_ns: int) -> Verdict:
+        goes_on = self._teller.granted(account.name, address, via, scheme, now_ns)
+        if not (goes_on and self._throttle.is_empty()):
+            self._throttle.succeeded(account.name, address)
+        if account.level is AccountLevel.ADMIN:
+            phase = self._bus.state(DevicePhase)
+            if phase is not None and phase.phase is Phase.UPGRADE_FAILED:
+                self._bus.publish(LoginSeen(name=account.name))
+        return _welcome(account.name, account.level, account.ptz)
 
     def _counted(self, name: str) -> str:
         """What failures are counted under: all names that do not exist are one, and are not repeated."""

@@ -23,7 +23,6 @@ from firmware.security.digest import Algorithm, ha1
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
-MOST_OPENED = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +51,6 @@ class Vault:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
-        # Every request of a client of Digest asks for the same one; by its seal, which no other secret has.
-        self._opened: dict[tuple[str, str, str, Algorithm], str] = {}
 
     def seal(self, name: str, realm: str, algorithm: Algorithm, password: str) -> str:
         """The sealed HA1 of a password."""
@@ -64,19 +61,12 @@ class Vault:
     def open(self, account: Account, algorithm: Algorithm) -> str | None:
         """The HA1 of an account; None when it was sealed with another key or changed since."""
         sealed = account.sha256 if algorithm is Algorithm.SHA256 else account.md5
-        known = (sealed, account.name, account.realm, algorithm)
-        if known in self._opened:
-            return self._opened[known]
         try:
             raw = b64decode(sealed, validate=True)
             place = _place(account.name, account.realm, algorithm)
-            plain = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place).decode()
+            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place).decode()
         except (InvalidTag, ValueError):
             return None
-        if len(self._opened) >= MOST_OPENED:
-            self._opened.clear()
-        self._opened[known] = plain
-        return plain
 
 
 def _place(name: str, realm: str, algorithm: Algorithm) -> bytes:

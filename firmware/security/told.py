@@ -15,7 +15,7 @@ EVERY_S = 1.0
 # A log-in is told again after this long without one of the same kind.
 QUIET_S = 900.0
 # How exactly is known when a visit went on last.
-NOTED_S = 1.0
+NOTED_NS = 1_000_000_000
 VISITS = 1024
 
 
@@ -46,16 +46,16 @@ class Teller:
         """An address is blocked from now on."""
         self._bus.publish(LoginBlocked(address=address, reach=reach.value, period_s=period_s))
 
-    def granted(self, name: str, address: str, via: str, scheme: str) -> None:
-        """A log-in went well; told once a visit."""
+    def granted(self, name: str, address: str, via: str, scheme: str, now_ns: int) -> bool:
+        """A log-in went well; told once a visit. Whether it is one of many in a row, and the visit goes on as noted."""
         visit = (name, address, via, scheme)
-        now_ns = self._clock.now_ns()
         last_ns = self._visits.get(visit)
-        if last_ns is not None and now_ns - last_ns < NOTED_S * 1e9:
-            return  # one request of many in a row: the visit goes on, as noted
+        if last_ns is not None and now_ns - last_ns < NOTED_NS:
+            return True
         self._visits.pop(visit, None)
         self._visits[visit] = now_ns
         while len(self._visits) > VISITS:
             self._visits.popitem(last=False)
         if last_ns is None or now_ns - last_ns > QUIET_S * 1e9:
             self._bus.publish(LoginGranted(name=name, address=address, via=via, scheme=scheme))
+        return False

@@ -214,8 +214,8 @@ class VerifyBasic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyDigest:
-    """The fields of a Digest header as received, with the request they came on (RFC 7616).
+class Asked:
+    """What a request asks for, and whence it came: a Digest answer is good for this request alone.
 
     `target` is the request target as sent: path and query, still encoded; `page` the path; `also` what else a client
     may call the same thing. `compatible` takes what older clients send: no `qop`, a `uri` without the query.
@@ -223,12 +223,19 @@ class VerifyDigest:
 
     method: str
     target: str
-    fields: str = field(repr=False)
     address: str
     via: str
     page: str = ""
     compatible: bool = False
     also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyDigest:
+    """The fields of a Digest header as received, with the request they came on (RFC 7616)."""
+
+    fields: str = field(repr=False)
+    asked: Asked
 
 
 class Login(StrEnum):

@@ -22,6 +22,7 @@ from firmware.core.context import Core
 from firmware.core.errors import NotFound, Unavailable
 from firmware.core.vocabulary.security import (
     AnonymousState,
+    Asked,
     ChallengeParams,
     Challenges,
     Login,
@@ -71,9 +72,10 @@ def from_here(address: str) -> bool:
 
 def target_of(scope: Scope) -> str:
     """The request target as sent: path and query, still encoded."""
-    path = scope.get("raw_path") or scope["path"].encode()
-    query = scope.get("query_string", b"")
-    return bytes(path + (b"?" + query if query else b"")).decode("latin-1")
+    target: bytes = scope.get("raw_path") or scope["path"].encode()
+    if query := scope.get("query_string"):
+        target += b"?" + query
+    return target.decode("latin-1")
 
 
 def page_of(scope: Scope) -> str:
@@ -114,18 +116,24 @@ def basic_of(text: str) -> tuple[str, str] | None:
     return (name, password) if colon else None
 
 
+@lru_cache(128)
+def asked_of(
+    method: str, target: str, path: str, address: str, via: str, compatible: bool, also: tuple[str, ...]
+) -> Asked:
+    """What a request asks for: made once for those that ask the same. So few, because strangers fill them too."""
+    return Asked(
+        method=method, target=target, address=address, via=via, page=path[:PAGE_CHARS], compatible=compatible,
+        also=also,
+    )  # fmt: skip
+
+
 def digest_of(scope: Scope, text: str, policy: Policy) -> VerifyDigest:
     """What the accounts are asked about a Digest header, whose scheme is left out of `text`."""
-    return VerifyDigest(
-        method=scope.get("method", "GET"),
-        target=target_of(scope),
-        fields=text,
-        address=address_of(scope),
-        via=via_of(scope, policy),
-        page=page_of(scope),
-        compatible=policy.compatible,
-        also=scope.get("also", ()),
-    )
+    asked = asked_of(
+        scope.get("method", "GET"), target_of(scope), scope["path"], address_of(scope), via_of(scope, policy),
+        policy.compatible, scope.get("also", ()),
+    )  # fmt: skip
+    return VerifyDigest(fields=text, asked=asked)
 
 
 def throttled(verdict: Verdict) -> HttpRefusal:
@@ -152,10 +160,18 @@ class Credentials:
         scheme, _, rest = fields.get(b"authorization").partition(" ")
         scheme = scheme.lower()
         if scheme == "digest":
-            asked = digest_of(scope, rest, policy)
-            return await self._judged(scope, policy, scheme, await self.ask("accounts.verify_digest", asked, Verdict))
+            question = digest_of(scope, rest, policy)
+            verdict = await self.ask("accounts.verify_digest", question, Verdict)
+            if verdict.login is not Login.GRANTED:
+                raise await self._refusal(scope, policy, verdict)
+            asked = question.asked
+            return known(verdict.name, verdict.level, asked.via, verdict.ptz, scheme, asked.address)
         if scheme == "basic" and password_allowed(scope):
-            return await self._judged(scope, policy, scheme, await self._basic(scope, rest, policy))
+            verdict = await self._basic(scope, rest, policy)
+            if verdict.login is not Login.GRANTED:
+                raise await self._refusal(scope, policy, verdict)
+            via, address = via_of(scope, policy), address_of(scope)
+            return known(verdict.name, verdict.level, via, verdict.ptz, scheme, address)
         if not scheme:
             found = await self._session(scope, fields, policy) if policy.cookies else None
             found = found or self._anonymous(scope, policy, optional=optional)
@@ -172,14 +188,13 @@ class Credentials:
             offers.append(("www-authenticate", f'Basic realm="{challenges.realm}", charset="UTF-8"'))
         return HttpRefusal(401, "unauthenticated", "authorization", message, offers)
 
-    async def _judged(self, scope: Scope, policy: Policy, scheme: str, verdict: Verdict) -> Visitor:
-        if verdict.login is Login.GRANTED:
-            return known(verdict.name, verdict.level, via_of(scope, policy), verdict.ptz, scheme, address_of(scope))
+    async def _refusal(self, scope: Scope, policy: Policy, verdict: Verdict) -> HttpRefusal:
+        """What is said to whoever was not let in."""
         if verdict.login is Login.THROTTLED:
-            raise throttled(verdict)
+            return throttled(verdict)
         stale = verdict.login is Login.STALE
         message = "the nonce is spent; answer the new challenge" if stale else "name or password is wrong"
-        raise await self.challenge(scope, policy, message, stale=stale)
+        return await self.challenge(scope, policy, message, stale=stale)
 
     def _missing(self) -> str:
         setup = self._core.bus.state(SetupState)

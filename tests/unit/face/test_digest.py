@@ -219,3 +219,26 @@ def test_row_35_the_text_of_a_stranger_is_read_in_a_time_that_grows_with_its_len
         return min(found)
 
     assert fastest_s(2000) < 100 * fastest_s(100) + 1e-3  # in proportion: 20; to the square: 400, and 2 s
+
+
+@given(st.permutations(WRITTEN), st.integers(0, 5), st.text(st.sampled_from('ab"\\, ='), max_size=6))
+def test_row_31_whatever_is_quoted_is_read_the_same_both_ways(written: list[str], which: int, value: str) -> None:
+    """Also nothing at all, and what has to be escaped."""
+    quoted = [at for at, each in enumerate(written) if '"' in each][which]
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    written = [f'{each.partition("=")[0]}="{escaped}"' if at == quoted else each for at, each in enumerate(written)]
+    text = ", ".join(written)
+    careful = read_any(text, compatible=False)
+    assert careful is not None
+    assert read_usual(text) in (careful, None)
+    assert read_answer(text) == careful
+
+
+@given(st.lists(st.integers(1, 3 * WINDOW), max_size=60))
+def test_row_31_a_count_is_taken_just_when_it_is_new_and_not_too_old(counts: list[int]) -> None:
+    spent, taken = Spent(), set[int]()
+    for count in counts:
+        new = count not in taken and count > max(taken, default=0) - WINDOW
+        assert spent.take(count) == new
+        if new:
+            taken.add(count)

@@ -1,0 +1,189 @@
+"""What the log-in remembers of a client between two requests lets it in nowhere where it would not come in anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from firmware.core.vocabulary.security import LoginGranted
+from firmware.security.digest import Algorithm, digest, ha1
+
+Play = Callable[..., None]
+AWAY = "192.0.2.7"
+ADMIN = ("admin", "choose-one")
+REALM = "LINTEL_0123456789AB"
+PAGE = "/api/v1/session"
+ALGORITHMS = pytest.mark.parametrize("algorithm", list(Algorithm))
+
+
+class Caller:
+    """A client that goes on with one nonce and counts, as programs do."""
+
+    def __init__(self, face: Any, name: str, password: str, algorithm: Algorithm = Algorithm.SHA256) -> None:
+        self._face = face
+        self._name = name
+        self._algorithm = algorithm
+        self.password = password
+        self.realm = REALM  # as it says, whatever its secret is of
+        self.nonce = ""
+        self.count = 0
+
+    async def begin(self) -> None:
+        """Take a new nonce."""
+        answer = await self._send(PAGE, "GET", {})
+        self.nonce = answer.headers["www-authenticate"].split('nonce="')[1].split('"')[0]
+        self.count = 0
+
+    def header(self, uri: str = PAGE, method: str = "GET") -> str:
+        """The next answer to the nonce, for a request."""
+        self.count += 1
+        secret = ha1(self._algorithm, self._name, REALM, self.password)
+        asked = digest(self._algorithm, f"{method}:{uri}")
+        response = digest(self._algorithm, f"{secret}:{self.nonce}:{self.count:08x}:c:auth:{asked}")
+        return (
+            f'Digest username="{self._name}", realm="{self.realm}", nonce="{self.nonce}", uri="{uri}", '
+            f'algorithm={self._algorithm.value}, qop=auth, nc={self.count:08x}, cnonce="c", response="{response}"'
+        )
+
+    async def ask(self, header: str = "", uri: str = PAGE, method: str = "GET", **more: Any) -> httpx.Response:
+        """Send a request, with its own answer unless another header is given."""
+        return await self._send(uri, method, {"authorization": header or self.header(uri, method)}, **more)
+
+    async def _send(self, uri: str, method: str, headers: dict[str, str], **more: Any) -> httpx.Response:
+        async with self._face.client(address=AWAY) as client:
+            answer: httpx.Response = await client.request(method, uri, headers=headers, **more)
+            return answer
+
+    async def at_home(self) -> None:
+        """Come in a few times, so that all there is to remember is remembered."""
+        await self.begin()
+        for _ in range(3):
+            assert (await self.ask()).status_code == 200
+
+
+async def caller(face: Any, name: str = "eve", level: str = "operator", **how: Any) -> Caller:
+    """Somebody with an account who has come in already."""
+    await face.set_up()
+    await face.account(name, "secret", level)
+    found = Caller(face, name, "secret", **how)
+    await found.at_home()
+    return found
+
+
+async def change(face: Any, action: str, **params: Any) -> None:
+    """What the administrator does to an account, from the device itself."""
+    async with face.client(ADMIN) as client:
+        assert (await client.post(f"/api/v1/actions/accounts.{action}", json=params)).status_code == 200
+
+
+@ALGORITHMS
+def test_row_31_whoever_has_come_in_is_refused_with_the_former_password(play: Play, algorithm: Algorithm) -> None:
+    async def main(face: Any) -> None:
+        eve = await caller(face, algorithm=algorithm)
+        await change(face, "change", name="eve", password="another")
+        assert (await eve.ask()).status_code == 401
+        eve.password = "another"
+        assert (await eve.ask()).status_code == 200
+
+    play(main)
+
+
+@ALGORITHMS
+def test_row_31_whoever_has_come_in_is_refused_when_the_account_is_gone(play: Play, algorithm: Algorithm) -> None:
+    async def main(face: Any) -> None:
+        eve = await caller(face, algorithm=algorithm)
+        await change(face, "remove", name="eve")
+        assert (await eve.ask()).status_code == 401
+        await face.account("eve", "other", "viewer")
+        assert (await eve.ask()).status_code == 401
+        eve.password = "other"
+        assert (await eve.ask()).json()["level"] == "viewer"
+
+    play(main)
+
+
+def test_whoever_has_come_in_may_do_from_the_next_request_on_what_the_new_level_allows(play: Play) -> None:
+    async def main(face: Any) -> None:
+        release = {"uri": "/api/v1/actions/door.release", "method": "POST", "json": {"door": "door"}}
+        eve = await caller(face)
+        assert (await eve.ask(**release)).status_code == 200
+        await change(face, "change", name="eve", level="viewer", ptz=True)
+        assert (await eve.ask(**release)).status_code == 403
+        shown = (await eve.ask()).json()
+        assert (shown["level"], shown["ptz"]) == ("viewer", True)
+
+    play(main)
+
+
+def test_row_31_an_answer_is_for_its_own_method_place_and_realm_also_when_all_of_them_were_asked_before(
+    play: Play,
+) -> None:
+    async def main(face: Any) -> None:
+        eve = await caller(face)
+        for uri in (PAGE, f"{PAGE}?x=1", "/api/v1/device"):
+            assert (await eve.ask(uri=uri)).status_code == 200
+        assert (await eve.ask(uri="/api/v1/actions/door.release", method="POST", json={"door": "d"})).status_code == 200
+        assert (await eve.ask(eve.header(), uri=f"{PAGE}?x=1")).status_code == 401
+        assert (await eve.ask(eve.header(f"{PAGE}?x=1"), uri=PAGE)).status_code == 401
+        assert (await eve.ask(eve.header("/api/v1/device"), uri=PAGE)).status_code == 401
+        assert (await eve.ask(eve.header(PAGE, "POST"), uri=PAGE)).status_code == 401
+        assert (await eve.ask()).status_code == 200
+        eve.realm = "LINTEL_BA9876543210"
+        assert (await eve.ask()).status_code == 401
+        eve.realm = REALM
+        assert (await eve.ask()).status_code == 200
+
+    play(main)
+
+
+def test_row_31_a_count_seen_in_one_place_is_spent_everywhere(play: Play) -> None:
+    async def main(face: Any) -> None:
+        eve = await caller(face)
+        await eve.ask(uri="/api/v1/device")
+        eve.count -= 1
+        again = await eve.ask()
+        assert again.status_code == 401
+        assert "stale=true" in again.headers["www-authenticate"]
+
+    play(main)
+
+
+def test_row_30_every_success_takes_back_the_failures_before_it_also_in_the_middle_of_a_visit(play: Play) -> None:
+    async def main(face: Any) -> None:
+        eve = await caller(face)
+        for _ in range(2):
+            for _ in range(4):
+                wrong = eve.header().replace('response="', 'response="0')
+                assert (await eve.ask(wrong)).status_code == 401
+            assert (await eve.ask()).status_code == 200
+        granted = [event for event in face.events if isinstance(event, LoginGranted) and event.name == "eve"]
+        assert len(granted) == 1
+
+    play(main)
+
+
+def test_row_30_whoever_has_come_in_waits_like_anybody_else_after_five_failures(play: Play) -> None:
+    async def main(face: Any) -> None:
+        eve = await caller(face)
+        for _ in range(5):
+            assert (await eve.ask(eve.header().replace('response="', 'response="0'))).status_code == 401
+        assert (await eve.ask()).status_code == 429
+        await face.clock.sleep(1.1)
+        assert (await eve.ask()).status_code == 200
+
+    play(main)
+
+
+def test_the_setting_that_refuses_md5_holds_from_the_next_request_on(play: Play) -> None:
+    async def main(face: Any) -> None:
+        eve = await caller(face, algorithm=Algorithm.MD5)
+        async with face.client(ADMIN) as client:
+            put = await client.patch("/api/v1/params/accounts", json={"digest_md5": False})
+            assert put.status_code == 200, put.text
+        await face.clock.sleep(0)
+        assert (await eve.ask()).status_code == 401
+
+    play(main)
