@@ -34,8 +34,7 @@ log = logging.getLogger("lintel.http")
 
 NO_STORE = "/api/"
 PUBLIC = "public"
-# Of paths that no face answers.
-ELSEWHERE = Policy(via="http")
+WS = "WS"
 STARTS = ("http.response.start", "websocket.http.response.start")
 HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -97,28 +96,37 @@ def is_address(host: str) -> bool:
     return True
 
 
+@lru_cache(256)
+def is_here(value: str) -> bool:
+    """Whether a Host header says an address, or that machine itself: then no name server was asked."""
+    host = host_of(value)
+    return host == "localhost" or is_address(host)
+
+
 def check_host(fields: Fields, names: Callable[[], Collection[str]]) -> None:
     """Raises HttpRefusal (421) unless Host is an address or one of our names (hardening row 40)."""
-    host = host_of(fields.get(b"host"))
-    if not (is_address(host) or host == "localhost" or host in names()):
+    value = fields.get(b"host")
+    if is_here(value):
+        return
+    host = host_of(value)
+    if host not in names():
         raise HttpRefusal(421, "wrong_host", "host", f"this device is not {host[:80]!r}")
 
 
 def check_origin(scope: Scope, fields: Fields, policy: Policy) -> None:
     """Raises HttpRefusal (403) for what another site makes a browser send (hardening row 39)."""
-    site = fields.get(b"sec-fetch-site", "same-origin")
-    navigates = (
-        policy.links
-        and scope["type"] == "http"
-        and scope["method"] == "GET"
-        and fields.get(b"sec-fetch-mode") == "navigate"
-    )
-    if site not in ("same-origin", "none") and not navigates:
+    site = fields.get(b"sec-fetch-site", "none")
+    if site not in ("none", "same-origin") and not (policy.links and navigates(scope, fields)):
         raise HttpRefusal(403, "forbidden", "sec-fetch-site", "requests of other sites are not taken")
     if not policy.links and scope["type"] == "http" and scope["path"] not in policy.shown and is_untold(fields):
         raise HttpRefusal(403, "forbidden", "user-agent", "whether another site made a browser ask, it says over HTTPS")
     if b"origin" in fields and site_of(fields.get(b"origin")) != fields.get(b"host").lower():
         raise HttpRefusal(403, "forbidden", "origin", "requests of other sites are not taken")
+
+
+def navigates(scope: Scope, fields: Fields) -> bool:
+    """Whether a browser goes to a page, by a link or because somebody typed its address."""
+    return scope["type"] == "http" and scope["method"] == "GET" and fields.get(b"sec-fetch-mode") == "navigate"
 
 
 def is_untold(fields: Fields) -> bool:
@@ -156,7 +164,23 @@ def check_content(scope: Scope, fields: Fields, policy: Policy) -> None:
 
 def route_of(scope: Scope) -> Route:
     """What policies list: method and path, `WS` for a WebSocket."""
-    return (scope["method"] if scope["type"] == "http" else "WS", scope["path"])
+    return (scope["method"] if scope["type"] == "http" else WS, scope["path"])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Who answers a route, whether asking it may change something, and how open its policy leaves it."""
+
+    policy: Policy
+    app: ASGIApp | None
+    changes: bool = True
+    public: bool = False
+    until_setup: bool = False
+    optional: bool = False
+
+
+# Of paths that no face answers.
+NOWHERE = Found(Policy(via="http"), None)
 
 
 class Guard:
@@ -184,17 +208,17 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             raise ValueError(f"the server sent {scope['type']!r}")
-        found = self._found(scope["path"])
-        if found is not None and "remote" in scope and not found[0].remote:
-            found = None
-        policy, app = found or (ELSEWHERE, None)
+        found = self._found(*route_of(scope))
+        if "remote" in scope and not found.policy.remote:
+            found = NOWHERE
+        policy, app = found.policy, found.app
         outlet = Outlet(scope, send, hsts=self._hsts())
         try:
             fields = Fields(scope["headers"])
             check_host(fields, self._names)
             if app is None:
                 raise HttpRefusal(404, "not_found", scope["path"], "nothing answers here")
-            visitor = await self._admit(scope, fields, policy)
+            visitor = await self._admit(scope, fields, found)
             scope["visitor"], scope["caller"] = visitor, visitor.caller
             outlet.asks = visitor.unknown
             await self._reached.by(visitor, scope["path"])
@@ -212,20 +236,26 @@ class Guard:
             face.close()
         self._refusals.close()
 
-    def _find(self, path: str) -> tuple[Policy, ASGIApp] | None:
+    def _find(self, method: str, path: str) -> Found:
         face = face_of(self.faces, path)
-        return (face.policy, face.app) if face is not None else None
+        if face is None:
+            return NOWHERE
+        route, policy = (method, path), face.policy
+        return Found(
+            policy, face.app, changes=method not in (*SAFE, WS), public=route in policy.public,
+            until_setup=route in policy.until_setup, optional=route in policy.optional,
+        )  # fmt: skip
 
-    async def _admit(self, scope: Scope, fields: Fields, policy: Policy) -> Visitor:
+    async def _admit(self, scope: Scope, fields: Fields, found: Found) -> Visitor:
+        policy = found.policy
         check_origin(scope, fields, policy)
-        check_content(scope, fields, policy)
-        route = route_of(scope)
+        if found.changes:
+            check_content(scope, fields, policy)
         # Whoever comes from the cloud always logs in: the first administrator stands at the device's own network.
-        at_home = "remote" not in scope
-        if at_home and (route in policy.public or (route in policy.until_setup and self._needs_setup())):
+        if (found.public or (found.until_setup and self._needs_setup())) and "remote" not in scope:
             address = address_of(scope)
             return Visitor(caller=Caller(address, Level.ANONYMOUS, policy.via), scheme=PUBLIC, address=address)
-        return await self._credentials.visitor(scope, fields, policy, optional=route in policy.optional)
+        return await self._credentials.visitor(scope, fields, policy, optional=found.optional)
 
     def _needs_setup(self) -> bool:
         setup = self._core.bus.state(SetupState)
@@ -258,15 +288,14 @@ class Outlet:
     async def send(self, message: Message) -> None:
         """Pass a message on; the 403 of somebody who has not logged in is held back, to become a question."""
         self.begun = True
-        starts = message["type"] in STARTS
-        if starts and message["status"] == 403:
-            self.denied, self.forbidden = self.asks, not self.asks
-        if self.denied:
-            return
-        if starts:
-            self._add(message)
-        self.started = True
-        await self._send(message)
+        if message["type"] in STARTS:
+            if message["status"] == 403:
+                self.denied, self.forbidden = self.asks, not self.asks
+            if not self.denied:
+                self._add(message)
+        if not self.denied:
+            self.started = True
+            await self._send(message)
 
     def _add(self, message: Message) -> None:
         """Add the headers of every answer, but none that the application has given itself.
@@ -275,9 +304,9 @@ class Outlet:
         """
         added = ALL_ADDED[not self._scope["path"].startswith(NO_STORE), self._secure]
         headers = message.get("headers", ())
-        own = ADDED_NAMES.intersection([name for name, _ in headers])
+        own = dict(headers)
         append: Callable[[bytes], None] | None = self._scope.get("extensions", {}).get(HEAD_LINES)
-        if append is not None and not own:
+        if append is not None and ADDED_NAMES.isdisjoint(own):
             append(added.lines)
         else:
             message["headers"] = [*headers, *(pair for pair in added.pairs if pair[0] not in own)]
