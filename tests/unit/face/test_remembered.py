@@ -131,6 +131,8 @@ def test_row_31_an_answer_is_for_its_own_method_place_and_realm_also_when_all_of
         assert (await eve.ask(eve.header("/api/v1/device"), uri=PAGE)).status_code == 401
         assert (await eve.ask(eve.header(PAGE, "POST"), uri=PAGE)).status_code == 401
         assert (await eve.ask()).status_code == 200
+        assert (await eve.ask(eve.header(PAGE), uri=PAGE, method="DELETE")).status_code == 401
+        assert (await eve.ask()).status_code == 200
         eve.realm = "LINTEL_BA9876543210"
         assert (await eve.ask()).status_code == 401
         eve.realm = REALM
