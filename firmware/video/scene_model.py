@@ -137,18 +137,26 @@ def _directions(reduced: Numbers) -> Numbers:
 
 def _fine(rows: Samples, step: int) -> Numbers:
     """Energy of the second differences, gathered to the places of the reduced picture."""
-    wide = rows.astype(np.float32)
-    energy = np.zeros_like(wide)
-    across = 2 * wide[:, 1:-1] - wide[:, :-2] - wide[:, 2:]
-    down = 2 * wide[1:-1] - wide[:-2] - wide[2:]
-    energy[:, 1:-1] += across * across
-    energy[1:-1] += down * down
-    if step == 1:
-        return energy
-    height, width = rows.shape[0] // step, rows.shape[1] // step
-    cut = energy[: height * step, : width * step].reshape(height, step, width, step)
-    gathered: Numbers = cut.sum(axis=3).sum(axis=1) / np.float32(step * step)
-    return gathered
+    wide = rows.astype(np.int16)
+    twice = wide + wide
+    energy = np.zeros(rows.shape, np.float32)
+    energy[:, 1:-1] += np.square(twice[:, 1:-1] - wide[:, :-2] - wide[:, 2:], dtype=np.float32)
+    energy[1:-1] += np.square(twice[1:-1] - wide[:-2] - wide[2:], dtype=np.float32)
+    return energy if step == 1 else _gathered(energy, step)
+
+
+def _gathered(values: Numbers, step: int) -> Numbers:
+    """The mean of every whole square of `step` by `step`.
+
+    Rows are added first and as a whole: over a short axis numpy takes as long for two numbers as for fifty.
+    """
+    height, width = values.shape[0] // step, values.shape[1] // step
+    rows = values[: height * step].reshape(height, step, -1).sum(axis=1)
+    total = np.zeros((height, width), np.float32)
+    for column in range(step):
+        total += rows[:, column : width * step : step]
+    total /= step * step
+    return total
 
 
 def _noise(halved: Numbers, fine: Numbers) -> float:
@@ -168,10 +176,7 @@ def _coarse(reduced: Numbers) -> Numbers:
 
 def _blocks(values: Numbers) -> Numbers:
     """The mean of every whole block."""
-    height, width = values.shape[0] // BLOCK, values.shape[1] // BLOCK
-    cut = values[: height * BLOCK, : width * BLOCK].reshape(height, BLOCK, width, BLOCK)
-    means: Numbers = cut.mean(axis=(1, 3), dtype=np.float32)
-    return means
+    return _gathered(values, BLOCK)
 
 
 class SceneModel:
