@@ -1,9 +1,10 @@
 /*
  * A stand-in for a camera's device file, preloaded into a program: /dev/video0 that delivers ready pictures at an even
  * rate. VIDEO0_FPS is the rate, VIDEO0_SIZE the size as WIDTHxHEIGHT, VIDEO0_FRAMES the file with the pictures:
- * JPEG files, each behind its length (32 bits, little-endian), or with VIDEO0_RAW set packed 4:2:2 (YUYV), one after
- * the other. Those are in the buffers before the stream starts, as if the camera wrote them by itself: a buffer always
- * holds the same picture, and handing it over costs the program nothing.
+ * JPEG files, each behind its length (32 bits, little-endian), or with VIDEO0_RAW set planar 4:2:0 (YU12), one after
+ * the other, which a program may also ask for as packed 4:2:2 (YUYV). Those are in the buffers before the stream
+ * starts, as if the camera wrote them by itself: handing one over costs the program nothing. A buffer always holds the
+ * same picture, but for its number, which is written into the first four bytes whenever it is full.
  *
  * The descriptor is a timer of the kernel's, so that poll and select work as they are. Source: the kernel's
  * documentation of video capture with memory-mapped buffers (V4L2).
@@ -28,17 +29,39 @@
 #define MOST_BUFFERS 16
 #define BUFFER_BYTES (1u << 22)
 
-static int camera = -1, raw;
+static int camera = -1, raw, packed;
 static unsigned width = 1280, height = 720, fps = 30;
 static unsigned char *frames;
 static size_t frames_bytes, at;
 static unsigned char *buffers[MOST_BUFFERS];
 static int queued[MOST_BUFFERS], count, first, sequence;
 
-/* of a packed picture */
+static size_t planar_bytes(void)
+{
+	return (size_t)width * height * 3 / 2;
+}
+
 static size_t picture_bytes(void)
 {
-	return 2 * (size_t)width * height;
+	return packed ? 2 * (size_t)width * height : planar_bytes();
+}
+
+static void fill(unsigned char *into, const unsigned char *planes)
+{
+	const unsigned char *u = planes + (size_t)width * height, *v = u + (size_t)width * height / 4;
+	unsigned row, pair;
+
+	if (!packed) {
+		memcpy(into, planes, planar_bytes());
+		return;
+	}
+	for (row = 0; row < height; row++)
+		for (pair = 0; pair < width / 2; pair++) {
+			*into++ = planes[row * width + 2 * pair];
+			*into++ = u[row / 2 * (width / 2) + pair];
+			*into++ = planes[row * width + 2 * pair + 1];
+			*into++ = v[row / 2 * (width / 2) + pair];
+		}
 }
 
 static void load(void)
@@ -61,7 +84,7 @@ static void load(void)
 	if (size)
 		sscanf(size, "%ux%u", &width, &height);
 	raw = getenv("VIDEO0_RAW") != NULL;
-	if (raw && (picture_bytes() > BUFFER_BYTES || picture_bytes() > frames_bytes)) {
+	if (raw && (2 * width * height > BUFFER_BYTES || planar_bytes() > frames_bytes)) {
 		fprintf(stderr, "video0: a picture of %ux%u is not what VIDEO0_FRAMES holds\n", width, height);
 		abort();
 	}
@@ -99,12 +122,13 @@ static void stream(int on)
 
 static void fill_format(struct v4l2_format *format)
 {
+	packed = raw && format->fmt.pix.pixelformat != V4L2_PIX_FMT_YUV420;
 	memset(&format->fmt.pix, 0, sizeof format->fmt.pix);
 	format->fmt.pix.width = width;
 	format->fmt.pix.height = height;
-	format->fmt.pix.pixelformat = raw ? V4L2_PIX_FMT_YUYV : V4L2_PIX_FMT_MJPEG;
+	format->fmt.pix.pixelformat = packed ? V4L2_PIX_FMT_YUYV : raw ? V4L2_PIX_FMT_YUV420 : V4L2_PIX_FMT_MJPEG;
 	format->fmt.pix.field = V4L2_FIELD_NONE;
-	format->fmt.pix.bytesperline = raw ? 2 * width : 0;
+	format->fmt.pix.bytesperline = packed ? 2 * width : raw ? width : 0;
 	format->fmt.pix.sizeimage = raw ? picture_bytes() : BUFFER_BYTES;
 	format->fmt.pix.colorspace = V4L2_COLORSPACE_JPEG;
 }
@@ -124,6 +148,7 @@ static int dequeue(struct v4l2_buffer *buffer)
 	count--;
 	if (raw) {
 		length = (uint32_t)picture_bytes();
+		memcpy(buffers[buffer->index], &sequence, sizeof sequence);
 	} else {
 		if (at + sizeof length > frames_bytes)
 			at = 0;
@@ -262,7 +287,7 @@ static void *buffer_at(off_t offset)
 	if (!buffers[number]) {
 		buffers[number] = calloc(1, BUFFER_BYTES);
 		if (raw)
-			memcpy(buffers[number], frames + number % (frames_bytes / picture_bytes()) * picture_bytes(), picture_bytes());
+			fill(buffers[number], frames + number % (frames_bytes / planar_bytes()) * planar_bytes());
 	}
 	return buffers[number];
 }

@@ -7,6 +7,7 @@ nor infrared light in which things have other shades, changes the scene. What mo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -92,7 +93,7 @@ def features_of(plane: Plane, *, limited: bool = False) -> Features:
         luma=_blocks(reduced),
         noise=noise / FINE_GAIN / step**2,
         mean=_full(float(reduced.mean()), limited),
-        bright=_full(float(np.percentile(reduced, BRIGHT_PERCENT)), limited),
+        bright=_full(_percentile(reduced, BRIGHT_PERCENT), limited),
     )
 
 
@@ -114,9 +115,26 @@ def _reduced(rows: Samples, step: int) -> Numbers:
     return means
 
 
+def _percentile(values: Numbers, percent: float) -> float:
+    """As numpy's own, between two numbers where it falls between them; without the forty calls which that takes."""
+    flat = values.ravel()
+    place = (flat.size - 1) * percent / 100
+    low = int(place)
+    high = min(low + 1, flat.size - 1)
+    part = np.partition(flat, (low, high))
+    return float(part[low]) + (place - low) * float(part[high] - part[low])
+
+
+@lru_cache(8)
+def _beyond(length: int) -> NDArray[np.intp]:
+    """The places of a row with the first and the last one twice."""
+    return np.arange(-1, length + 1).clip(0, length - 1)
+
+
 def _smooth(values: Numbers) -> Numbers:
     """The mean of three by three, so that a picture that shakes a little is the same picture."""
-    padded = np.pad(values, 1, mode="edge")
+    height, width = values.shape
+    padded = values.take(_beyond(height), axis=0).take(_beyond(width), axis=1)
     across = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
     smoothed: Numbers = (across[:-2] + across[1:-1] + across[2:]) / np.float32(9)
     return smoothed
@@ -129,10 +147,10 @@ def _directions(reduced: Numbers) -> Numbers:
     across[:, 1:-1] = reduced[:, 2:] - reduced[:, :-2]
     down[1:-1] = reduced[2:] - reduced[:-2]
     power = across * across + down * down
-    strong = np.percentile(power[::2, ::2], STRONG_PERCENT)
-    certain = power + max(NOISE_GRADIENT**2, WEAK_PART**2 * float(strong))
+    strong = _percentile(power[::2, ::2], STRONG_PERCENT)
+    certain = power + np.float32(max(NOISE_GRADIENT**2, WEAK_PART**2 * strong))
     pair = (across * across - down * down, 2 * across * down)
-    return np.stack([_smooth((part / certain).astype(np.float32)) for part in pair])
+    return np.stack([_smooth(part / certain) for part in pair])
 
 
 def _fine(rows: Samples, step: int) -> Numbers:
@@ -162,7 +180,7 @@ def _gathered(values: Numbers, step: int) -> Numbers:
 def _noise(halved: Numbers, fine: Numbers) -> float:
     """How much of the fine energy is noise: means of two by two leave a quarter of it, and of texture no less."""
     coarser = _blocks(_fine(halved.astype(np.uint8), 1))
-    return max(0.0, float(np.median(fine) - np.median(coarser))) / 0.75
+    return max(0.0, _percentile(fine, 50) - _percentile(coarser, 50)) / 0.75
 
 
 def _coarse(reduced: Numbers) -> Numbers:
