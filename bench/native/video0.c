@@ -1,10 +1,10 @@
 /*
  * A stand-in for a camera's device file, preloaded into a program: /dev/video0 that delivers ready pictures at an even
  * rate. VIDEO0_FPS is the rate, VIDEO0_SIZE the size as WIDTHxHEIGHT, VIDEO0_FRAMES the file with the pictures:
- * JPEG files, each behind its length (32 bits, little-endian), or with VIDEO0_RAW set planar 4:2:0 (YU12), one after
- * the other, which a program may also ask for as packed 4:2:2 (YUYV). Those are in the buffers before the stream
- * starts, as if the camera wrote them by itself: handing one over costs the program nothing. A buffer always holds the
- * same picture, but for its number, which is written into the first four bytes whenever it is full.
+ * JPEG files, each behind its length (32 bits, little-endian), or with VIDEO0_RAW set planar 4:2:0, one after the
+ * other. Those a program gets as YU12 when it asks for that and VIDEO0_RAW is YU12, else as YUYV (packed 4:2:2). They
+ * are in the buffers before the stream starts, as if the camera wrote them by itself: handing one over costs the
+ * program nothing, and a buffer always holds the same picture.
  *
  * The descriptor is a timer of the kernel's, so that poll and select work as they are. Source: the kernel's
  * documentation of video capture with memory-mapped buffers (V4L2).
@@ -29,7 +29,7 @@
 #define MOST_BUFFERS 16
 #define BUFFER_BYTES (1u << 22)
 
-static int camera = -1, raw, packed;
+static int camera = -1, raw, only_packed, packed;
 static unsigned width = 1280, height = 720, fps = 30;
 static unsigned char *frames;
 static size_t frames_bytes, at;
@@ -67,6 +67,7 @@ static void fill(unsigned char *into, const unsigned char *planes)
 static void load(void)
 {
 	const char *path = getenv("VIDEO0_FRAMES"), *rate = getenv("VIDEO0_FPS"), *size = getenv("VIDEO0_SIZE");
+	const char *form = getenv("VIDEO0_RAW");
 	FILE *file = path ? fopen(path, "rb") : NULL;
 
 	if (!file || fseek(file, 0, SEEK_END)) {
@@ -83,7 +84,8 @@ static void load(void)
 		fps = (unsigned)atoi(rate);
 	if (size)
 		sscanf(size, "%ux%u", &width, &height);
-	raw = getenv("VIDEO0_RAW") != NULL;
+	raw = form != NULL;
+	only_packed = raw && strcmp(form, "YU12");
 	if (raw && (2 * width * height > BUFFER_BYTES || planar_bytes() > frames_bytes)) {
 		fprintf(stderr, "video0: a picture of %ux%u is not what VIDEO0_FRAMES holds\n", width, height);
 		abort();
@@ -122,7 +124,7 @@ static void stream(int on)
 
 static void fill_format(struct v4l2_format *format)
 {
-	packed = raw && format->fmt.pix.pixelformat != V4L2_PIX_FMT_YUV420;
+	packed = raw && (only_packed || format->fmt.pix.pixelformat != V4L2_PIX_FMT_YUV420);
 	memset(&format->fmt.pix, 0, sizeof format->fmt.pix);
 	format->fmt.pix.width = width;
 	format->fmt.pix.height = height;
@@ -148,7 +150,6 @@ static int dequeue(struct v4l2_buffer *buffer)
 	count--;
 	if (raw) {
 		length = (uint32_t)picture_bytes();
-		memcpy(buffers[buffer->index], &sequence, sizeof sequence);
 	} else {
 		if (at + sizeof length > frames_bytes)
 			at = 0;

@@ -150,7 +150,7 @@ def _directions(reduced: Numbers) -> Numbers:
     strong = _percentile(power[::2, ::2], STRONG_PERCENT)
     certain = power + np.float32(max(NOISE_GRADIENT**2, WEAK_PART**2 * strong))
     pair = (across * across - down * down, 2 * across * down)
-    return np.stack([_smooth(part / certain) for part in pair])
+    return np.stack([_smooth((part / certain).astype(np.float32, copy=False)) for part in pair])
 
 
 def _fine(rows: Samples, step: int) -> Numbers:

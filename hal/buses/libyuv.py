@@ -1,4 +1,4 @@
-"""Packed pictures made planar by libyuv, loaded at run time; where a system has not got it, by numpy, eight times slower.
+"""Packed pictures made planar by libyuv, loaded at run time; on a system without it by numpy, eight times slower.
 
 Source: libyuv's header convert.h; the library is a package of the operating system (libyuv0).
 """
