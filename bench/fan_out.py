@@ -39,7 +39,7 @@ from bench.table import Row
 from bench.whole_bench import memory_mb
 from firmware.paths import RuntimeDir, StateDir
 from tests.live.device import PASSWORD, USER, Device, free_port, running, until
-from tests.live.pictures.usb_camera import SIZE, stand_in, with_camera, worn, written
+from tests.live.pictures.usb_camera import SIZE, process_of, stand_in, with_camera, worn, written
 
 HERE = Path(__file__).resolve().parent
 CLIENTS = (1, 10, 30, 100)
@@ -142,6 +142,16 @@ def compiled(folder: Path) -> tuple[Path, Path]:
     client = folder / "drain"
     subprocess.run(["cc", "-O2", "-o", str(client), str(HERE / "native" / "drain.c")], check=True)
     return client, stand_in(folder)
+
+
+def asked(folder: Path) -> tuple[Path, Path]:
+    """What the clients ask us for, and ustreamer."""
+    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    ours, theirs = folder / "ours", folder / "theirs"
+    get = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\n{}\r\n"
+    ours.write_text(get.format(f"{PATH}?compression={COMPRESSION}", f"Authorization: Basic {basic}\r\n"))
+    theirs.write_text(get.format("/stream", ""))
+    return ours, theirs
 
 
 @contextmanager
@@ -253,11 +263,7 @@ def real_media(device: Device, client: Path, asks: Path) -> Iterator[Row]:
 def fan_out_rows(folder: Path) -> list[Row]:
     """Network role and sender against ustreamer; then the real media role."""
     client, shim = compiled(folder)
-    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    ours, theirs = folder / "ours", folder / "theirs"
-    get = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\n{}\r\n"
-    ours.write_text(get.format(f"{PATH}?compression={COMPRESSION}", f"Authorization: Basic {basic}\r\n"))
-    theirs.write_text(get.format("/stream", ""))
+    ours, theirs = asked(folder)
     with running(folder / "state", "plate_camera") as device:
         device.set_up()
         until("pictures", lambda: device.api.get("/video/road/snapshot").status_code == 200)
@@ -279,7 +285,7 @@ def from_camera_rows(folder: Path) -> Iterator[Row]:
     """The whole firmware against the whole of ustreamer, both with a camera whose pictures are not JPEG files yet."""
     client, shim = compiled(folder)
     frames = written(folder / "planes")
-    theirs, ours = folder / "theirs", folder / "ours"
+    ours, theirs = asked(folder)
     for raw, kind in (("YU12", "planar"), ("YUYV", "packed")):
         with (
             with_camera(folder / f"state-{kind}", shim, frames, FPS, raw) as device,
@@ -287,9 +293,7 @@ def from_camera_rows(folder: Path) -> Iterator[Row]:
         ):
             device.set_up()
             until("pictures", lambda device=device: device.api.get("/video/road/snapshot").status_code == 200)
-            pids = [device.pid("network"), device.pid("media")]
-            assert None not in pids
-            roles = [pid for pid in pids if pid is not None]
+            roles = [process_of(device, role) for role in ("network", "media")]
             nobody = [idle([*roles, peer]) for _ in range(ROUNDS)]
             yield _whole(f"from a camera of {kind} pictures, nobody looks", nobody, "all of ustreamer")
             for clients in CLIENTS:

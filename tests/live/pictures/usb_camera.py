@@ -76,3 +76,16 @@ def with_camera(state: Path, library: Path, frames: Path, fps: int, raw: str) ->
         yield device
     finally:
         device.stop()
+
+
+def process_of(device: Device, role: str) -> int:
+    """The process of a role, found by how it was started: a real board has no socket of a bench to ask."""
+    words = [str(device.state).encode(), b"--role", role.encode()]
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            said = place.read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended while we looked
+        if all(word in said for word in words):
+            return int(place.parent.name)
+    raise AssertionError(f"no process of {role} runs in {device.state}")
