@@ -25,6 +25,7 @@ def horn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     """One horn speaker for all tests here, calibrated by its control button; each leaves it as it was."""
     with running(tmp_path_factory.mktemp("horn") / "state", "horn_speaker") as found:
         found.set_up()
+        found.all_ready()
         until("speaker and microphone", lambda: state(found, "audio/input").get("present"))
         assert result_of(found)["findings"] == ["not_calibrated"]
         found.ask("press", "control")
