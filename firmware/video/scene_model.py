@@ -98,7 +98,7 @@ def features_of(plane: Plane, *, limited: bool = False) -> Features:
 
 
 def _full(luma: float, limited: bool) -> float:
-    return min(255.0, max(0.0, (luma - 16) * 255 / 219)) if limited else luma
+    return min(255.0, max(0.0, (luma - 16) * 255 / 219 if limited else luma))
 
 
 def _reduced(rows: Samples, step: int) -> Numbers:

@@ -138,6 +138,13 @@ def planes(draw: st.DrawFn) -> Plane:
     return Plane(memory.data, width, height, stride)
 
 
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_white_picture_is_as_bright_as_there_is_and_no_brighter(limited: bool) -> None:
+    white = np.full((255, 311), 255, np.uint8)  # whose mean in single precision is a little more
+    seen = features_of(Plane(white.data, 311, 255, 311), limited=limited)
+    assert (seen.mean, seen.bright) == (255, 255)
+
+
 @given(planes(), planes(), st.booleans())
 @settings(max_examples=examples(40))
 def test_any_picture_gives_numbers_in_their_ranges(one: Plane, other: Plane, limited: bool) -> None:
