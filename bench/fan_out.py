@@ -3,7 +3,8 @@
 First the handing out alone. ustreamer gets the very JPEG files that our device sent, from a stand-in for /dev/video0
 (bench/native/video0.c). Our side is the network role of a device that runs, and the media role's sender
 (bench/fed_media.py), fed with the same files at the same rate: neither side encodes, what is compared is the handing
-out. A second peer is the floor, a loop that only waits and sends (bench/bare_loop.py).
+out. Two floors stand beside them: a loop that only waits and sends (bench/bare_loop.py), and an asyncio loop that only
+wakes up (bench/bare_wake.py).
 
 Both have a cost that no client causes: waking up for every picture, and for ustreamer fetching it from its camera. So
 three rows are printed for each number of clients: all that both sides use; our network role with what the clients add
@@ -144,6 +145,19 @@ def compiled(folder: Path) -> tuple[Path, Path]:
     return client, stand_in(folder)
 
 
+@contextmanager
+def bare_wake() -> Iterator[int]:
+    """The floor of whatever waits in an asyncio loop; its process."""
+    words = [sys.executable, "-m", "bench.bare_wake", str(FPS)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process.pid
+        finally:
+            process.terminate()
+
+
 def asked(folder: Path) -> tuple[Path, Path]:
     """What the clients ask us for, and ustreamer."""
     basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -194,6 +208,7 @@ class Round:
     network: float
     sender: float
     peer: float
+    bare: float
     looked: dict[int, Looked]
 
 
@@ -210,12 +225,13 @@ class Bench:
     sender: int
     peer: int
     peer_port: int
+    bare: int
 
     def round(self) -> Round:
         """Measure everything once."""
-        network, sender, peer = idle([self.network, self.sender, self.peer])
+        network, sender, peer, bare = idle([self.network, self.sender, self.peer, self.bare])
         looked = {clients: self.looked(clients) for clients in CLIENTS}
-        return Round(network=network, sender=sender, peer=peer, looked=looked)
+        return Round(network=network, sender=sender, peer=peer, bare=bare, looked=looked)
 
     def looked(self, clients: int) -> Looked:
         """Measure all three with so many clients, one after the other."""
@@ -231,6 +247,8 @@ def rows_of(rounds: list[Round], kilobytes: int) -> Iterator[Row]:
     network, sender, peer = (
         statistics.median(getattr(each, name) for each in rounds) for name in ("network", "sender", "peer")
     )
+    bare = statistics.median(each.bare for each in rounds)
+    yield Row("an asyncio loop that wakes up for every picture", bare, "%", peer, "ustreamer")
     yield Row("nobody looks: network role", network, "%", None, "")
     yield Row("nobody looks: the sender, woken for every picture", sender, "%", peer, "ustreamer")
     for clients in CLIENTS:
@@ -272,10 +290,10 @@ def fan_out_rows(folder: Path) -> list[Row]:
         real = list(real_media(device, client, ours))
         network = device.pid("network")
         assert network is not None
-        with ustreamer(shim, frames) as (peer, peer_port), fed_media(device, frames) as sender:
+        with ustreamer(shim, frames) as (peer, peer_port), fed_media(device, frames) as sender, bare_wake() as bare:
             bench = Bench(
                 client=client, asks_ours=ours, asks_theirs=theirs, frames=frames, port=device.port, network=network,
-                sender=sender, peer=peer, peer_port=peer_port,
+                sender=sender, peer=peer, peer_port=peer_port, bare=bare,
             )  # fmt: skip
             rounds = [bench.round() for _ in range(ROUNDS)]
     return [*rows_of(rounds, size // 1000), *real]
