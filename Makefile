@@ -20,15 +20,15 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 # Files beside one another, one a processor: first what runs in virtual time or in its own folder, then what starts whole
-# devices. A part (ARGS) runs by itself.
-BESIDE := $(BIN)/pytest -n logical --dist loadfile
+# devices, where the few that fail have a second try by themselves (tools/steady.py). A part (ARGS) runs by itself.
+BESIDE := -n logical --dist loadfile --max-worker-restart 0
 QUICK  := tests/unit tests/behaviour
 unit: $(READY)
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
-	$(BESIDE) $(QUICK)
-	$(BESIDE) $(QUICK:%=--ignore=%)
+	$(BIN)/pytest $(BESIDE) $(QUICK)
+	$(BIN)/python -m tools.steady $(BESIDE) $(QUICK:%=--ignore=%)
 endif
 
 # Benchmarks stand apart from the tests: they print figures with their peers and assert nothing.

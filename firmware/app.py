@@ -1,6 +1,6 @@
-"""Composition root: the only file that knows everybody. Builds the roles of a device and runs them.
+"""Composition root: the only file that knows everybody. Builds the roles of a device.
 
-A role is a core (bus, actions, parameters, stores, link) with the services its board needs. The same
+A role (`parts.py`) is a core (bus, actions, parameters, stores, link) with the services its board needs. The same
 builders serve a child process (`firmware.child`), `--role all`, and the tests, which hand in their own wires.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,18 +24,13 @@ from firmware.core.link.channel import Connect
 from firmware.core.link.client import LinkClient
 from firmware.core.link.hub import Hub
 from firmware.core.params import Params
-from firmware.core.program_log import program_log
 from firmware.core.service import Service
-from firmware.core.services import Services
-from firmware.core.store import Alarm, Store
-from firmware.core.store_disk import Disk
 from firmware.core.values import decode
 from firmware.core.vocabulary.device import BootState, DeviceInfo
-from firmware.core.vocabulary.station import StorageAlarm, StorageProblem
 from firmware.heart import HeartService
+from firmware.network import network_services, picture_places
 from firmware.notify import watchdog_s
-from firmware.options import OFF
-from firmware.paths import StateDir
+from firmware.parts import Parts, Role, alarm_on, damaged_params, new_stores, started
 from firmware.roles import duties_on, explain_services, roles_for
 from firmware.rooms import (
     access_config,
@@ -46,15 +41,12 @@ from firmware.rooms import (
     osdp_trace_services,
     sensing_services,
 )
-from firmware.upgrade.boot_tryboot import TrybootBoot, ask_systemd
-from firmware.upgrade.ports import Boot, Engine, Slot
-from hal.board import Board, CameraNode, describe_board, load_board
-from hal.clock import Clock
+from firmware.upgrade.boot_tryboot import TrybootBoot
+from firmware.upgrade.ports import Boot, Engine
+from hal.board import describe_board, load_board
 
 if TYPE_CHECKING:
     from firmware.device import DeviceConfig, DeviceService
-    from firmware.interfaces.video.place import Place
-    from firmware.upgrade.waking import Start
     from hal.assemble import Assembled
     from hal.wires import Wires
 
@@ -88,79 +80,6 @@ def explain_reset(room: DeviceConfig) -> str:
         return "factory reset: not by button\n"
     both = f" and {hold.together}" if hold.together else ""
     return f"factory reset: hold {hold.button}{both} at power-on, let go after {hold.from_s:g} to {hold.to_s:g} s\n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a role is built from, whichever way the device runs."""
-
-    board: Board
-    state: StateDir
-    clock: Clock
-    simulated: bool
-    disk: Disk | None = None  # None: the file system of this machine
-    boot: Boot | None = None  # None: nothing can be upgraded or reset (tests of single parts)
-    slot: Slot = Slot.A
-    powered_ns: int | None = None  # when the power came, at the first start since then
-    upgrade: Start | None = None  # what the early start found; None: no boot control, or its storage fails
-    machine: bool = False  # whether the network and the clock of this machine are set, by its own services
-
-    def restart(self) -> None:
-        """Ask for a restart of the whole device. Raises OSError."""
-        ask_systemd() if self.boot is None else self.boot.restart()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
-    """A role that is built: its core, and its services in the order of their start."""
-
-    core: Core
-    services: tuple[Service, ...]
-    ready: Callable[[], None]
-
-    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Run the services until cancelled; `ready` is called once all have started. Raises what a vital one raises."""
-
-        def started() -> None:
-            self.ready()
-            ready()
-
-        with program_log(self.core.bus, self.core.clock):
-            await Services(self.core.bus, self.core.clock, self.core.role).run(self.services, started)
-
-
-def new_stores(parts: Parts, role: str, alarm: Alarm) -> tuple[Store, Store]:
-    """The two stores of a role, not started: settings of the running slot, and what belongs to no slot."""
-    roots = (parts.state.settings(parts.slot, role), parts.state.shared(role))
-    store, shared = (Store(root, parts.clock, alarm=alarm, disk=parts.disk) for root in roots)
-    return store, shared
-
-
-@asynccontextmanager
-async def started(*stores: Store) -> AsyncIterator[None]:
-    """Stores at work, closed at the end."""
-    async with AsyncExitStack() as stack:
-        for store in stores:
-            await store.start()
-            stack.push_async_callback(store.close)
-        yield
-
-
-def alarm_on(bus: Bus) -> Alarm:
-    """Storage trouble as states on a bus."""
-
-    def alarm(what: str, problem: StorageProblem | None, detail: str) -> None:
-        if problem is None:
-            bus.forget(StorageAlarm, bus.role, what)
-        else:
-            bus.publish(StorageAlarm(role=bus.role, what=what, problem=problem, detail=detail))
-
-    return alarm
-
-
-def damaged_params(bus: Bus) -> Callable[[str, str], None]:
-    """Saved parameters that cannot be used, as an alarm."""
-    return lambda file, why: alarm_on(bus)(file, StorageProblem.DAMAGED, why)
 
 
 class HardwareService:
@@ -452,82 +371,6 @@ async def guest_role(
             yield Role(core=core, services=(Joined(link), *make(core, info)), ready=link.ready)
     finally:
         await link.stop()
-
-
-def picture_places(
-    board: Board, reach: Callable[[str], Connect], hands: Callable[[str], Path] | None = None
-) -> tuple[Place, ...]:
-    """The picture sources of a board; `reach` answers how the pictures of one are got at, `hands` who takes viewers."""
-    from firmware.interfaces.video.place import Place
-
-    return tuple(
-        Place(
-            source=name, alias=node.alias or name, width=node.width, height=node.height, fps=node.fps,
-            connect=reach(name), hands=None if hands is None else hands(name),
-        )
-        for name, node in board.nodes.items()
-        if isinstance(node, CameraNode)
-    )  # fmt: skip
-
-
-def network_services(
-    parts: Parts,
-    host: str,
-    port: int,
-    *,
-    web: bool,
-    https: tuple[str, int] | None = None,
-    rtsp: tuple[str, int] | None = None,
-    reach: Callable[[str], Connect] | None = None,
-    hands: Callable[[str], Path] | None = None,
-    voices: Connect | None = None,
-    listener: Path | None = None,
-    bench: Path | None = None,
-    memory: Path | None = None,
-    discovery: str = OFF,
-) -> Callable[[Core, DeviceInfo], tuple[Service, ...]]:
-    """What the network role runs: accounts, certificates, and the API at its addresses (port 0: any that is free).
-
-    `reach` answers how to get at the pictures of a source; without it there are none; `voices` leads to those
-    who listen to sound or talk, `listener` to whoever may listen to an adapter. `bench` is the socket of a simulated
-    world, for the device image, `memory` the folder of what outlives the process and no power cut. `discovery` names
-    the adapters at which the device can be found.
-    """
-
-    def make(core: Core, info: DeviceInfo) -> tuple[Service, ...]:
-        from firmware.certificates import CertificatesService
-        from firmware.interfaces.api.service import ApiService
-        from firmware.interfaces.carrier import CarrierService
-        from firmware.interfaces.cloud.service import CloudService
-        from firmware.interfaces.controller import ControllerHttpService
-        from firmware.interfaces.discovery import DiscoveryService
-        from firmware.interfaces.logs import LogsService
-        from firmware.interfaces.rtsp.service import RtspService
-        from firmware.plan import plan_of
-        from firmware.security import AccountsService
-
-        places = () if reach is None else picture_places(parts.board, reach, hands)
-        kept = None if memory is None else Store(memory, parts.clock, alarm=alarm_on(core.bus))
-        accounts = AccountsService(core, f"LINTEL_{info.serial}", memory=kept)
-        certificates = CertificatesService(core, info.model, info.serial)
-        state = parts.state
-        api = ApiService(
-            core, host, port, web=web, https=https, tls=certificates,
-            spool=state.spool, clip_spool=state.clip_spool, places=places, voices=voices,
-            listener=listener, bench=bench,
-            plan=plan_of(parts.board) if web else None,
-        )  # fmt: skip
-        services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
-        if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
-            services.append(CarrierService(core))
-        if "controller_net" in duties_on(parts.board, "network"):
-            services.append(ControllerHttpService(core, certificates.client))
-        if rtsp is not None:
-            services.append(RtspService(core, *rtsp))
-        discovered = DiscoveryService(core, info, discovery)
-        return (*services, api, discovered, CloudService(core, lambda: api.app, certificates.client))
-
-    return make
 
 
 __all__ = [

@@ -8,13 +8,12 @@ something, then whatever listens; closing makes every output safe before anythin
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+from hal.assemble_opened import Opened
 from hal.assemble_sensing import SensingAssembly
+from hal.assemble_serial import SerialAssembly
 from hal.board import (
     Ads1115Node,
     AudioInNode,
@@ -50,18 +49,9 @@ from hal.drivers.terminal import IoTerminal
 from hal.drivers.wiegand import WiegandReader
 from hal.drivers.wiegand_out import WiegandOutput
 from hal.errors import HalError
-from hal.ports import Hardware
+from hal.ports import CardReader, Hardware
 from hal.types import Colour, LineRef
 from hal.wires import AnalogIn, Gpio, I2c, Wires
-
-if TYPE_CHECKING:
-    # Loaded where a board has one: OSDP and its cryptography are a quarter of what a door station loads.
-    from hal.drivers.card_module import CardModule
-    from hal.drivers.osdp_bus import OsdpBus
-    from hal.drivers.osdp_peripheral import OsdpPort
-    from hal.drivers.osdp_reader import OsdpReader
-
-log = logging.getLogger("hal.assemble")
 
 # Drivers first by what they do to the world: what moves a strike is brought to its safe level before the rest.
 ORDER = (
@@ -89,13 +79,6 @@ ORDER = (
 FINE_V, WIDE_V = 4.096, 6.144
 
 
-class Driver(Protocol):
-    """Anything that was opened for a node."""
-
-    def close(self) -> None:
-        """Safe state first, then give the lines back; closing twice is harmless."""
-
-
 class Assembled:
     """The hardware of a board, and its life. The wires stay their owner's to close."""
 
@@ -113,53 +96,6 @@ class Assembled:
     async def close(self) -> None:
         """Make every output safe, then close the rest, the last opened first; closing twice is harmless."""
         await self._opened.close()
-
-
-class Opened:
-    """What has been opened so far, in order."""
-
-    def __init__(self) -> None:
-        self.work: list[Callable[[], Coroutine[Any, Any, None]]] = []
-        self._driving: list[tuple[str, Driver]] = []
-        self._listening: list[tuple[str, Driver]] = []
-        self._expanders: list[tuple[str, Mcp23017]] = []
-
-    def driving(self, name: str, driver: Driver) -> None:
-        """Note a driver that has an output: it is closed before all that have none."""
-        self._driving.append((name, driver))
-
-    def listening(self, name: str, driver: Driver) -> None:
-        """Note a driver that only listens."""
-        self._listening.append((name, driver))
-
-    def expander(self, name: str, driver: Mcp23017) -> None:
-        """Note an expander: levels driven while closing are still carried to it, then it is closed."""
-        self._expanders.append((name, driver))
-        self._listening.append((name, driver))
-
-    async def close(self) -> None:
-        """Close everything, whatever fails: outputs in the order they were opened, the rest in reverse."""
-        async with AsyncExitStack() as last_first:
-            while self._listening:
-                last_first.callback(_close, *self._listening.pop(0))
-            while self._expanders:
-                last_first.push_async_callback(_flush, *self._expanders.pop())
-            while self._driving:
-                last_first.callback(_close, *self._driving.pop())
-
-
-def _close(name: str, driver: Driver) -> None:
-    try:
-        driver.close()
-    except HalError as error:
-        log.error("%s: could not be closed: %s", name, error)
-
-
-async def _flush(name: str, expander: Mcp23017) -> None:
-    try:
-        await expander.flush()
-    except HalError as error:
-        log.error("%s: its outputs may not be safe, the last levels were not carried out: %s", name, error)
 
 
 async def assemble(board: Board, wires: Wires, clock: Clock) -> Assembled:
@@ -205,13 +141,10 @@ class _Assembly:
         self._inputs: dict[str, DigitalInput | SupervisedLoop] = {}
         self._buttons: dict[str, PushButton] = {}
         self._leds: dict[str, Light] = {}
-        self._readers: dict[str, WiegandReader | OsdpReader | CardModule] = {}
-        self._chip_readers: dict[str, CardModule] = {}
-        self._serial_buses: dict[str, OsdpBus] = {}
-        self._serial_readers: dict[str, OsdpReader] = {}
-        self._panels: dict[str, OsdpPort] = {}
+        self._readers: dict[str, CardReader] = {}
         self._terminals: dict[str, IoTerminal] = {}
         self._wiegand_outs: dict[str, WiegandOutput] = {}
+        self._serial = SerialAssembly(self.opened, wires, clock, self._readers)
         self._sensing = SensingAssembly(self.opened, clock, self._place, self._controller)
 
     def hardware(self) -> Hardware:
@@ -225,10 +158,10 @@ class _Assembly:
             readers=self._readers,
             terminals=self._terminals,
             aliases=self._board.aliases,
-            chip_readers=self._chip_readers,
+            chip_readers=self._serial.chip_readers,
             wiegand_outs=self._wiegand_outs,
-            serial_readers=self._serial_readers,
-            panels=self._panels,
+            serial_readers=self._serial.serial_readers,
+            panels=self._serial.panels,
             accelerometers=self._sensing.accelerometers,
             light_sensors=self._sensing.light_sensors,
             cut_filters=self._sensing.cut_filters,
@@ -255,12 +188,8 @@ class _Assembly:
                 await self._reader(name, node)
             case WiegandOutNode():
                 await self._wiegand_out(name, node)
-            case CardModuleNode():
-                await self._card_module(name, node)
-            case OsdpReaderNode():
-                self._serial_reader(name, node)
-            case OsdpPortNode():
-                await self._panel(name, node)
+            case CardModuleNode() | OsdpReaderNode() | OsdpPortNode():
+                await self._serial.open(name, node)
             case DigitalInputNode():
                 await self._contact(name, node)
             case SupervisedInputNode():
@@ -382,37 +311,6 @@ class _Assembly:
         self.opened.driving(name, output)
         self.opened.work.append(output.run)
         self._wiegand_outs[name] = output
-
-    async def _card_module(self, name: str, node: CardModuleNode) -> None:
-        from hal.drivers.card_module import BAUD, CardModule
-
-        uart = await self._wires.uart(node.bus, baud=BAUD)
-        module = CardModule(name, uart, keypad=node.keypad)
-        self.opened.listening(name, module)
-        self._readers[name] = self._chip_readers[name] = module
-
-    def _serial_reader(self, name: str, node: OsdpReaderNode) -> None:
-        """Nothing is opened before somebody connects it: a missing port is no reason not to start."""
-        from hal.drivers.osdp_bus import OsdpBus
-        from hal.drivers.osdp_reader import OsdpReader
-
-        bus = self._serial_buses.get(node.bus)
-        if bus is None:
-            bus = self._serial_buses[node.bus] = OsdpBus(node.bus, partial(self._wires.uart, node.bus), self._clock)
-            self.opened.listening(name, bus)
-            self.opened.work.append(bus.run)
-        reader = OsdpReader(name, bus, self._clock, keypad=node.keypad, led=node.led, beeper=node.beeper)
-        self.opened.listening(name, reader)
-        self._readers[name] = self._serial_readers[name] = reader
-
-    async def _panel(self, name: str, node: OsdpPortNode) -> None:
-        from hal.drivers.osdp_peripheral import OsdpPort, identity_of
-
-        identity = identity_of(await self._wires.identity())
-        port = OsdpPort(name, node.bus, partial(self._wires.uart, node.bus), self._clock, identity)
-        self.opened.listening(name, port)
-        self.opened.work.append(port.run)
-        self._panels[name] = port
 
     async def _contact(self, name: str, node: DigitalInputNode) -> None:
         gpio, offset = await self._place(node.line)

@@ -4,10 +4,10 @@ lens, the lines around a microphone.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
 
+from hal.assemble_opened import Opened
 from hal.board.sensing import IlluminationNode, IrCutNode, Lis3dhNode, Opt3001Node
 from hal.board.sound import AudioInNode
 from hal.clock import Clock
@@ -24,31 +24,12 @@ from hal.wires import Gpio, I2c, OutputLines
 SensingNode = Lis3dhNode | Opt3001Node | IrCutNode | IlluminationNode | AudioInNode
 
 
-class Closable(Protocol):
-    """A driver, as far as its end is concerned."""
-
-    def close(self) -> None:
-        """Safe state first, then give the lines back; closing twice is harmless."""
-
-
-class Notebook(Protocol):
-    """Where the drivers are noted that were opened, in order."""
-
-    work: list[Callable[[], Coroutine[Any, Any, None]]]
-
-    def driving(self, name: str, driver: Closable) -> None:
-        """One that has an output."""
-
-    def listening(self, name: str, driver: Closable) -> None:
-        """One that only listens."""
-
-
 class SensingAssembly:
     """Opens the nodes of this kind, one after the other, with the lines and buses it is handed."""
 
     def __init__(
         self,
-        opened: Notebook,
+        opened: Opened,
         clock: Clock,
         place: Callable[[LineRef], Awaitable[tuple[Gpio, int]]],
         controller: Callable[[str], Awaitable[I2c]],

@@ -19,7 +19,7 @@ from firmware.core.vocabulary.certificates import KeyType
 log = logging.getLogger("lintel.certificates")
 
 Ulong = ctypes.c_ulong
-OK, ALREADY_INITIALIZED, ALREADY_LOGGED_IN = 0x0, 0x191, 0x100
+OK, ALREADY_INITIALIZED, ALREADY_LOGGED_IN, MECHANISM_INVALID = 0x0, 0x191, 0x100, 0x70
 LOCKING = 0x2  # CKF_OS_LOCKING_OK
 SERIAL, WRITES = 0x4, 0x2  # CKF_SERIAL_SESSION, CKF_RW_SESSION
 OFFICER, USER = 0, 1
@@ -139,12 +139,12 @@ class Token:
             self._call("C_InitPIN", session, user, Ulong(len(user)))
 
     def kinds(self) -> frozenset[KeyType]:
-        """The kinds of keys that the token makes: curves always, RSA as far as it says so."""
+        """The kinds of keys that the token makes: curves always, RSA as far as it says so. Raises Unavailable."""
         info = MechanismInfo()
-        try:
-            self._call("C_GetMechanismInfo", self._slot, Ulong(RSA_PAIR), ctypes.byref(info))
-        except Unavailable as error:  # it knows no RSA, which is no reason to go without its curves
-            log.warning("the TPM makes no RSA keys, they are kept in the file: %s", error)
+        # One that knows no RSA is no reason to go without its curves; whoever cannot answer is no such token.
+        asked = (self._slot, Ulong(RSA_PAIR), ctypes.byref(info))
+        if self._call("C_GetMechanismInfo", *asked, also=MECHANISM_INVALID) == MECHANISM_INVALID:
+            log.warning("the TPM makes no RSA keys, they are kept in the file")
             return frozenset(CURVES)
         return frozenset(CURVES) | {kind for kind, bits in SIZES.items() if info.least <= bits <= info.most}
 
@@ -200,11 +200,13 @@ class Token:
         finally:
             self._call("C_CloseSession", session)
 
-    def _call(self, name: str, *arguments: object, also: int = OK) -> None:
+    def _call(self, name: str, *arguments: object, also: int = OK) -> int:
+        """Call it; returns OK, or `also` where it answers that. Raises Unavailable for any other answer."""
         function: Callable[..., int] = getattr(self._library, name)
         function.restype = Ulong  # type: ignore[attr-defined]
         if (value := function(*arguments)) not in (OK, also):
             raise Unavailable("keystore", f"{WORDS.get(value, 'the token refuses')} ({name} answered {value:#x})")
+        return value
 
 
 def attributes(wanted: Mapping[int, bytes]) -> ctypes.Array[Attribute]:

@@ -39,7 +39,7 @@ Make = tuple[Size, int]
 Watching = Watcher | Show
 
 
-# A frame that cannot be made is followed by others like it, thirty a second: told of once in so long.
+# A frame that cannot be made is followed by others like it, thirty a second: each kind of failure is told once in this.
 TOLD_EVERY_S = 60.0
 
 
@@ -50,19 +50,24 @@ class Maker:
         self._clock = clock
         self._pool: ThreadPoolExecutor | None = None
         self._told_ns: int | None = None
+        self._told: set[type[Exception]] = set()  # since then
         self._untold = 0
 
     def _tried(self, job: Callable[[], list[Jpeg]]) -> list[Jpeg] | None:
         """What a job makes; None when it fails, which is logged: the camera goes on."""
         try:
             return job()
-        except Exception:
+        except Exception as error:
             now_ns = self._clock.now_ns()
-            if self._told_ns is not None and now_ns - self._told_ns < TOLD_EVERY_S * 1e9:
+            if self._told_ns is None or now_ns - self._told_ns >= TOLD_EVERY_S * 1e9:
+                self._told_ns = now_ns
+                self._told.clear()
+            if type(error) in self._told:
                 self._untold += 1
                 return None
             log.exception("no JPEG could be made (and %d more since this was last said)", self._untold)
-            self._told_ns, self._untold = now_ns, 0
+            self._told.add(type(error))
+            self._untold = 0
             return None
 
     def start(self) -> None:
@@ -162,9 +167,10 @@ class Outlet:
         """What a watcher's wish means now; a size that is not offered any more is the source's own."""
         cut = watcher.cut
         assert cut is not None  # it is ready only when it has wished
-        own = self._source.mode.size
-        wished = turned(Size(cut.width, cut.height), self._source.image.rotate) if cut.width else own
-        size = wished if wished in offered(own) else own
+        size = own = self._source.mode.size
+        if cut.width:
+            wished = turned(Size(cut.width, cut.height), self._source.image.rotate)
+            size = wished if wished in offered(own) else own
         return size, self._source.video.compression if cut.compression is None else cut.compression
 
     def _make(self, frame: Frame, wanted: Mapping[Watching, Make]) -> None:

@@ -92,7 +92,7 @@ class PulseChild:
         """Start the process and wait until it has the lines. Raises LineInUse, BusError."""
         self._spawn()
         assert self._ready is not None
-        late = self._clock.call_later(START_S, self._kill)
+        late = self._clock.call_later(START_S, self._too_late, self._ready)
         try:
             await self._ready
         except BaseException:
@@ -154,7 +154,7 @@ class PulseChild:
         self._asked = (self._number, answer)
         asked = {"id": self._number, "bits": bits, "pulse_us": timing.pulse_us, "interval_us": timing.interval_us}
         longest_s = len(bits) * LONGEST_INTERVAL_NS / 1e9 + GRACE_S
-        late: Timer = self._clock.call_later(longest_s, self._kill)
+        late: Timer = self._clock.call_later(longest_s, self._too_late, answer)
         try:
             self._socket.send(json.dumps(asked).encode())
             return await answer
@@ -202,6 +202,13 @@ class PulseChild:
         for waiting in (self._ready, None if self._asked is None else self._asked[1]):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(error)
+
+    def _too_late(self, waiting: asyncio.Future[Any]) -> None:
+        """End a process that has not answered; an answer that is there by now counts, also one that nobody has read."""
+        if not waiting.done() and self._socket is not None:
+            self._readable()
+        if not waiting.done():
+            self._kill()
 
     def _kill(self) -> None:
         if self._process is not None:

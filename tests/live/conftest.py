@@ -32,6 +32,7 @@ def shared_device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     """One door station for all tests of a module, for questions that change nothing."""
     with running(tmp_path_factory.mktemp("shared") / "state") as found:
         found.set_up()
+        found.all_ready()
         yield found
 
 

@@ -161,6 +161,10 @@ class Device:
         os.kill(pid, signal.SIGKILL)
         return int(pid)
 
+    def all_ready(self) -> None:
+        """Until every role is ready. The greeting waits for control and network alone: media may still be starting."""
+        until("every role ready", lambda: all(role["ready"] for role in self.ask("state")["roles"].values()))
+
     def wait_ready(self, role: str, other_than: int) -> None:
         """Until the role runs again, ready, as another process."""
 

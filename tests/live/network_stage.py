@@ -204,7 +204,8 @@ def play(stage: Stage, device: Device) -> dict[str, Any]:
     seen.phase("trying")
     told["lost_again"] = addresses()
     told["came_back"] = seen.phase("kept")["reason"]
-    until("the address before", addresses)  # it is looked for on the network first, for two seconds
+    # It is looked for on the network first, for two seconds.
+    until("the address before", lambda: addresses() == [f"{FIRST}/24"])
     told["after_lost"] = [addresses(), seen.address()]
     told |= restarted(stage, seen)
     six = {"acceptRouterAdvertisements": False}

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from firmware.interfaces.http.guard import HEADERS, Outlet
-from firmware.interfaces.http.protocol import STREAM
 from firmware.interfaces.http.server import Server
+from firmware.interfaces.http.way_out import STREAM
 from hal.clock import SystemClock
 
 BODY = b"{}"

@@ -111,8 +111,12 @@ def test_a_fresh_device_runs_the_checkout_from_slot_a(quiet: Device) -> None:
     assert (state["slot_runs"], state["trying"]) == ("checkout", False)
     assert state["version"] == quiet.api.get("/device").json()["version"]
     assert (quiet.state / "boot" / "slots" / "A").is_symlink()
-    states = quiet.api.get("/state").json()["states"]
-    (boot,) = [each for each in states if each["topic"] == "device/boot"]
+
+    def facts() -> dict[str, Any] | None:
+        states = quiet.api.get("/state").json()["states"]
+        return next((each for each in states if each["topic"] == "device/boot"), None)
+
+    boot = until("the facts of the start", facts)
     assert (boot["slot"], boot["trying"], boot["loader_current"]) == ("A", False, True)
 
 

@@ -109,7 +109,7 @@ def test_a_button_held_until_the_light_flashes_lets_the_owner_reach_the_device_t
     horn: Device, dispatcher: Dispatcher
 ) -> None:
     with told(horn, dispatcher) as serial:
-        assert connection(horn)["reason"] == "press the control button to connect"
+        until("the hint", lambda: connection(horn)["reason"] == "press the control button to connect")
         horn.ask("press", "control", "--for", "3.2")
         state = connected(horn)
         assert state["until"] is not None
@@ -118,7 +118,8 @@ def test_a_button_held_until_the_light_flashes_lets_the_owner_reach_the_device_t
         seen = dispatcher.ask(serial, "GET", "/api/v1/device", login)
         assert (seen.status_code, seen.json()["serial"], seen.json()["model"]) == (200, serial, "LINTEL-HS1")
 
-        # From the finger to the connection, each fact names the one before it.
+        # From the finger to the connection, each fact names the one before it. What came of the gesture is told last.
+        until("the end of the gesture", lambda: "device/button/action" in [line["topic"] for line in horn.journal()])
         lines = {line["id"]: line for line in horn.journal()}
         stood = [line for line in lines.values() if line["topic"] == "cloud/connection"]
         line = next(line for line in stood if line["fields"]["phase"] == "connected")

@@ -100,8 +100,8 @@ def test_watch_ends_when_its_device_ends(device: Device) -> None:
             return select.select([watch.stdout], [], [], 0.5)[0]
 
         try:
-            until("a line", pressed)  # it may only just be starting
-            assert "button:control" in watch.stdout.readline()
+            until("a line", pressed)  # it may only just be starting, in the middle of a press too
+            until("the button", lambda: "button:control" in watch.stdout.readline())
             device.stop()
             _, errors = watch.communicate(timeout=PATIENCE_S)
         finally:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from hal.board import load_board
 from hal.buses.pulse_child import PulseChild
 from hal.buses.pulse_lines import LogReader, new_log
 from hal.buses.pulse_process import Work
-from hal.clock import SystemClock
+from hal.clock import SystemClock, Timer
 from hal.drivers.wiegand_framer import WiegandFramer
 from hal.drivers.wiegand_out import WiegandOutput
 from hal.errors import DeviceError
@@ -306,6 +307,53 @@ def test_a_process_that_cannot_start_costs_no_more_than_the_output(
 
     asyncio.run(main())
     assert caplog.text.count("pulses cannot be sent") == 1
+
+
+class LateClock(SystemClock):
+    """A clock whose timers are kept: a test says when they are due."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[Callable[[], None]] = []
+
+    def call_later(self, delay_s: float, fn: Callable[..., None], *args: object) -> Timer:
+        due = super().call_later(delay_s, fn, *args)
+        self.kept.append(lambda: fn(*args))
+        return due
+
+
+@pytest.mark.parametrize("first", ["the timer", "the answer"])
+def test_an_answer_that_is_there_when_its_time_is_over_counts_and_the_process_goes_on(first: str) -> None:
+    """As on a machine that stood still until both were due: the loop sees them in one turn."""
+
+    async def main() -> None:
+        fd = new_log()
+        clock = LateClock()
+
+        async def rest() -> None:
+            """There is no chip."""
+
+        child = PulseChild(Work(socket=-1, parent=-1, owner="out1", log=fd), clock, rest=rest, keep=(fd,))
+        try:
+            await child.open()
+            process = child.pid
+            for _ in range(2):
+                sending = asyncio.ensure_future(child.send(CARD, QUICK))
+                await asyncio.sleep(0)  # it has asked
+                too_late = clock.kept[-1]
+                assert select.select([child._socket], [], [], PATIENCE_S)[0], "no answer"
+                if first == "the timer":
+                    too_late()
+                else:
+                    asyncio.get_running_loop().call_later(0, too_late)
+                assert (await sending).t_ns > 0
+                await asyncio.sleep(0)
+                assert child.pid == process
+        finally:
+            child.close()
+            os.close(fd)
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
 
 
 def test_row_14_starts_stops_and_kills_of_the_whole_device_move_no_data_line(device: Device) -> None:

@@ -20,13 +20,6 @@ LONGEST_S = 2.5
 ADDRESS = {"boot_proto": "static", "address": "10.1.2.3", "mask": "255.255.0.0"}
 
 
-def ready(device: Device) -> None:
-    def every_role() -> bool:
-        return all(role["ready"] for role in device.ask("state")["roles"].values())
-
-    until("every role ready", every_role)
-
-
 def furnish(device: Device) -> None:
     """What a reset takes away, and what a restore leaves."""
     device.set_up()
@@ -57,7 +50,7 @@ def test_the_button_of_a_running_device_resets_it_and_only_while_it_is_ready_for
     serial = device.ask("state")["serial"]
     device.ask("power", "cycle", "--hold", "control")
     began_s = device.ask("state")["now_s"]
-    ready(device)
+    device.all_ready()
     device.ask("swipe", "front", CARD)  # the door works meanwhile
     until("the release", lambda: device.ask("trace", "door")["points"][-1][1] is True)
 
@@ -69,7 +62,7 @@ def test_the_button_of_a_running_device_resets_it_and_only_while_it_is_ready_for
     old = device.pid("control")
     device.ask("release", "control")
     until("the restart", lambda: device.pid("control") not in (None, old))
-    ready(device)
+    device.all_ready()
     assert found(device) == DEFAULT
     assert device.ask("state")["serial"] == serial
     # Its console shows the new set-up code.
@@ -97,7 +90,7 @@ def test_row_17_the_power_may_go_at_any_moment_of_a_reset_which_is_then_done_who
             time.sleep(chance.uniform(0.0, LONGEST_S))
             device.ask("power", "off")
         device.ask("power", "on")
-        ready(device)
+        device.all_ready()
         left = found(device)
         what = f"round {number}: {action}, cut after {delay_s:.3f} s"
         assert left in ((after,) if acknowledged else (BEFORE, after)), what

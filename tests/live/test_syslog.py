@@ -98,6 +98,12 @@ def send_to(device: Device, *servers: dict[str, Any]) -> None:
     assert answer.status_code == 200, answer.text
 
 
+def results_of(device: Device) -> dict[str, str]:
+    """What came of a line to every server, by its name; a sender whose settings are new may not be there yet."""
+    found: dict[str, str] = device.api.post("/logs/test", json={}).json()["results"]
+    return found
+
+
 def state_of(device: Device, name: str) -> dict[str, Any]:
     states = device.api.get("/state").json()["states"]
     found: dict[str, Any] = next(
@@ -115,9 +121,7 @@ def test_rsyslog_reads_both_formats_over_udp_tcp_and_tls(device: Device, tmp_pat
             base = {"host": "127.0.0.1", "local": True, "format": form}
             send_to(device, *({**base, "protocol": name, "port": port, "authority": "log ca"}
                               for name, port in rsyslog.ports.items()))  # fmt: skip
-            until("the senders", lambda: len(device.api.post("/logs/test", json={}).json()["results"]) == 3)
-            results = device.api.post("/logs/test", json={}).json()["results"]
-            assert set(results.values()) == {"sent"}
+            until("the senders", lambda: list(results_of(device).values()) == ["sent"] * 3)
             name = f"canary-{form}"
             made = device.api.post("/accounts", json={"name": name, "password": "x"})
             assert made.status_code == 201
@@ -223,9 +227,7 @@ def test_row_38_the_device_is_not_sent_where_an_attacker_may_want_it(device: Dev
     server = Receiver()
     try:
         send_to(device, {"host": host, "port": server.port, "protocol": "tcp"})
-        until("the sender", lambda: device.api.post("/logs/test", json={}).json()["results"])
-        (result,) = device.api.post("/logs/test", json={}).json()["results"].values()
-        assert says in result
+        until("the refusal", lambda: [says in result for result in results_of(device).values()] == [True])
         assert server.data == b""
     finally:
         send_to(device)

@@ -208,7 +208,7 @@ def test_the_key_of_https_is_made_in_the_tpm_serves_tls_and_leaves_no_copy_and_t
         own = certificates(device)["device"]
         assert (own["keystore"], own["key_type"]) == ("tpm", "ec-p256")
         assert own["fingerprint"] != before["fingerprint"]
-        assert shown(device, own["pem"]) == own["fingerprint"]
+        until("the certificate of the TPM", lambda: shows(device, own))
 
         # Another key, a request signed in the TPM, and HTTPS with it; the settings hold no key in clear.
         made = device.api.post("/actions/certificates.create", json={"name": "second", "key_type": "ec-p384"})
@@ -217,7 +217,7 @@ def test_the_key_of_https_is_made_in_the_tpm_serves_tls_and_leaves_no_copy_and_t
         assert x509.load_pem_x509_csr(request.encode()).is_signature_valid
         assert device.api.patch("/params/http", json={"certificate": "second"}).status_code == 200
         second = certificates(device)["second"]
-        until("the second certificate", lambda: shown(device, second["pem"]) == second["fingerprint"])
+        until("the second certificate", lambda: shows(device, second))
         assert private_keys(device.state) == 0
 
         # RSA as well, of the sizes that this chip has.
@@ -240,7 +240,7 @@ def test_the_key_of_https_is_made_in_the_tpm_serves_tls_and_leaves_no_copy_and_t
         stand_in = certificates(device)
         assert stand_in["device"]["keystore"] == "file"
         assert "second" not in stand_in
-        assert shown(device, stand_in["device"]["pem"]) == stand_in["device"]["fingerprint"]
+        until("the certificate that stands in", lambda: shows(device, stand_in["device"]))
         assert "the TPM cannot be used" in device.api.get("/logs/system?limit=1000").text
 
         # And with it again everything is as it was.
@@ -249,7 +249,7 @@ def test_the_key_of_https_is_made_in_the_tpm_serves_tls_and_leaves_no_copy_and_t
         back = certificates(device)
         assert back["device"]["keystore"] == "tpm"
         assert back["second"]["fingerprint"] == second["fingerprint"]
-        until("the second certificate again", lambda: shown(device, second["pem"]) == second["fingerprint"])
+        until("the second certificate again", lambda: shows(device, second))
         assert private_keys(device.state) == 0
         assert device.api.post("/actions/certificates.remove", json={"name": "second"}).status_code == 200
 

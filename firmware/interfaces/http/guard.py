@@ -27,8 +27,8 @@ from firmware.interfaces.http.credentials import SAFE, Credentials, address_of, 
 from firmware.interfaces.http.errors import HttpRefusal, refusal
 from firmware.interfaces.http.face import Face, Policy, Route, Visitor, face_of
 from firmware.interfaces.http.fields import Fields
-from firmware.interfaces.http.protocol import HEAD_LINES
 from firmware.interfaces.http.reached import Reached
+from firmware.interfaces.http.way_out import HEAD_LINES
 
 log = logging.getLogger("lintel.http")
 

@@ -16,7 +16,7 @@ from firmware.core.stream.multipart import BOUNDARY
 from firmware.core.stream.wire import Cut
 from firmware.interfaces.http.credentials import address_of, session_of
 from firmware.interfaces.http.ending import ENDS, first_of, is_end, until_gone
-from firmware.interfaces.http.protocol import STREAM, Takeover
+from firmware.interfaces.http.way_out import STREAM, Takeover
 from firmware.interfaces.video.hands import Handed
 from firmware.interfaces.video.place import Place
 from firmware.interfaces.video.views import Viewer, Views

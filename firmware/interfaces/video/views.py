@@ -23,8 +23,8 @@ from firmware.core.stream.wire import Cut, Jpeg
 from firmware.core.vocabulary.video import Signal, VideoSource
 from firmware.interfaces.http.ending import first_of
 from firmware.interfaces.http.limits import place_of
-from firmware.interfaces.http.protocol import Takeover
 from firmware.interfaces.http.seats import Seats
+from firmware.interfaces.http.way_out import Takeover
 from firmware.interfaces.video.hands import Handed, Hands, Over
 from firmware.interfaces.video.place import Place
 from hal.clock import Timer

@@ -15,6 +15,7 @@ def horn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     """One horn speaker for all tests here; each leaves it as it was."""
     with running(tmp_path_factory.mktemp("horn") / "state", "horn_speaker") as found:
         found.set_up()
+        found.all_ready()
         yield found
 
 
@@ -121,6 +122,7 @@ def test_the_microphone_disable_switch_wins_and_the_state_says_so(horn: Device) 
     said = state(horn, "audio/input")
     assert said is not None
     assert (said["hears"], said["enabled"]) == (False, True)
+    until("silence", lambda: meter_dbfs(horn) == -60)
     since_s = f"{horn.ask('state')['now_s']:.3f}"
     horn.ask("hear", "tone:1000:50:-20")
     until("a second of the tone in the room", lambda: _length_s(horn.ask("heard", "mic1", "--since", since_s)) > 1.0)
@@ -170,7 +172,7 @@ def test_without_power_it_is_silent_and_then_it_hears_again_with_the_settings_it
     horn.ask("power", "off")
     falls_silent(horn)
     horn.ask("power", "on")
-    until("the API again", lambda: _answers(horn))
+    horn.all_ready()
     until("speaker and microphone again", lambda: present(horn))
     said = state(horn, "audio/output")
     assert said is not None
@@ -182,8 +184,3 @@ def test_without_power_it_is_silent_and_then_it_hears_again_with_the_settings_it
 
 def _length_s(heard: dict[str, Any]) -> float:
     return float(sum(sound["length_s"] for sound in heard["sounds"]))
-
-
-def _answers(device: Device) -> bool:
-    roles = device.ask("state")["roles"]
-    return all(role["ready"] for role in roles.values())

@@ -21,6 +21,11 @@ def new_device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
         yield found
 
 
+def whole_pulses(device: Device) -> list[dict[str, float]]:
+    """How long the strike was on, each time that it was."""
+    return [pulse for pulse in device.ask("trace", "door")["pulses"] if pulse["width_s"] is not None]
+
+
 def onward(somebody: Person, title: str) -> None:
     """To the next step, which has this title."""
     assert somebody.fits()
@@ -86,8 +91,9 @@ def test_a_phone_sets_up_a_new_device_and_its_first_card_opens_the_door_and_the_
         expect(page.locator("[data-mark=relay1]")).to_have_attribute("data-on", "true")
         ada.sees("Door door is released for 2")
         expect(leaf).to_have_attribute("data-released", "false", timeout=60_000)
-        pulse = until("the pulse", lambda: new_device.ask("trace", "door")["pulses"])[-1]
-        assert pulse["width_s"] == pytest.approx(2.0, abs=0.3)
+        pulse = until("the whole pulse", lambda: whole_pulses(new_device))[-1]
+        # As it was set, and not the seven seconds of a new device; a machine that stands still makes it longer.
+        assert 1.7 <= pulse["width_s"] < 5
         page.click("[data-next]")
         page.wait_for_url(lambda url: url.endswith("/"))
         ada.alive()

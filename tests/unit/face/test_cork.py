@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-from firmware.interfaces.http.protocol import JOINED_BYTES, Cork
+from firmware.interfaces.http.way_out import JOINED_BYTES, Cork
 
 HEAD, BODY = b"HTTP/1.1 200 OK\r\n\r\n", b"{}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -283,3 +284,33 @@ def test_pictures_that_cannot_be_made_are_logged_once_a_minute_and_the_camera_go
     assert made == [None] * 104
     assert caplog.text.count("no JPEG could be made") == 2
     assert "(and 101 more since this was last said)" in caplog.text
+
+
+def test_another_kind_of_failure_within_the_minute_is_told_once_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    async def main(clock: VirtualClock) -> None:
+        maker = Maker(clock)
+        maker.start()
+        try:
+            for error in (ValueError("no such quality"), ValueError("again"), MemoryError("full"), ValueError("third")):
+                maker.make(partial(fail, error), 1, lambda _: None)
+            assert [line.partition(" (")[0] for line in told()] == ["no JPEG could be made"] * 2
+            assert kinds() == [ValueError, MemoryError]
+            assert "(and 1 more since this was last said)" in told()[1]
+            await clock.sleep(TOLD_EVERY_S)
+            for error in (MemoryError("still"), ValueError("still"), MemoryError("untold")):
+                maker.make(partial(fail, error), 1, lambda _: None)
+            assert kinds() == [ValueError, MemoryError, MemoryError, ValueError]
+            assert "(and 1 more since this was last said)" in told()[2]
+        finally:
+            maker.close()
+
+    def fail(error: Exception) -> list[Jpeg]:
+        raise error
+
+    def told() -> list[str]:
+        return [record.getMessage() for record in caplog.records]
+
+    def kinds() -> list[object]:
+        return [record.exc_info[0] for record in caplog.records if record.exc_info]
+
+    virtual_run(main)
