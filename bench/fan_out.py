@@ -1,15 +1,22 @@
-"""CPU of handing out Motion JPEG to 1 to 100 clients, against Debian's ustreamer: part of `make bench ARGS=pictures`.
+"""CPU of Motion JPEG for 1 to 100 clients, against Debian's ustreamer: part of `make bench ARGS=pictures`.
 
-ustreamer gets the very JPEG files that our device sent, from a stand-in for /dev/video0 (bench/native/video0.c). Our
-side is the network role of a device that runs, and the media role's sender (bench/fed_media.py), fed with the same
-files at the same rate: neither side encodes, what is compared is the handing out. A second peer is the floor, a loop
-that only waits and sends (bench/bare_loop.py).
+First the handing out alone. ustreamer gets the very JPEG files that our device sent, from a stand-in for /dev/video0
+(bench/native/video0.c). Our side is the network role of a device that runs, and the media role's sender
+(bench/fed_media.py), fed with the same files at the same rate: neither side encodes, what is compared is the handing
+out. Two floors stand beside them: a loop that only waits and sends (bench/bare_loop.py), and an asyncio loop that only
+wakes up (bench/bare_wake.py).
 
 Both have a cost that no client causes: waking up for every picture, and for ustreamer fetching it from its camera. So
 three rows are printed for each number of clients: all that both sides use; our network role with what the clients add
 to our sender, against all of ustreamer; and only what the clients add, on both sides. Every figure is the median of
 several rounds, in each of which all is measured once. The clients (bench/native/drain.c) throw away what they read and
 count it, so a server that drops pictures is seen.
+
+Then all of it, from the camera on: our whole firmware on its real hardware layer, with a camera that has a kernel
+driver, against ustreamer with the same camera: the stand-in once more, with pictures that are no JPEG files yet.
+Both make them with the same quality. Counted is all that network and media role use, tampering detection and all else
+that media does with pictures included, against all of ustreamer. The camera offers planar pictures, as those of a
+Raspberry Pi do, and packed ones, which are all that ustreamer can take; then packed ones alone, as most on USB do.
 """
 
 from __future__ import annotations
@@ -33,6 +40,7 @@ from bench.table import Row
 from bench.whole_bench import memory_mb
 from firmware.paths import RuntimeDir, StateDir
 from tests.live.device import PASSWORD, USER, Device, free_port, running, until
+from tests.live.pictures.usb_camera import SIZE, process_of, stand_in, with_camera, worn, written
 
 HERE = Path(__file__).resolve().parent
 CLIENTS = (1, 10, 30, 100)
@@ -41,6 +49,11 @@ ROUNDS = 3
 WINDOW_S = 5.0
 FRAMES = 90
 SOURCE = "camera1"
+PATH = "/api/v1/video/road/mjpeg"
+# The painted scene is plain: so little compression makes its files as large (71 kB) as those of a real place are.
+BIG = 8
+# And this much is quality 80, which is that of the peer.
+COMPRESSION, QUALITY = 18, 80
 
 
 def cpu_s(pid: int) -> float:
@@ -72,7 +85,7 @@ def record(device: Device, place: Path) -> int:
     found: list[bytes] = []
     data = b""
     with httpx.stream(
-        "GET", f"http://127.0.0.1:{device.port}/api/v1/video/road/mjpeg", auth=(USER, PASSWORD)
+        "GET", f"http://127.0.0.1:{device.port}{PATH}?compression={BIG}", auth=(USER, PASSWORD)
     ) as answer:
         for piece in answer.iter_raw():
             data += piece
@@ -89,12 +102,13 @@ def record(device: Device, place: Path) -> int:
 
 
 @contextmanager
-def ustreamer(shim: Path, frames: Path) -> Iterator[tuple[int, int]]:
-    """The peer with its stand-in camera; its process and port."""
+def ustreamer(shim: Path, frames: Path, raw: str = "") -> Iterator[tuple[int, int]]:
+    """The peer with its stand-in camera, of JPEG files or of `raw` pictures; its process and port."""
     port = free_port()
-    words = ["ustreamer", "--device", "/dev/video0", "--host", "127.0.0.1", "--port", str(port), "--format", "JPEG"]
-    words += ["--encoder", "HW", "--resolution", "1280x720", "--desired-fps", str(FPS), "--no-log-colors"]
-    environment = os.environ | {"LD_PRELOAD": str(shim), "VIDEO0_FRAMES": str(frames), "VIDEO0_FPS": str(FPS)}
+    words = ["ustreamer", "--device", "/dev/video0", "--host", "127.0.0.1", "--port", str(port)]
+    words += ["--format", "YUYV", "--encoder", "CPU"] if raw else ["--format", "JPEG", "--encoder", "HW"]
+    words += ["--quality", str(QUALITY), "--resolution", str(SIZE).replace(" ", ""), "--desired-fps", str(FPS)]
+    environment = os.environ | worn(shim, frames, FPS, raw)
     with subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
 
@@ -126,11 +140,32 @@ def bare_loop(frames: Path, clients: int) -> Iterator[tuple[int, int]]:
 
 def compiled(folder: Path) -> tuple[Path, Path]:
     """The clients, and the stand-in for a camera."""
-    client, shim = folder / "drain", folder / "video0.so"
+    client = folder / "drain"
     subprocess.run(["cc", "-O2", "-o", str(client), str(HERE / "native" / "drain.c")], check=True)
-    command = ["cc", "-O2", "-shared", "-fPIC", "-o", str(shim), str(HERE / "native" / "video0.c"), "-ldl"]
-    subprocess.run(command, check=True)
-    return client, shim
+    return client, stand_in(folder)
+
+
+@contextmanager
+def bare_wake() -> Iterator[int]:
+    """The floor of whatever waits in an asyncio loop; its process."""
+    words = [sys.executable, "-m", "bench.bare_wake", str(FPS)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process.pid
+        finally:
+            process.terminate()
+
+
+def asked(folder: Path) -> tuple[Path, Path]:
+    """What the clients ask us for, and ustreamer."""
+    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    ours, theirs = folder / "ours", folder / "theirs"
+    get = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\n{}\r\n"
+    ours.write_text(get.format(f"{PATH}?compression={COMPRESSION}", f"Authorization: Basic {basic}\r\n"))
+    theirs.write_text(get.format("/stream", ""))
+    return ours, theirs
 
 
 @contextmanager
@@ -173,6 +208,7 @@ class Round:
     network: float
     sender: float
     peer: float
+    bare: float
     looked: dict[int, Looked]
 
 
@@ -189,12 +225,13 @@ class Bench:
     sender: int
     peer: int
     peer_port: int
+    bare: int
 
     def round(self) -> Round:
         """Measure everything once."""
-        network, sender, peer = idle([self.network, self.sender, self.peer])
+        network, sender, peer, bare = idle([self.network, self.sender, self.peer, self.bare])
         looked = {clients: self.looked(clients) for clients in CLIENTS}
-        return Round(network=network, sender=sender, peer=peer, looked=looked)
+        return Round(network=network, sender=sender, peer=peer, bare=bare, looked=looked)
 
     def looked(self, clients: int) -> Looked:
         """Measure all three with so many clients, one after the other."""
@@ -210,6 +247,8 @@ def rows_of(rounds: list[Round], kilobytes: int) -> Iterator[Row]:
     network, sender, peer = (
         statistics.median(getattr(each, name) for each in rounds) for name in ("network", "sender", "peer")
     )
+    bare = statistics.median(each.bare for each in rounds)
+    yield Row("an asyncio loop that wakes up for every picture", bare, "%", peer, "ustreamer")
     yield Row("nobody looks: network role", network, "%", None, "")
     yield Row("nobody looks: the sender, woken for every picture", sender, "%", peer, "ustreamer")
     for clients in CLIENTS:
@@ -242,11 +281,7 @@ def real_media(device: Device, client: Path, asks: Path) -> Iterator[Row]:
 def fan_out_rows(folder: Path) -> list[Row]:
     """Network role and sender against ustreamer; then the real media role."""
     client, shim = compiled(folder)
-    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    ours, theirs = folder / "ours", folder / "theirs"
-    get = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\n{}\r\n"
-    ours.write_text(get.format("/api/v1/video/road/mjpeg", f"Authorization: Basic {basic}\r\n"))
-    theirs.write_text(get.format("/stream", ""))
+    ours, theirs = asked(folder)
     with running(folder / "state", "plate_camera") as device:
         device.set_up()
         until("pictures", lambda: device.api.get("/video/road/snapshot").status_code == 200)
@@ -255,10 +290,43 @@ def fan_out_rows(folder: Path) -> list[Row]:
         real = list(real_media(device, client, ours))
         network = device.pid("network")
         assert network is not None
-        with ustreamer(shim, frames) as (peer, peer_port), fed_media(device, frames) as sender:
+        with ustreamer(shim, frames) as (peer, peer_port), fed_media(device, frames) as sender, bare_wake() as bare:
             bench = Bench(
                 client=client, asks_ours=ours, asks_theirs=theirs, frames=frames, port=device.port, network=network,
-                sender=sender, peer=peer, peer_port=peer_port,
+                sender=sender, peer=peer, peer_port=peer_port, bare=bare,
             )  # fmt: skip
             rounds = [bench.round() for _ in range(ROUNDS)]
     return [*rows_of(rounds, size // 1000), *real]
+
+
+def from_camera_rows(folder: Path) -> Iterator[Row]:
+    """The whole firmware against the whole of ustreamer, both with a camera whose pictures are not JPEG files yet."""
+    client, shim = compiled(folder)
+    frames = written(folder / "planes")
+    ours, theirs = asked(folder)
+    for raw, kind in (("YU12", "planar"), ("YUYV", "packed")):
+        with (
+            with_camera(folder / f"state-{kind}", shim, frames, FPS, raw) as device,
+            ustreamer(shim, frames, raw) as (peer, peer_port),
+        ):
+            device.set_up()
+            until("pictures", lambda device=device: device.api.get("/video/road/snapshot").status_code == 200)
+            roles = [process_of(device, role) for role in ("network", "media")]
+            nobody = [idle([*roles, peer]) for _ in range(ROUNDS)]
+            yield _whole(f"from a camera of {kind} pictures, nobody looks", nobody, "all of ustreamer")
+            for clients in CLIENTS:
+                looked, shares = [], []
+                for _ in range(ROUNDS):
+                    used, share = drain(client, device.port, clients, ours, roles)
+                    their, their_share = drain(client, peer_port, clients, theirs, [peer])
+                    looked.append([*used, *their])
+                    shares.append((share, their_share))
+                worst, their_worst = (min(each) for each in zip(*shares, strict=True))
+                seen = f"all of ustreamer; worst client got {worst:.0%} of {FPS}/s (of ustreamer's {their_worst:.0%})"
+                yield _whole(f"  {clients} clients: all of network and media role", looked, seen)
+
+
+def _whole(name: str, measured: list[list[float]], whose: str) -> Row:
+    """Both of our roles against the peer: medians of the rounds."""
+    ours = statistics.median(network + media for network, media, _ in measured)
+    return Row(name, ours, "%", statistics.median(peer for *_, peer in measured), whose)

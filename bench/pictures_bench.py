@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.fan_out import fan_out_rows
+from bench.fan_out import fan_out_rows, from_camera_rows
 from bench.table import Row, show
 from firmware.video.snapshot import jpeg_of
 from hal.pictures import CameraSettings, Picture, Size
@@ -100,6 +100,7 @@ def main() -> int:
             return 0
         one, five, fifteen = os.getloadavg()
         show("motion JPEG, 1280 x 720 at 30/s, CPU in percent of one core", fan_out_rows(folder))
+        show("the same with a camera before it, and the making of the JPEG files", list(from_camera_rows(folder)))
         print(f"  load of the machine before: {one:.1f} {five:.1f} {fifteen:.1f}; after: {os.getloadavg()[0]:.1f}")
     return 0
 

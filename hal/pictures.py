@@ -96,7 +96,7 @@ class Picture:
 class Frame:
     """One exposure: `t_ns` monotonic, `seq` from 1 since the camera started (a gap is lost frames).
 
-    `lores` is the same moment in a smaller size, where the mode asks for one.
+    `lores` is the same moment in a smaller size, where the mode asks for one and the camera makes it beside the other.
     """
 
     t_ns: int

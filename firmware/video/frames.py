@@ -7,7 +7,7 @@ room for one frame, and a newer one takes the place of one that was not fetched.
     with source.tap.follow(hz=4) as follower:
         while True:
             frame = await follower.next()       # suspends while there is no signal
-            look_at(samples(frame.lores.y))     # 320 samples wide, as the camera sees it: neither mirrored nor turned
+            look_at(small_luma(frame))          # 320 samples wide, as the camera sees it: neither mirrored nor turned
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ import asyncio
 from collections.abc import Callable
 
 from firmware.core.stream.pace import Pace
-from hal.pictures import Frame
+from firmware.video.sizes import small
+from hal.pictures import Frame, Plane, Size
+from hal.planes import thinned
+
+
+def small_luma(frame: Frame) -> Plane:
+    """Luma in the size of the small stream, thinned out of the large one where the camera makes no small one."""
+    if frame.lores is not None:
+        return frame.lores.y
+    return thinned(frame.main.y, small(Size(frame.main.width, frame.main.height)))
 
 
 class Follower:

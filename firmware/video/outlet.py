@@ -167,9 +167,10 @@ class Outlet:
         """What a watcher's wish means now; a size that is not offered any more is the source's own."""
         cut = watcher.cut
         assert cut is not None  # it is ready only when it has wished
-        own = self._source.mode.size
-        wished = turned(Size(cut.width, cut.height), self._source.image.rotate) if cut.width else own
-        size = wished if wished in offered(own) else own
+        size = own = self._source.mode.size
+        if cut.width:
+            wished = turned(Size(cut.width, cut.height), self._source.image.rotate)
+            size = wished if wished in offered(own) else own
         return size, self._source.video.compression if cut.compression is None else cut.compression
 
     def _make(self, frame: Frame, wanted: Mapping[Watching, Make]) -> None:

@@ -7,6 +7,7 @@ nor infrared light in which things have other shades, changes the scene. What mo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -92,7 +93,7 @@ def features_of(plane: Plane, *, limited: bool = False) -> Features:
         luma=_blocks(reduced),
         noise=noise / FINE_GAIN / step**2,
         mean=_full(float(reduced.mean()), limited),
-        bright=_full(float(np.percentile(reduced, BRIGHT_PERCENT)), limited),
+        bright=_full(_percentile(reduced, BRIGHT_PERCENT), limited),
     )
 
 
@@ -114,9 +115,26 @@ def _reduced(rows: Samples, step: int) -> Numbers:
     return means
 
 
+def _percentile(values: Numbers, percent: float) -> float:
+    """As numpy's own, between two numbers where it falls between them; without the forty calls which that takes."""
+    flat = values.ravel()
+    place = (flat.size - 1) * percent / 100
+    low = int(place)
+    high = min(low + 1, flat.size - 1)
+    part = np.partition(flat, (low, high))
+    return float(part[low]) + (place - low) * float(part[high] - part[low])
+
+
+@lru_cache(8)
+def _beyond(length: int) -> NDArray[np.intp]:
+    """The places of a row with the first and the last one twice."""
+    return np.arange(-1, length + 1).clip(0, length - 1)
+
+
 def _smooth(values: Numbers) -> Numbers:
     """The mean of three by three, so that a picture that shakes a little is the same picture."""
-    padded = np.pad(values, 1, mode="edge")
+    height, width = values.shape
+    padded = values.take(_beyond(height), axis=0).take(_beyond(width), axis=1)
     across = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
     smoothed: Numbers = (across[:-2] + across[1:-1] + across[2:]) / np.float32(9)
     return smoothed
@@ -129,32 +147,40 @@ def _directions(reduced: Numbers) -> Numbers:
     across[:, 1:-1] = reduced[:, 2:] - reduced[:, :-2]
     down[1:-1] = reduced[2:] - reduced[:-2]
     power = across * across + down * down
-    strong = np.percentile(power[::2, ::2], STRONG_PERCENT)
-    certain = power + max(NOISE_GRADIENT**2, WEAK_PART**2 * float(strong))
+    strong = _percentile(power[::2, ::2], STRONG_PERCENT)
+    certain = power + np.float32(max(NOISE_GRADIENT**2, WEAK_PART**2 * strong))
     pair = (across * across - down * down, 2 * across * down)
-    return np.stack([_smooth((part / certain).astype(np.float32)) for part in pair])
+    return np.stack([_smooth((part / certain).astype(np.float32, copy=False)) for part in pair])
 
 
 def _fine(rows: Samples, step: int) -> Numbers:
     """Energy of the second differences, gathered to the places of the reduced picture."""
-    wide = rows.astype(np.float32)
-    energy = np.zeros_like(wide)
-    across = 2 * wide[:, 1:-1] - wide[:, :-2] - wide[:, 2:]
-    down = 2 * wide[1:-1] - wide[:-2] - wide[2:]
-    energy[:, 1:-1] += across * across
-    energy[1:-1] += down * down
-    if step == 1:
-        return energy
-    height, width = rows.shape[0] // step, rows.shape[1] // step
-    cut = energy[: height * step, : width * step].reshape(height, step, width, step)
-    gathered: Numbers = cut.sum(axis=3).sum(axis=1) / np.float32(step * step)
-    return gathered
+    wide = rows.astype(np.int16)
+    twice = wide + wide
+    energy = np.zeros(rows.shape, np.float32)
+    energy[:, 1:-1] += np.square(twice[:, 1:-1] - wide[:, :-2] - wide[:, 2:], dtype=np.float32)
+    energy[1:-1] += np.square(twice[1:-1] - wide[:-2] - wide[2:], dtype=np.float32)
+    return energy if step == 1 else _gathered(energy, step)
+
+
+def _gathered(values: Numbers, step: int) -> Numbers:
+    """The mean of every whole square of `step` by `step`.
+
+    Rows are added first and as a whole: over a short axis numpy takes as long for two numbers as for fifty.
+    """
+    height, width = values.shape[0] // step, values.shape[1] // step
+    rows = values[: height * step].reshape(height, step, -1).sum(axis=1)
+    total = np.zeros((height, width), np.float32)
+    for column in range(step):
+        total += rows[:, column : width * step : step]
+    total /= step * step
+    return total
 
 
 def _noise(halved: Numbers, fine: Numbers) -> float:
     """How much of the fine energy is noise: means of two by two leave a quarter of it, and of texture no less."""
     coarser = _blocks(_fine(halved.astype(np.uint8), 1))
-    return max(0.0, float(np.median(fine) - np.median(coarser))) / 0.75
+    return max(0.0, _percentile(fine, 50) - _percentile(coarser, 50)) / 0.75
 
 
 def _coarse(reduced: Numbers) -> Numbers:
@@ -168,10 +194,7 @@ def _coarse(reduced: Numbers) -> Numbers:
 
 def _blocks(values: Numbers) -> Numbers:
     """The mean of every whole block."""
-    height, width = values.shape[0] // BLOCK, values.shape[1] // BLOCK
-    cut = values[: height * BLOCK, : width * BLOCK].reshape(height, BLOCK, width, BLOCK)
-    means: Numbers = cut.mean(axis=(1, 3), dtype=np.float32)
-    return means
+    return _gathered(values, BLOCK)
 
 
 class SceneModel:

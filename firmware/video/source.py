@@ -28,6 +28,7 @@ class Source:
         self.image = ImageSettings()
         self.video = default_video(camera.largest)
         self._camera = camera
+        self._mode = _mode(self.video, camera.largest)
         self._bus = bus
         self._on = False
         self._colour = True
@@ -49,8 +50,7 @@ class Source:
     @property
     def mode(self) -> CameraMode:
         """What is asked of the camera now, with its small stream."""
-        mode = mode_of(self.video, self.largest)
-        return replace(mode, lores=small(mode.size))
+        return self._mode
 
     def start(self) -> None:
         """Deliver pictures from now on."""
@@ -72,6 +72,7 @@ class Source:
         """Follow changed parameters; only another size or rate interrupts the pictures."""
         before = self.mode
         self.image, self.video = image, video
+        self._mode = _mode(video, self.largest)
         if not self._on:
             return
         if self.mode != before:
@@ -140,3 +141,8 @@ class Source:
         )
         for watcher in self._watchers:
             watcher()
+
+
+def _mode(video: VideoSettings, largest: CameraMode) -> CameraMode:
+    mode = mode_of(video, largest)
+    return replace(mode, lores=small(mode.size))

@@ -18,6 +18,7 @@ from firmware.core.vocabulary.watch import (
     TamperingRelearnParams,
     TamperingState,
 )
+from firmware.video.frames import small_luma
 from firmware.video.scene_model import features_of
 from firmware.video.source import Source
 from firmware.video.tamper_rules import Finding, TamperRules, TamperWatch
@@ -92,8 +93,7 @@ class TamperingService:
                 self._judge(name, await follower.next())
 
     def _judge(self, name: str, frame: Frame) -> None:
-        picture = frame.lores or frame.main
-        features = features_of(picture.y, limited=picture.limited)
+        features = features_of(small_luma(frame), limited=frame.main.limited)
         self._tell(name, self._watches[name].feed(frame.t_ns, features))
 
     def _tell(self, name: str, finding: Finding, *, cause: str | None = None) -> None:

@@ -10,8 +10,10 @@ import errno
 import fcntl
 import mmap
 import os
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 CAPTURE: Final = 1  # V4L2_BUF_TYPE_VIDEO_CAPTURE
 MMAP: Final = 1
@@ -169,18 +171,24 @@ class Device:
             self.maps.append(mmap.mmap(self.fd, buffer.length, mmap.MAP_SHARED, mmap.PROT_READ, offset=buffer.m.offset))
             self.call(QBUF, buffer)
 
-    def filled(self) -> Iterator[tuple[Buffer, bytes]]:
-        """Every buffer that is full now, with a copy of what is in it; it is handed in again at once."""
+    def filled(self, take: Callable[[Buffer, memoryview], T]) -> Iterator[T]:
+        """What `take` makes of every buffer that is full now.
+
+        It keeps nothing of what it is shown: the buffer is handed in again as soon as it returns.
+        """
         while True:
             buffer = Buffer(type=CAPTURE, memory=MMAP)
             try:
                 self.call(DQBUF, buffer)
             except BlockingIOError:
                 return
-            data = self.maps[buffer.index][: buffer.bytesused]
-            # another structure: the kernel clears stamp and sequence in the one that is handed in
-            self.call(QBUF, Buffer(index=buffer.index, type=CAPTURE, memory=MMAP))
-            yield buffer, data
+            try:
+                with memoryview(self.maps[buffer.index]) as whole, whole[: buffer.bytesused] as data:
+                    made = take(buffer, data)
+            finally:
+                # another structure: the kernel clears stamp and sequence in the one that is handed in
+                self.call(QBUF, Buffer(index=buffer.index, type=CAPTURE, memory=MMAP))
+            yield made
 
     def stream(self, on: bool) -> None:
         """Start or stop the stream."""

@@ -11,11 +11,11 @@ import errno
 from dataclasses import replace
 
 from hal.buses import v4l2_kernel as kernel
+from hal.buses.libyuv import planar
 from hal.buses.stamps import taken_ns
 from hal.clock import Clock
 from hal.errors import Absent, BusError
 from hal.pictures import CameraMode, CameraSettings, Frame, Picture, Size, Tuning
-from hal.planes import from_yuyv, scaled
 from hal.wires import FrameHandler, LostHandler
 
 PLANAR, PACKED = kernel.fourcc("YU12"), kernel.fourcc("YUYV")
@@ -56,7 +56,7 @@ class V4l2Frames:
         with self._clock.outside():
             device, pixels, fps, tunings = await asyncio.to_thread(self._open, mode, settings)
         self._device, self._tunings = device, tunings
-        reader = _Reader(self._bus, self._clock, device, pixels, mode, handler, lost)
+        reader = _Reader(self._bus, self._clock, device, pixels, handler, lost)
         asyncio.get_running_loop().add_reader(device.fd, reader.ready)
         return replace(mode, fps=fps)
 
@@ -113,7 +113,6 @@ class _Reader:
         clock: Clock,
         device: kernel.Device,
         pixels: kernel.Pixels,
-        mode: CameraMode,
         handler: FrameHandler,
         lost: LostHandler,
     ) -> None:
@@ -121,7 +120,6 @@ class _Reader:
         self._clock = clock
         self._device = device
         self._pixels = pixels
-        self._mode = mode
         self._handler = handler
         self._lost = lost
         self._first: int | None = None
@@ -129,32 +127,33 @@ class _Reader:
     def ready(self) -> None:
         """Deliver what has come; a device that went is reported once."""
         try:
-            for buffer, data in self._device.filled():
-                if not buffer.flags & kernel.BUFFER_ERROR:  # half a frame counts as a missed one
-                    self._deliver(buffer, data)
+            for frame in self._device.filled(self._frame):
+                if frame is not None:
+                    self._handler(frame)
         except (OSError, ValueError) as error:
             asyncio.get_running_loop().remove_reader(self._device.fd)
             gone = isinstance(error, OSError) and error.errno == errno.ENODEV
             self._lost(BusError(self._bus, "the camera was unplugged" if gone else f"the camera fails: {error}"))
 
-    def _deliver(self, buffer: kernel.Buffer, data: bytes) -> None:
+    def _frame(self, buffer: kernel.Buffer, data: memoryview) -> Frame | None:
+        if buffer.flags & kernel.BUFFER_ERROR:  # half a frame counts as a missed one
+            return None
         if self._first is None:
             self._first = buffer.sequence
         now_ns = self._clock.now_ns()
         stamp_ns = buffer.timestamp.s * 1_000_000_000 + buffer.timestamp.us * 1000
         t_ns = taken_ns(stamp_ns, now_ns) if buffer.flags & kernel.MONOTONIC else now_ns
-        main = picture_of(data, self._pixels)
-        lores = None if self._mode.lores is None else scaled(main, self._mode.lores)
-        self._handler(Frame(t_ns, buffer.sequence - self._first + 1, main, lores))
+        # No small stream: such a camera makes none, and few frames are looked at in that size.
+        return Frame(t_ns, buffer.sequence - self._first + 1, picture_of(data, self._pixels))
 
 
-def picture_of(data: bytes, pixels: kernel.Pixels) -> Picture:
-    """A driver's buffer as a picture. Raises ValueError for too few bytes."""
+def picture_of(data: bytes | memoryview, pixels: kernel.Pixels) -> Picture:
+    """A driver's buffer as a picture, which keeps nothing of it. Raises ValueError for too few bytes."""
     size = Size(pixels.width, pixels.height)
     full = pixels.quantization == kernel.FULL_RANGE or pixels.colorspace == kernel.JPEG_COLOURS
     if pixels.pixelformat == PACKED:
-        return from_yuyv(data, size, pixels.bytesperline, limited=not full)
-    return Picture.of(data, size.width, size.height, stride=pixels.bytesperline, limited=not full)
+        return planar(data, size, pixels.bytesperline, limited=not full)
+    return Picture.of(bytes(data), size.width, size.height, stride=pixels.bytesperline, limited=not full)
 
 
 def check_capture(bus: str, device: kernel.Device) -> None:

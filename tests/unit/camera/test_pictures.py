@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hal.buses.libyuv import load, planar
 from hal.pictures import Picture, Plane, Size
-from hal.planes import from_yuyv, picture_of, samples, scaled
+from hal.planes import from_yuyv, picture_of, plane_of, samples, scaled, thinned
 
 evens = st.integers(1, 40).map(lambda half: 2 * half)
 
@@ -92,3 +93,42 @@ def test_packed_samples_are_unpacked_to_their_places(width: int, height: int, pa
             upper, lower = 2 * row * stride + 4 * column, (2 * row + 1) * stride + 4 * column
             assert u[row, column] == (data[upper + 1] + data[lower + 1] + 1) // 2
             assert v[row, column] == (data[upper + 3] + data[lower + 3] + 1) // 2
+
+
+@given(evens, evens, st.integers(0, 40))
+def test_the_library_unpacks_every_sample_as_we_do(width: int, height: int, padding: int) -> None:
+    stride = 2 * width + padding
+    data = bytes(buffer_of(stride * height))
+    ours, theirs = (how(data, Size(width, height), stride, limited=True) for how in (from_yuyv, planar))
+    assert load() is not None  # the package libyuv0 is one of those that the tests need
+    assert theirs.limited
+    for one, other in ((ours.y, theirs.y), (ours.u, theirs.u), (ours.v, theirs.v)):
+        assert np.array_equal(samples(one), samples(other))
+
+
+@pytest.mark.parametrize(("w", "h", "stride"), [(5, 4, 10), (4, 3, 8), (4, 4, 7), (4, 6, 8)])
+def test_packed_samples_that_do_not_fit_are_refused_before_the_library_sees_them(w: int, h: int, stride: int) -> None:
+    with pytest.raises(ValueError, match=r"even|needs|no plane"):
+        planar(bytes(40), Size(w, h), stride, limited=False)
+
+
+def test_a_system_without_the_library_is_told_of_once_with_the_package_that_has_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert load("libyuv.so.none") is None
+    assert load("libyuv.so.none") is None
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "libyuv0" in line
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(2, 20), st.integers(2, 20))
+def test_a_picture_thinned_by_whole_steps_has_the_samples_in_the_middle_of_each(
+    right: int, lower: int, width: int, height: int
+) -> None:
+    rows = np.arange(width * right * height * lower, dtype=np.uint32).astype(np.uint8).reshape(height * lower, -1)
+    found = samples(thinned(plane_of(rows), Size(width, height)))
+    wanted = [
+        [rows[row * lower + lower // 2, column * right + right // 2] for column in range(width)]
+        for row in range(height)
+    ]
+    assert found.tolist() == wanted

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.core.vocabulary.watch import TamperKind, TamperPhase
-from firmware.video.scene_model import Features, Look, SceneModel, features_of
+from firmware.video.frames import small_luma
+from firmware.video.scene_model import Features, Look, SceneModel, _gathered, _percentile, features_of
 from firmware.video.tamper_rules import (
     CLEAR_S,
     GLIMPSE_S,
@@ -21,7 +22,8 @@ from firmware.video.tamper_rules import (
     is_well,
 )
 from hal.errors import OutOfRange
-from hal.pictures import Plane
+from hal.pictures import Frame, Plane, Size
+from hal.planes import picture_of, scaled
 from tests.effort import examples
 from tests.unit.watch.scenes import armed, features
 
@@ -203,3 +205,28 @@ def test_the_model_follows_a_scene_that_changes_slowly() -> None:
     for step in range(20):
         assert watched.see(6, step_s=2, lux=500 - 20 * step) == []
     assert watched.see(10, "covered")[0][1].detected is TamperKind.COVERED
+
+
+@given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 9), st.integers(0, 5), st.integers(0, 2**32 - 1))
+def test_squares_are_gathered_into_their_means_without_what_is_left_over(
+    step: int, width: int, height: int, over: int, seed: int
+) -> None:
+    over = min(over, step - 1)
+    values = np.random.default_rng(seed).random((height * step + over, width * step + over), np.float32)
+    whole = values[: height * step, : width * step].reshape(height, step, width, step)
+    assert _gathered(values, step) == pytest.approx(whole.mean(axis=(1, 3)), rel=1e-5)
+
+
+@given(st.lists(st.floats(0, 1e6, width=32), min_size=1, max_size=60), st.floats(0, 100))
+def test_a_percentile_is_numpys_own(values: list[float], percent: float) -> None:
+    numbers = np.array(values, np.float32)
+    assert _percentile(numbers, percent) == pytest.approx(float(np.percentile(numbers, percent)), rel=1e-5, abs=1e-5)
+
+
+@given(st.sampled_from([(1280, 720), (640, 360), (1920, 1080)]), st.integers(0, 2**32 - 1))
+def test_a_camera_without_a_small_stream_is_looked_at_in_the_same_size(size: tuple[int, int], seed: int) -> None:
+    width, height = size
+    y = np.random.default_rng(seed).integers(0, 255, (height, width), np.uint8)
+    main = picture_of(y, y[::2, ::2], y[1::2, 1::2])
+    lores = scaled(main, Size(320, 180))
+    assert small_luma(Frame(0, 1, main)) == small_luma(Frame(0, 1, main, lores)) == lores.y

@@ -1,0 +1,54 @@
+"""Packed pictures made planar by libyuv, loaded at run time; on a system without it by numpy, eight times slower.
+
+Source: libyuv's header convert.h; the library is a package of the operating system (libyuv0).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import logging
+
+import numpy as np
+
+from hal.pictures import Picture, Plane, Size
+from hal.planes import from_yuyv, picture_of, samples
+
+LIBRARY = "libyuv.so.0"
+
+log = logging.getLogger("hal.camera")
+
+
+@functools.cache
+def load(name: str = LIBRARY) -> ctypes.CDLL | None:
+    """The library; None, which is logged, where this system has none."""
+    try:
+        library = ctypes.CDLL(name)
+    except OSError as error:
+        log.warning("packed pictures cost more than they need to: %s; the package libyuv0 has it", error)
+        return None
+    plane = (ctypes.c_void_p, ctypes.c_int)
+    library.YUY2ToI420.argtypes = (*plane, *plane, *plane, *plane, ctypes.c_int, ctypes.c_int)
+    return library
+
+
+def planar(data: bytes | memoryview, size: Size, stride: int, *, limited: bool) -> Picture:
+    """As `hal.planes.from_yuyv`, sample by sample. Keeps nothing of `data`.
+
+    Raises ValueError for too few bytes, odd sizes, or a stride below two bytes a sample.
+    """
+    library = load()
+    if library is None or size.width % 2 or size.height % 2:
+        return from_yuyv(data, size, stride, limited=limited)
+    width, height = size.width, size.height
+    packed = samples(Plane(memoryview(data), 2 * width, height, stride))
+    whole, quarter = width * height, width * height // 4
+    out = np.empty(whole + 2 * quarter, np.uint8)
+    at, half = out.ctypes.data, width // 2
+    library.YUY2ToI420(
+        packed.ctypes.data, stride, at, width, at + whole, half, at + whole + quarter, half, width, height
+    )
+    y, u, v = out[:whole], out[whole : whole + quarter], out[whole + quarter :]
+    return picture_of(
+        y.reshape(height, width), u.reshape(height // 2, half), v.reshape(height // 2, half), limited=limited
+    )

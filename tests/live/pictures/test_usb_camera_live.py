@@ -1,0 +1,76 @@
+"""A camera with a kernel driver at the real hardware layer of the whole firmware: pictures as it delivers them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from firmware.core.stream.multipart import DELIMITER
+from tests.live.device import PASSWORD, USER, Device, until
+from tests.live.pictures.usb_camera import PICTURES, SIZE, stand_in, with_camera, written
+
+pytestmark = pytest.mark.live
+
+FPS = 30
+
+
+@pytest.fixture(scope="module", params=["YU12", "YUYV"])
+def camera(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Device, Path]]:
+    """A device whose camera delivers planar, or only packed pictures; and the pictures."""
+    folder = tmp_path_factory.mktemp(request.param)
+    frames = written(folder / "planes")
+    with with_camera(folder / "state", stand_in(folder), frames, FPS, request.param) as device:
+        device.set_up()
+        until("pictures", lambda: device.api.get("/video/road/snapshot").status_code == 200)
+        yield device, frames
+
+
+def difference(jpeg: bytes, frames: Path) -> float:
+    """The mean difference of luma to the picture of the camera that is most like it, of 255."""
+    shown = np.asarray(Image.open(io.BytesIO(jpeg)).convert("L")).astype(int)
+    assert shown.shape == (SIZE.height, SIZE.width)
+    planes = np.fromfile(frames, np.uint8).reshape(PICTURES, -1)[:, : SIZE.width * SIZE.height]
+    return min(float(np.abs(luma.reshape(shown.shape).astype(int) - shown).mean()) for luma in planes)
+
+
+def test_a_snapshot_is_what_the_camera_sees(camera: tuple[Device, Path]) -> None:
+    device, frames = camera
+    answer = device.api.get("/video/road/snapshot", params={"compression": 5})
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert difference(answer.content, frames) < 3
+
+
+def test_a_viewer_is_shown_one_picture_after_the_other_each_whole(camera: tuple[Device, Path]) -> None:
+    device, frames = camera
+    url = f"http://127.0.0.1:{device.port}/api/v1/video/road/mjpeg?compression=5"
+    seen: list[bytes] = []
+    data = b""
+    with httpx.stream("GET", url, auth=(USER, PASSWORD), timeout=120) as answer:
+        for piece in answer.iter_raw():
+            data += piece
+            if data.count(DELIMITER) > 20:
+                break
+    for part in data.split(DELIMITER)[1:-1]:
+        head, _, body = part.partition(b"\r\n\r\n")
+        assert b"image/jpeg" in head.lower()
+        seen.append(body.removesuffix(b"\r\n"))
+    assert len(seen) >= 19
+    assert all(difference(jpeg, frames) < 3 for jpeg in seen[::6])
+
+
+def test_its_scene_is_watched_for_tampering_without_a_small_stream(camera: tuple[Device, Path]) -> None:
+    device, _ = camera
+
+    def state() -> dict[str, Any]:
+        states = device.api.get("/state").json()["states"]
+        return next((dict(each) for each in states if each["topic"] == "video/tampering"), {})
+
+    until("a scene that is known", lambda: state().get("phase") == "armed")
+    assert state()["tampered"] is False
