@@ -1,4 +1,7 @@
-"""The second try of live tests, with real runs of pytest: who gets one, who gets none, and what is said of it."""
+"""The second try of live tests, with real runs of pytest: who gets one, who gets none, and what is said of it.
+
+And the script of CI around it, whose commands are played here: that it says last what was unsteady.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.steady import FAILED, MOST, UNSTEADY
+from tools.steady import FAILED, LIST, MOST, UNSTEADY
 
 ROOT = Path(__file__).resolve().parents[2]
 # Of all plugins only the one that is needed: others take a second to load, in each process.
@@ -54,12 +57,13 @@ class Ended:
 
 
 def ran(folder: Path, *words: str, workers: int = 1, **files: str) -> Ended:
-    """Run these test files beside one another."""
+    """Run these test files beside one another; the unsteady are listed in `listed` as well."""
     for name, tests in files.items():
         (folder / f"test_{name}.py").write_text(HEAD + tests)
     done = subprocess.run(
         [sys.executable, "-m", "tools.steady", *BESIDE, str(workers), *words, "."],
-        cwd=folder, env=os.environ | ALONE, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+        cwd=folder, env=os.environ | ALONE | {LIST: str(folder / "listed")},
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     return Ended(done.returncode, done.stdout + done.stderr)
 
@@ -76,6 +80,7 @@ def test_what_failed_beside_others_and_passes_alone_is_told_and_fails_no_run(tmp
     assert FAILED not in ended.text
     assert ended.text.rstrip().endswith("test_one.py::test_once"), "it is the last that is said"
     assert runs(tmp_path, "once") == 2
+    assert (tmp_path / "listed").read_text() == f"{UNSTEADY}\n  test_one.py::test_once\n"
 
 
 def test_what_fails_twice_fails_the_run_and_is_not_called_unsteady(tmp_path: Path) -> None:
@@ -98,6 +103,61 @@ def test_where_more_than_three_fail_none_is_tried_again(tmp_path: Path) -> None:
     assert ended.code == 1, ended.text
     assert UNSTEADY not in ended.text
     assert [runs(tmp_path, name) for name in many] == [1] * len(many)
+
+
+def test_a_test_that_fails_for_what_ran_before_it_in_its_file_fails_the_run(tmp_path: Path) -> None:
+    before = "asked = []\ndef test_first(): asked.append(1)\ndef test_second(): asked.append(1)\n"
+    ended = ran(tmp_path, one=before + "def test_third(): assert len(asked) < 2\n")
+    assert (ended.code, ended.under(FAILED)) == (1, ["test_one.py::test_third"]), ended.text
+    assert UNSTEADY not in ended.text
+
+
+def test_a_second_try_runs_a_file_once_whatever_failed_in_it_and_no_other_file(tmp_path: Path) -> None:
+    also = "def test_also(): run('also')\n"
+    ended = ran(tmp_path, one=failing("a", times=1) + failing("b", times=1) + also, two="def test_it(): run('other')\n")
+    assert (ended.code, ended.under(UNSTEADY)) == (0, ["test_one.py::test_a", "test_one.py::test_b"]), ended.text
+    assert [runs(tmp_path, name) for name in ("a", "b", "also", "other")] == [2, 2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("test", "how"),
+    [
+        ("def test_it(): run('it') > 1 and pytest.skip('no more'); assert 0\n", "skipped"),
+        ("def test_it(): run('it') > 1 and pytest.xfail('known'); assert 0\n", "expected to fail"),
+        ("if run('it') < 2:\n    def test_it(): assert 0\nelse:\n    def test_other(): pass\n", "not run"),
+        ("def test_it(): run('it') > 1 and os._exit(0); assert 0\n", "not run"),
+        ("def test_it(): run('it') > 1 and pytest.exit('enough', 0); assert 0\n", "not run"),
+    ],
+    ids=["skipped", "expected to fail", "not there", "the end of its process", "the end of its run"],
+)
+def test_what_did_not_pass_the_second_time_is_not_called_unsteady(tmp_path: Path, test: str, how: str) -> None:
+    ended = ran(tmp_path, one=test)
+    assert (ended.code, ended.under(FAILED)) == (1, [f"test_one.py::test_it ({how} alone)"]), ended.text
+    assert UNSTEADY not in ended.text
+    assert not (tmp_path / "listed").exists()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "def test_other(): assert run('other') < 2\n",
+        "@pytest.fixture\ndef kept():\n    yield\n    assert run('kept') < 2\ndef test_other(kept): pass\n",
+    ],
+    ids=["in a test", "in a teardown"],
+)
+def test_what_passes_beside_a_new_failure_in_its_file_is_not_called_unsteady(tmp_path: Path, other: str) -> None:
+    ended = ran(tmp_path, one=failing("once", times=1) + other)
+    told = ["test_one.py::test_once (passed alone, but its file did not)"]
+    assert (ended.code, ended.under(FAILED)) == (1, told), ended.text
+    assert UNSTEADY not in ended.text
+
+
+def test_a_teardown_that_failed_has_no_second_try(tmp_path: Path) -> None:
+    fixture = "@pytest.fixture(scope='module')\ndef device():\n    yield\n    assert run('device') > 1\n"
+    ended = ran(tmp_path, one=fixture + "def test_it(device): pass\n")
+    assert ended.code == 1, ended.text
+    assert UNSTEADY not in ended.text
+    assert runs(tmp_path, "device") == 1
 
 
 QUICK = "pytestmark = []\ndef test_quick(): assert run('quick') > 1\n"
@@ -130,3 +190,24 @@ def test_of_a_run_without_a_failure_nothing_more_is_said(tmp_path: Path) -> None
     assert ended.code == 0, ended.text
     assert "once more" not in ended.text
     assert UNSTEADY not in ended.text
+
+
+def test_ci_says_last_what_was_unsteady_and_nothing_where_there_was_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".ci").mkdir()
+    script = tmp_path / ".ci" / "run"
+    script.write_bytes((ROOT / ".ci" / "run").read_bytes())
+    played = {"make": f'[ "$1" != test ] || printf %s "$UNSTEADY_TOLD" >>"${LIST}"\nexit 0', "python3": "exit 0"}
+    for name, does in played.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+
+    def said(told: str) -> str:
+        env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "UNSTEADY_TOLD": told}
+        done = subprocess.run(
+            ["bash", str(script)], env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    told = f"{UNSTEADY}\n  test_one.py::test_once\n"
+    assert said("") + told == said(told)
