@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,9 @@ from firmware.core.vocabulary.certificates import KeyType
 log = logging.getLogger("lintel.certificates")
 
 Ulong = ctypes.c_ulong
-OK, ALREADY_INITIALIZED, ALREADY_LOGGED_IN, MECHANISM_INVALID = 0x0, 0x191, 0x100, 0x70
+OK, ALREADY_INITIALIZED, ALREADY_LOGGED_IN = 0x0, 0x191, 0x100
+# What a token says that lacks the mechanism: CKR_MECHANISM_INVALID; or the question, CKR_FUNCTION_NOT_SUPPORTED.
+NO_MECHANISM = (0x70, 0x54)
 LOCKING = 0x2  # CKF_OS_LOCKING_OK
 SERIAL, WRITES = 0x4, 0x2  # CKF_SERIAL_SESSION, CKF_RW_SESSION
 OFFICER, USER = 0, 1
@@ -107,7 +109,7 @@ class Token:
     def open(self) -> None:
         """Find the token, or prepare a new one. Raises Unavailable."""
         arguments = InitializeArguments(flags=LOCKING)
-        self._call("C_Initialize", ctypes.byref(arguments), also=ALREADY_INITIALIZED)
+        self._call("C_Initialize", ctypes.byref(arguments), also=(ALREADY_INITIALIZED,))
         slots = self._slots()
         for slot in slots:
             info = self._info(slot)
@@ -143,7 +145,7 @@ class Token:
         info = MechanismInfo()
         # One that knows no RSA is no reason to go without its curves; whoever cannot answer is no such token.
         asked = (self._slot, Ulong(RSA_PAIR), ctypes.byref(info))
-        if self._call("C_GetMechanismInfo", *asked, also=MECHANISM_INVALID) == MECHANISM_INVALID:
+        if self._call("C_GetMechanismInfo", *asked, also=NO_MECHANISM) in NO_MECHANISM:
             log.warning("the TPM makes no RSA keys, they are kept in the file")
             return frozenset(CURVES)
         return frozenset(CURVES) | {kind for kind, bits in SIZES.items() if info.least <= bits <= info.most}
@@ -193,18 +195,18 @@ class Token:
         session = Ulong()
         self._call("C_OpenSession", self._slot, Ulong(SERIAL | WRITES), None, None, ctypes.byref(session))
         try:
-            self._call("C_Login", session, Ulong(who), pin, Ulong(len(pin)), also=ALREADY_LOGGED_IN)
+            self._call("C_Login", session, Ulong(who), pin, Ulong(len(pin)), also=(ALREADY_LOGGED_IN,))
             yield session
             if who == OFFICER:  # the user stays: OpenSSL signs in the same log-in
                 self._call("C_Logout", session)
         finally:
             self._call("C_CloseSession", session)
 
-    def _call(self, name: str, *arguments: object, also: int = OK) -> int:
-        """Call it; returns OK, or `also` where it answers that. Raises Unavailable for any other answer."""
+    def _call(self, name: str, *arguments: object, also: Sequence[int] = ()) -> int:
+        """Call it; returns OK, or its answer where that is in `also`. Raises Unavailable for any other answer."""
         function: Callable[..., int] = getattr(self._library, name)
         function.restype = Ulong  # type: ignore[attr-defined]
-        if (value := function(*arguments)) not in (OK, also):
+        if (value := function(*arguments)) not in (OK, *also):
             raise Unavailable("keystore", f"{WORDS.get(value, 'the token refuses')} ({name} answered {value:#x})")
         return value
 

@@ -36,11 +36,12 @@ def test_a_token_makes_curves_and_rsa_of_the_sizes_that_it_has(tmp_path: Path) -
     assert token(tmp_path, 0x0).kinds() == CURVES | {KeyType.RSA_2048, KeyType.RSA_3072}
 
 
+@pytest.mark.parametrize("answer", [0x70, 0x54], ids=["mechanism invalid", "function not supported"])
 def test_a_token_that_knows_no_rsa_makes_curves_and_that_is_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, answer: int
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert token(tmp_path, 0x70).kinds() == CURVES
+        assert token(tmp_path, answer).kinds() == CURVES
     assert "the TPM makes no RSA keys" in caplog.text
 
 
