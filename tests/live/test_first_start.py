@@ -5,12 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 
+import pytest
+
 from tests.live.device import Device, until
 
 CARD = "H10301:42:1234"
+HOLD_S = 7.0
 # Real time on a shared machine: what the issue allows for the width of the release.
 TOLERANCE_S = 0.05
 SWIPES = 4
+# What a machine that stands still may make of a width. One of 5 or of 10 s was set wrong: no machine makes it of 7.
+LOOSE = 1.38
 
 
 def relay_pulses(device: Device) -> list[dict[str, float]]:
@@ -45,16 +50,23 @@ def test_an_enrolled_card_releases_the_strike_for_seven_seconds_with_green_light
     device: Device,
 ) -> None:
     device.enrol(CARD)
+    seen: list[tuple[float, float]] = []
     for number in range(1, SWIPES + 1):
         device.bench("swipe", "front", CARD)
         widths = until("the end of the release", lambda number=number: widths_s(device, number))  # type: ignore[misc]
-        # A machine that stands still at the end makes it longer, and the card is held there again; nothing shortens it.
-        assert min(widths) >= 7.0 - TOLERANCE_S, widths
-        if max(widths) <= 7.0 + TOLERANCE_S:
+        seen.append(widths)
+        print(f"release {number}: relay {widths[0]:.3f} s, green {widths[1]:.3f} s")
+        assert all(HOLD_S / LOOSE < width < HOLD_S * LOOSE for width in widths), seen
+        # A machine that stands still at the end makes it longer, and one that does at the beginning, between the timer
+        # in one process and the relay in another, shorter: then the card is held there again.
+        if all(abs(width - HOLD_S) <= TOLERANCE_S for width in widths):
             break
-    assert max(widths) <= 7.0 + TOLERANCE_S, f"in {SWIPES} releases never the width that was set: {widths}"
+    else:
+        pytest.fail(f"in {SWIPES} releases never the width that was set: {seen}")
 
     lines = device.journal()
+    releases = [line["fields"] for line in lines if line["topic"] == "door/released"]
+    assert [(each["hold_s"], each["extended"]) for each in releases] == [(HOLD_S, False)] * len(seen)
     by_id = {line["id"]: line for line in lines}
     switched_on = next(line for line in lines if line["topic"] == "io/relay" and line["fields"]["on"])
     chain = [switched_on]
