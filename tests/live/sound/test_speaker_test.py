@@ -18,6 +18,7 @@ from firmware.audio.mulaw import decode, encode
 from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, running, until
 
 pytestmark = pytest.mark.live
+TRIES = 3
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,24 @@ def horn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
         found.all_ready()
         until("speaker and microphone", lambda: state(found, "audio/input").get("present"))
         assert result_of(found)["findings"] == ["not_calibrated"]
-        until("a calibration", lambda: calibrated_by_the_button(found))
+        right_in_a_few_tries("a calibration", lambda: calibrated_by_the_button(found))
         yield found
+
+
+def right_in_a_few_tries(what: str, attempt: Callable[[], tuple[bool, object]]) -> None:
+    """Try until it is right, a few times at most, and print what each try saw.
+
+    A machine that stands still tears what is played, and what hears that rightly says something else. It does not do so
+    each time; what is wrong more often than that is not the machine.
+    """
+    seen = []
+    for _ in range(TRIES):
+        right, saw = attempt()
+        print(f"{what}: {'right' if right else 'wrong'}, {saw}")
+        if right:
+            return
+        seen.append(saw)
+    pytest.fail(f"{what}: never in {TRIES} tries: {seen}")
 
 
 def lines_of(device: Device, topic: str) -> list[dict[str, Any]]:
@@ -37,13 +54,14 @@ def lines_of(device: Device, topic: str) -> list[dict[str, Any]]:
     return [line for line in device.journal() if line["topic"] == topic]
 
 
-def calibrated_by_the_button(device: Device) -> bool:
-    """Press it and wait for what comes of it: a machine that stands still tears the tones, which is none."""
+def calibrated_by_the_button(device: Device) -> tuple[bool, object]:
+    """Press it and wait for what comes of it; whether that is a calibration, and what was found."""
     before = len(lines_of(device, "device/button/action"))
     device.ask("press", "control")
     until("what came of the press", lambda: len(lines_of(device, "device/button/action")) > before)
     until("the end of it", lambda: state(device, "audio/speaker_test")["running"] is None)
-    return bool(state(device, "audio/speaker_test").get("calibrated_at"))
+    told = [line["fields"] for line in lines_of(device, "audio/speaker_test/calibrated")]
+    return bool(state(device, "audio/speaker_test").get("calibrated_at")), told[-1:]
 
 
 def state(device: Device, topic: str) -> dict[str, Any]:
@@ -147,22 +165,26 @@ def crossings_of(device: Device) -> list[dict[str, Any]]:
 
 
 def test_a_sound_at_the_microphone_rises_above_the_alarm_level_and_falls_again(horn: Device) -> None:
-    seen: list[Any] = []
-
     def new(before: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [line for line in crossings_of(horn) if line not in before]
 
     def kinds(lines: list[dict[str, Any]]) -> list[str]:
         return [line["topic"].rpartition("/")[2] for line in lines]
 
-    def heard_once() -> bool:
-        """Whether that sound alone was heard, and whole.
-
-        A new level begins as "not above", so what was played before this may yet be loud; and a machine that stands
-        still tears a tone. In either case it is told as it was heard, and the tones are sent again.
-        """
+    def fallen_after_a_rise() -> None:
+        """Until what was played before is over: a new level begins as "not above", which says nothing of the room."""
+        before = crossings_of(horn)
+        horn.ask("hear", "tone:700:60:-20")
+        until("loud", lambda: (now := state(horn, "audio/detection"))["above"] and now["alarm_level"] == 60)
         horn.ask("hear", "quiet")
-        until("quiet", lambda: state(horn, "audio/detection").get("above") is False)
+        until("quiet", lambda: kinds(new(before))[-2:] == ["fall", "pass"])
+
+    def heard_once() -> tuple[bool, object]:
+        """Whether that sound alone was heard, and whole; and what was.
+
+        A machine that stands still tears a tone: it is told as it was heard, and the tones are sent again.
+        """
+        fallen_after_a_rise()
         before = crossings_of(horn)
         horn.ask("hear", "tone:700:1:-34")  # loudness 51: no alarm
         horn.ask("hear", "tone:700:2:-20")  # loudness 71
@@ -170,14 +192,10 @@ def test_a_sound_at_the_microphone_rises_above_the_alarm_level_and_falls_again(h
         until("a fall", lambda: kinds(new(before))[-2:] == ["fall", "pass"])
         lines = new(before)
         loud_s = [line["fields"]["loud_s"] for line in lines if "loud_s" in line["fields"]]
-        seen.append((kinds(lines), loud_s))
-        return kinds(lines) == ["rise", "pass", "fall", "pass"] and loud_s[0] >= 2
+        return kinds(lines) == ["rise", "pass", "fall", "pass"] and loud_s[0] >= 2, (kinds(lines), loud_s)
 
     assert horn.api.patch("/params/audio", json={"mic1": {"alarm_level": 60}}).status_code == 200  # -28 dBFS
-    try:
-        until("one rise and its fall", heard_once)
-    except AssertionError as error:
-        pytest.fail(f"{error}: {seen}")
+    right_in_a_few_tries("one rise and its fall", heard_once)
 
 
 def asked(device: Device, method: str, path: str, **how: Any) -> httpx.Response:
