@@ -22,7 +22,7 @@ from firmware.core.actions import Caller, Level
 from firmware.core.context import Core
 from firmware.core.errors import StationError
 from firmware.core.pace import Pace
-from firmware.core.vocabulary.security import AccessRefused, SetupState
+from firmware.core.vocabulary.security import KEPT_CHARS, AccessRefused, SetupState
 from firmware.interfaces.http.credentials import SAFE, Credentials, address_of, page_of
 from firmware.interfaces.http.errors import HttpRefusal, refusal
 from firmware.interfaces.http.face import Face, Policy, Route, Visitor, face_of
@@ -106,9 +106,11 @@ def is_here(value: str) -> bool:
 def check_host(fields: Fields, names: Callable[[], Collection[str]]) -> None:
     """Raises HttpRefusal (421) unless Host is an address or one of our names (hardening row 40)."""
     value = fields.get(b"host")
-    if is_here(value):
-        return
-    host = host_of(value)
+    host = ""  # of what is longer than any name there is
+    if len(value) <= KEPT_CHARS + len(":65535"):
+        if is_here(value):
+            return
+        host = host_of(value)
     if host not in names():
         raise HttpRefusal(421, "wrong_host", "host", f"this device is not {host[:80]!r}")
 
@@ -197,7 +199,7 @@ class Guard:
         hsts: Callable[[], bool] = lambda: False,
     ) -> None:
         self.faces = faces
-        self._found = lru_cache(256)(self._find)
+        self._known = lru_cache(256)(self._find)
         self._core = core
         self._names = names
         self._hsts = hsts
@@ -208,7 +210,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             raise ValueError(f"the server sent {scope['type']!r}")
-        found = self._found(*route_of(scope))
+        method, path = route_of(scope)
+        found = (self._known if len(path) <= KEPT_CHARS else self._find)(method, path)
         if "remote" in scope and not found.policy.remote:
             found = NOWHERE
         policy, app = found.policy, found.app
