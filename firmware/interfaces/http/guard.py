@@ -25,10 +25,10 @@ from firmware.core.pace import Pace
 from firmware.core.vocabulary.security import KEPT_CHARS, AccessRefused, SetupState
 from firmware.interfaces.http.credentials import SAFE, Credentials, address_of, page_of
 from firmware.interfaces.http.errors import HttpRefusal, refusal
-from firmware.interfaces.http.face import Face, Policy, Route, Visitor, face_of
+from firmware.interfaces.http.face import WHOLE, Face, Policy, Route, Visitor, face_of
 from firmware.interfaces.http.fields import Fields
 from firmware.interfaces.http.reached import Reached
-from firmware.interfaces.http.way_out import HEAD_LINES
+from firmware.interfaces.http.way_out import HEAD_LINES, STREAM, Takeover
 
 log = logging.getLogger("lintel.http")
 
@@ -222,7 +222,7 @@ class Guard:
             if app is None:
                 raise HttpRefusal(404, "not_found", scope["path"], "nothing answers here")
             visitor = await self._admit(scope, fields, found)
-            scope["visitor"], scope["caller"] = visitor, visitor.caller
+            scope["visitor"], scope["caller"], scope[WHOLE] = visitor, visitor.caller, outlet.whole
             outlet.asks = visitor.unknown
             await self._reached.by(visitor, scope["path"])
             await answered(app, policy, scope, receive, outlet)
@@ -232,6 +232,8 @@ class Guard:
                 self._tell(scope, visitor)
         except (HttpRefusal, StationError) as error:
             await outlet.refuse(policy.refuse(error), receive)
+        finally:
+            scope.pop(WHOLE, None)  # it knows the request and is known by it: nothing is left for the collector
 
     def close(self) -> None:
         """End endless answers, and say no more of refusals."""
@@ -300,12 +302,26 @@ class Outlet:
             self.started = True
             await self._send(message)
 
+    def whole(self, status: int, lines: bytes, body: bytes) -> bool:
+        """Answer at once, with a head of these lines; whether that could be done. Else it is to be sent as usual.
+
+        A 403 never is: it may become a question.
+        """
+        out: Takeover | None = self._scope.get("extensions", {}).get(STREAM)
+        if out is None or status == 403 or not out.whole(status, lines + self._added().lines, body):
+            return False
+        self.begun = self.started = True
+        return True
+
+    def _added(self) -> Added:
+        return ALL_ADDED[not self._scope["path"].startswith(NO_STORE), self._secure]
+
     def _add(self, message: Message) -> None:
         """Add the headers of every answer, but none that the application has given itself.
 
         Our server takes them as the lines they are: its check of every header is for those it does not know.
         """
-        added = ALL_ADDED[not self._scope["path"].startswith(NO_STORE), self._secure]
+        added = self._added()
         headers = message.get("headers", ())
         own = dict(headers)
         append: Callable[[bytes], None] | None = self._scope.get("extensions", {}).get(HEAD_LINES)
