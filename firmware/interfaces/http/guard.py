@@ -104,7 +104,12 @@ def is_here(value: str) -> bool:
 
 
 def check_host(fields: Fields, names: Callable[[], Collection[str]]) -> None:
-    """Raises HttpRefusal (421) unless Host is an address or one of our names (hardening row 40)."""
+    """Raises HttpRefusal (421) unless Host is an address or one of our names (hardening row 40).
+
+    And 400 where it is there twice: whoever stands before us may have gone by the other one (RFC 9112, 3.2).
+    """
+    if fields.is_twice(b"host"):
+        raise HttpRefusal(400, "invalid", "host", "is there twice")
     value = fields.get(b"host")
     host = ""  # of what is longer than any name there is
     if len(value) <= KEPT_CHARS + len(":65535"):
