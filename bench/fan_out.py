@@ -30,7 +30,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,10 +146,9 @@ def compiled(folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def bare_wake() -> Iterator[int]:
-    """The floor of whatever waits in an asyncio loop; its process."""
-    words = [sys.executable, "-m", "bench.bare_wake", str(FPS)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+def program(*words: str) -> Iterator[int]:
+    """A module that says when it is ready; its process."""
+    with subprocess.Popen([sys.executable, "-m", *words], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
@@ -168,19 +167,11 @@ def asked(folder: Path) -> tuple[Path, Path]:
     return ours, theirs
 
 
-@contextmanager
-def fed_media(device: Device, frames: Path) -> Iterator[int]:
+def fed_media(device: Device, frames: Path) -> AbstractContextManager[int]:
     """The media role's sender in place of that of the device; its process."""
     runtime = RuntimeDir.of(StateDir(device.state))
-    words = [sys.executable, "-m", "bench.fed_media", str(frames), str(FPS)]
-    words += [str(runtime.video(SOURCE)), str(runtime.viewers(SOURCE))]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield process.pid
-        finally:
-            process.terminate()
+    places = str(runtime.video(SOURCE)), str(runtime.viewers(SOURCE))
+    return program("bench.fed_media", str(frames), str(FPS), *places)
 
 
 def idle(pids: list[int]) -> list[float]:
@@ -290,7 +281,11 @@ def fan_out_rows(folder: Path) -> list[Row]:
         real = list(real_media(device, client, ours))
         network = device.pid("network")
         assert network is not None
-        with ustreamer(shim, frames) as (peer, peer_port), fed_media(device, frames) as sender, bare_wake() as bare:
+        with (
+            ustreamer(shim, frames) as (peer, peer_port),
+            fed_media(device, frames) as sender,
+            program("bench.bare_wake", str(FPS)) as bare,
+        ):
             bench = Bench(
                 client=client, asks_ours=ours, asks_theirs=theirs, frames=frames, port=device.port, network=network,
                 sender=sender, peer=peer, peer_port=peer_port, bare=bare,

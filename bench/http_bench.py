@@ -2,10 +2,10 @@
 
 Floors, in the same run: the same application without a log-in; our server with no application, which answers the same
 bytes; uvicorn as it comes with that; and uvicorn with the least Digest there can be. Figures are per second of the
-server's processor time, so that a busy machine favours nobody; the client is a process of its own that keeps eight
-connections busy with requests that were prepared before. It does next to nothing with an answer and never sleeps: the
-kernel's work to wake a client on the same machine is counted to the server, and the slower a server is the more often
-its client would sleep, so that slowness would be counted twice; no client elsewhere costs that.
+server's processor time, so that a busy machine favours nobody. The client (bench/native/ask.c) keeps connections busy
+with requests that were prepared before. It is so much faster than any of the servers that none of them ever waits for
+it, and never sleeps: turns of a loop that has nothing to do, and the kernel's work to wake a client, are counted to a
+server as well, and would make all of them more alike. The part of the time that a server was busy is printed.
 
 Every round measures all of them, every other one backwards. A ratio is the median of the rounds' own ratios: a machine
 that is slow for a while is slow for both of a pair, where the best of each would be of different whiles. A figure is
@@ -21,14 +21,15 @@ import hashlib
 import hmac
 import multiprocessing
 import re
-import select
-import socket
+import struct
+import subprocess
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,15 +45,16 @@ from firmware.core.params import Params
 from firmware.core.store import Store
 from firmware.core.vocabulary.device import DeviceInfo
 from firmware.interfaces.faces import guarded
-from firmware.interfaces.http.face import Visitor
+from firmware.interfaces.http.face import WHOLE, Visitor
 from firmware.interfaces.http.server import Server
+from firmware.interfaces.http.way_out import STREAM
 from firmware.security import AccountsService
 from hal.clock import SystemClock
 
 REALM = "LINTEL_0123456789AB"
 ACCOUNT = ("admin", "choose-one")
 CONNECTIONS = 8
-REQUESTS = 250
+REQUESTS = 2000
 ROUNDS = 20
 PATH = "/api/v1/session"
 INFO = DeviceInfo(
@@ -99,7 +101,8 @@ def without_log_in(guard: Any) -> Any:
     visitor = Visitor(caller=caller, scheme="none", address="127.0.0.1")
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        scope["visitor"], scope["caller"] = visitor, caller
+        # With nobody in between, the application answers at once just as it does behind the guard.
+        scope["visitor"], scope["caller"], scope[WHOLE] = visitor, caller, scope["extensions"][STREAM].whole
         await guard.faces[0].app(scope, receive, send)
 
     return app
@@ -198,48 +201,39 @@ def digest_of(algorithm: str) -> Made:
     return make
 
 
-def busy(address: tuple[str, int], prepared: list[list[bytes]]) -> None:
-    """Send all requests, which are all to be answered with 200; runs in the client's process, and never sleeps."""
-    ready = select.epoll()
-    clients: dict[int, tuple[socket.socket, Iterator[bytes]]] = {}
-    for requests in prepared:
-        connection = socket.create_connection(address)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        ready.register(connection, select.EPOLLIN)
-        clients[connection.fileno()] = connection, iter(requests[1:])
-        connection.sendall(requests[0])
-    while clients:
-        for number, _ in ready.poll(0):
-            connection, requests_left = clients[number]
-            answer = piece = connection.recv(65536)
-            while piece and not is_whole(answer):
-                answer += (piece := connection.recv(65536))
-            if not piece or not answer.startswith(b"HTTP/1.1 200"):
-                raise ValueError(f"refused: {answer[:200]!r}")
-            following = next(requests_left, None)
-            if following is None:
-                ready.unregister(connection)
-                del clients[number]
-                connection.close()
-            else:
-                connection.sendall(following)
+def compiled(folder: Path) -> Path:
+    """The client's program."""
+    program = folder / "ask"
+    source = Path(__file__).resolve().parent / "native" / "ask.c"
+    subprocess.run(["cc", "-O2", "-o", str(program), str(source)], check=True)
+    return program
 
 
-def is_whole(answer: bytes) -> bool:
-    """Whether an answer has come to its end. Raises ValueError when it has no length."""
-    head, end, body = answer.partition(b"\r\n\r\n")
-    return bool(end) and len(body) >= int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+def asked(words: list[str]) -> float:
+    """Run the client; the seconds it took. In a process of its own: to start one is not the server's work."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ValueError(done.stdout + done.stderr)
+    return float(done.stdout)
 
 
-async def rate(pool: ProcessPoolExecutor, address: tuple[str, int], make: Made, nonce: str) -> float:
-    """Requests of one kind, a second of the processor time of this process."""
-    prepared = [
-        [make(nonce, 1 + number * CONNECTIONS + connection) for number in range(REQUESTS)]
-        for connection in range(CONNECTIONS)
-    ]
-    began = time.process_time()
-    await asyncio.get_running_loop().run_in_executor(pool, busy, address, prepared)
-    return CONNECTIONS * REQUESTS / (time.process_time() - began)
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks: a process that runs the client's program, and the file of requests that it is given."""
+
+    pool: ProcessPoolExecutor
+    program: Path
+    requests: Path
+
+    async def rate(self, address: tuple[str, int], make: Made, nonce: str) -> tuple[float, float]:
+        """Requests of one kind a second of the processor time of this process; and the part of the time it was busy."""
+        every = [make(nonce, 1 + number) for number in range(REQUESTS)]
+        self.requests.write_bytes(b"".join(struct.pack("<I", len(each)) + each for each in every))
+        words = [str(self.program), str(address[1]), str(CONNECTIONS), str(self.requests)]
+        began = time.process_time()
+        taken_s = await asyncio.get_running_loop().run_in_executor(self.pool, asked, words)
+        used_s = time.process_time() - began
+        return REQUESTS / used_s, used_s / taken_s
 
 
 async def session_of(server: Server) -> str:
@@ -263,11 +257,13 @@ async def set_up(server: Server) -> None:
 async def main() -> None:
     """Print the table."""
     found: dict[str, list[float]] = {}
+    shares: list[float] = []
     nonces: set[str] = set()
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, mp_context=context) as pool:
+        client = Client(pool, compiled(Path(folder)), Path(folder) / "requests")
         async with (
-            device(Path(folder)) as guard,
+            device(Path(folder) / "state") as guard,
             serving(guard) as full,
             serving(without_log_in(guard)) as open_server,
             serving(bare) as alone,
@@ -295,13 +291,16 @@ async def main() -> None:
                     address, make = kinds[name]
                     nonce = await nonce_of(full)
                     nonces.add(nonce)
-                    found.setdefault(name, []).append(await rate(pool, address, make, nonce))
+                    per_s, share = await client.rate(address, make, nonce)
+                    found.setdefault(name, []).append(per_s)
+                    shares.append(share)
     floors = {name: found.pop(name) for name in list(kinds)[:4]}
     rows = []
     for name, rates in found.items():
         for against, floor in floors.items():
             paired = median(ours / theirs for ours, theirs in zip(rates, floor, strict=True))
             rows.append(Row(f"requests, {name}", median(rates), "1/s", median(floor), against, paired))
+    rows.append(Row("part of the time that a server was busy", median(shares), "", None, ""))
     show("HTTP", rows)
 
 

@@ -196,9 +196,11 @@ class Device:
 
     def close(self) -> None:
         """Unmap the buffers and close; closing twice is harmless."""
-        for mapped in self.maps:
-            mapped.close()
-        self.maps.clear()
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        try:
+            for mapped in self.maps:
+                mapped.close()
+        finally:
+            self.maps.clear()
+            if self.fd >= 0:
+                os.close(self.fd)
+                self.fd = -1

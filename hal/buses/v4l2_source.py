@@ -58,7 +58,7 @@ class V4l2Frames:
         self._device, self._tunings = device, tunings
         reader = _Reader(self._bus, self._clock, device, pixels, handler, lost)
         asyncio.get_running_loop().add_reader(device.fd, reader.ready)
-        return replace(mode, fps=fps)
+        return replace(mode, fps=fps, lores=None)  # what it makes, which is no small stream
 
     def _open(
         self, mode: CameraMode, settings: CameraSettings
@@ -130,10 +130,13 @@ class _Reader:
             for frame in self._device.filled(self._frame):
                 if frame is not None:
                     self._handler(frame)
+            return
         except (OSError, ValueError) as error:
-            asyncio.get_running_loop().remove_reader(self._device.fd)
             gone = isinstance(error, OSError) and error.errno == errno.ENODEV
-            self._lost(BusError(self._bus, "the camera was unplugged" if gone else f"the camera fails: {error}"))
+            why = "the camera was unplugged" if gone else f"the camera fails: {error}"
+        # Out here the error is gone, and with it what its trace held of a buffer: who hears this may close the device.
+        asyncio.get_running_loop().remove_reader(self._device.fd)
+        self._lost(BusError(self._bus, why))
 
     def _frame(self, buffer: kernel.Buffer, data: memoryview) -> Frame | None:
         if buffer.flags & kernel.BUFFER_ERROR:  # half a frame counts as a missed one
@@ -143,7 +146,6 @@ class _Reader:
         now_ns = self._clock.now_ns()
         stamp_ns = buffer.timestamp.s * 1_000_000_000 + buffer.timestamp.us * 1000
         t_ns = taken_ns(stamp_ns, now_ns) if buffer.flags & kernel.MONOTONIC else now_ns
-        # No small stream: such a camera makes none, and few frames are looked at in that size.
         return Frame(t_ns, buffer.sequence - self._first + 1, picture_of(data, self._pixels))
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from firmware.interfaces.api.routes import Json
+from firmware.interfaces.http.face import WHOLE
 from firmware.interfaces.http.guard import HEADERS, Outlet
 from firmware.interfaces.http.server import Server
 from firmware.interfaces.http.way_out import STREAM
@@ -107,3 +109,82 @@ def test_a_hundred_requests_leave_nothing_for_the_garbage_collector() -> None:
         assert left < 100
 
     asyncio.run(asyncio.wait_for(main(), 60))
+
+
+async def both_ways(scope: Any, receive: Any, send: Any) -> None:
+    """An answer of JSON: at once below /api/at-once, in two messages elsewhere."""
+    out = Outlet(scope, send, hsts=False)
+    if scope["method"] == "POST":
+        while (await receive()).get("more_body"):
+            pass
+    if scope["path"] == "/api/at-once":
+        scope[WHOLE] = out.whole
+    await Json(BODY, 201)(scope, receive, out.send)
+    scope.pop(WHOLE, None)
+
+
+POST = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n%b\r\n"
+ASKED = {
+    "kept": b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n",
+    "closed": b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "of old": b"GET %b HTTP/1.0\r\n\r\n",
+    "only the head": b"HEAD %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "with a body": POST % (b"%b", b"") + b"abc",
+    "announced": POST % (b"%b", b"Expect: 100-continue\r\n") + b"abc",
+    "three at a time": 3 * b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("how", ASKED)
+def test_an_answer_that_goes_out_at_once_is_the_one_that_goes_out_in_two_messages(how: str) -> None:
+    async def heard(address: tuple[str, int], path: bytes) -> tuple[list[bytes], list[bytes]]:
+        reader, writer = await asyncio.open_connection(*address)
+        times = ASKED[how].count(b"%b")
+        writer.write(ASKED[how] % ((path,) * times))
+        # The last of it asks for the end, so that all there is to hear is heard.
+        if how not in ("closed", "of old", "only the head"):
+            writer.write(ASKED["closed"] % path)
+        data = await reader.read(-1)
+        writer.close()
+        pieces = data.split(b"\r\n")
+        return sorted(piece for piece in pieces if not piece.startswith(b"date:")), data.split(BODY)[-1:]
+
+    async def main() -> None:
+        server = Server(both_ways, "127.0.0.1", 0, SystemClock())
+        await server.open()
+        task = asyncio.ensure_future(server.serve())
+        try:
+            ways = [await heard(server.address, path) for path in (b"/api/at-once", b"/api/in-two")]
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+        assert ways[0] == ways[1]
+        assert b"HTTP/1.1 201 Created" in ways[0][0]
+
+    asyncio.run(main())
+
+
+def test_an_answer_at_once_leaves_nothing_of_its_request_behind() -> None:
+    async def main() -> None:
+        server = Server(both_ways, "127.0.0.1", 0, SystemClock())
+        await server.open()
+        task = asyncio.ensure_future(server.serve())
+        try:
+            reader, writer = await asyncio.open_connection(*server.address)
+            gc.collect()
+            gc.disable()
+            try:
+                for _ in range(50):
+                    writer.write(ASKED["kept"] % b"/api/at-once")
+                    await reader.readuntil(b"\r\n\r\n")
+                    await reader.readexactly(len(BODY))
+                left = gc.collect()
+            finally:
+                gc.enable()
+            writer.close()
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+        assert left < 50  # not one thing a request
+
+    asyncio.run(main())

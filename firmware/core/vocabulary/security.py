@@ -213,6 +213,15 @@ class VerifyBasic:
     scheme: str = "basic"
 
 
+# What is longer is made anew each time: strangers fill what is remembered, too.
+KEPT_CHARS = 256
+
+
+def may_be_kept(target: str) -> bool:
+    """Whether what is asked for may be remembered: short, and without a query, which may hold a password."""
+    return len(target) <= KEPT_CHARS and "?" not in target
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a request asks for, and whence it came: a Digest answer is good for this request alone.
@@ -222,7 +231,7 @@ class Asked:
     """
 
     method: str
-    target: str
+    target: str = field(repr=False)  # a query may hold a password
     address: str
     via: str
     page: str = ""

@@ -23,6 +23,7 @@ from firmware.core.errors import Forbidden, Invalid
 from firmware.core.values import decode, encode_json
 from firmware.interfaces.api.shapes import ErrorBody
 from firmware.interfaces.http.body import read_json
+from firmware.interfaces.http.face import WHOLE
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -74,13 +75,22 @@ def answer(value: object, status: int = 200) -> Response:
 
 
 class Json(Response):
-    """An answer of JSON, with the two headers that it always has: nothing is left to be found out about it."""
+    """An answer of JSON, with the two headers that it always has: nothing is left to be found out about it.
+
+    As long as nobody adds another one it goes out at once, where the server can.
+    """
 
     def __init__(self, body: bytes, status: int) -> None:
         self.status_code = status
         self.body = body
         self.background = None
         self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        at_once = scope.get(WHOLE) if len(self.raw_headers) == 2 and self.background is None else None
+        lines = b"content-length: %d\r\ncontent-type: application/json\r\n" % len(self.body)
+        if at_once is None or not at_once(self.status_code, lines, self.body):
+            await super().__call__(scope, receive, send)
 
 
 def answer_value(value: object, status: int = 200) -> Response:

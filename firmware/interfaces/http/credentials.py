@@ -32,6 +32,7 @@ from firmware.core.vocabulary.security import (
     Verdict,
     VerifyBasic,
     VerifyDigest,
+    may_be_kept,
 )
 from firmware.interfaces.http.errors import HttpRefusal
 from firmware.interfaces.http.face import Policy, Visitor
@@ -116,24 +117,29 @@ def basic_of(text: str) -> tuple[str, str] | None:
     return (name, password) if colon else None
 
 
-@lru_cache(128)
-def asked_of(
+def asked(
     method: str, target: str, path: str, address: str, via: str, compatible: bool, also: tuple[str, ...]
 ) -> Asked:
-    """What a request asks for: made once for those that ask the same. So few, because strangers fill them too."""
+    """What a request asks for."""
     return Asked(
         method=method, target=target, address=address, via=via, page=path[:PAGE_CHARS], compatible=compatible,
         also=also,
     )  # fmt: skip
 
 
+# Made once for those that ask the same; so few, because strangers fill them too.
+known_asked = lru_cache(128)(asked)
+
+
 def digest_of(scope: Scope, text: str, policy: Policy) -> VerifyDigest:
     """What the accounts are asked about a Digest header, whose scheme is left out of `text`."""
-    asked = asked_of(
-        scope.get("method", "GET"), target_of(scope), scope["path"], address_of(scope), via_of(scope, policy),
+    target = target_of(scope)
+    make = known_asked if may_be_kept(target) else asked
+    found = make(
+        scope.get("method", "GET"), target, scope["path"], address_of(scope), via_of(scope, policy),
         policy.compatible, scope.get("also", ()),
     )  # fmt: skip
-    return VerifyDigest(fields=text, asked=asked)
+    return VerifyDigest(fields=text, asked=found)
 
 
 def throttled(verdict: Verdict) -> HttpRefusal:
@@ -164,8 +170,8 @@ class Credentials:
             verdict = await self.ask("accounts.verify_digest", question, Verdict)
             if verdict.login is not Login.GRANTED:
                 raise await self._refusal(scope, policy, verdict)
-            asked = question.asked
-            return known(verdict.name, verdict.level, asked.via, verdict.ptz, scheme, asked.address)
+            by = question.asked
+            return known(verdict.name, verdict.level, by.via, verdict.ptz, scheme, by.address)
         if scheme == "basic" and password_allowed(scope):
             verdict = await self._basic(scope, rest, policy)
             if verdict.login is not Login.GRANTED:

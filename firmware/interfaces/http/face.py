@@ -18,6 +18,8 @@ from firmware.interfaces.http.errors import HttpRefusal, answer_to
 
 # Method and path; a WebSocket has the method `WS`.
 Route = tuple[str, str]
+# In the ASGI scope of a request that the guard let in: how a short answer is given at once (`Outlet.whole`).
+WHOLE = "lintel.whole"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

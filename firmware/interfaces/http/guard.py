@@ -22,13 +22,13 @@ from firmware.core.actions import Caller, Level
 from firmware.core.context import Core
 from firmware.core.errors import StationError
 from firmware.core.pace import Pace
-from firmware.core.vocabulary.security import AccessRefused, SetupState
+from firmware.core.vocabulary.security import KEPT_CHARS, AccessRefused, SetupState
 from firmware.interfaces.http.credentials import SAFE, Credentials, address_of, page_of
 from firmware.interfaces.http.errors import HttpRefusal, refusal
-from firmware.interfaces.http.face import Face, Policy, Route, Visitor, face_of
+from firmware.interfaces.http.face import WHOLE, Face, Policy, Route, Visitor, face_of
 from firmware.interfaces.http.fields import Fields
 from firmware.interfaces.http.reached import Reached
-from firmware.interfaces.http.way_out import HEAD_LINES
+from firmware.interfaces.http.way_out import HEAD_LINES, STREAM, Takeover
 
 log = logging.getLogger("lintel.http")
 
@@ -104,11 +104,18 @@ def is_here(value: str) -> bool:
 
 
 def check_host(fields: Fields, names: Callable[[], Collection[str]]) -> None:
-    """Raises HttpRefusal (421) unless Host is an address or one of our names (hardening row 40)."""
+    """Raises HttpRefusal (421) unless Host is an address or one of our names (hardening row 40).
+
+    And 400 where it is there twice: whoever stands before us may have gone by the other one (RFC 9112, 3.2).
+    """
+    if fields.is_twice(b"host"):
+        raise HttpRefusal(400, "invalid", "host", "is there twice")
     value = fields.get(b"host")
-    if is_here(value):
-        return
-    host = host_of(value)
+    host = ""  # of what is longer than any name there is
+    if len(value) <= KEPT_CHARS + len(":65535"):
+        if is_here(value):
+            return
+        host = host_of(value)
     if host not in names():
         raise HttpRefusal(421, "wrong_host", "host", f"this device is not {host[:80]!r}")
 
@@ -197,7 +204,7 @@ class Guard:
         hsts: Callable[[], bool] = lambda: False,
     ) -> None:
         self.faces = faces
-        self._found = lru_cache(256)(self._find)
+        self._known = lru_cache(256)(self._find)
         self._core = core
         self._names = names
         self._hsts = hsts
@@ -208,7 +215,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             raise ValueError(f"the server sent {scope['type']!r}")
-        found = self._found(*route_of(scope))
+        method, path = route_of(scope)
+        found = (self._known if len(path) <= KEPT_CHARS else self._find)(method, path)
         if "remote" in scope and not found.policy.remote:
             found = NOWHERE
         policy, app = found.policy, found.app
@@ -219,7 +227,7 @@ class Guard:
             if app is None:
                 raise HttpRefusal(404, "not_found", scope["path"], "nothing answers here")
             visitor = await self._admit(scope, fields, found)
-            scope["visitor"], scope["caller"] = visitor, visitor.caller
+            scope["visitor"], scope["caller"], scope[WHOLE] = visitor, visitor.caller, outlet.whole
             outlet.asks = visitor.unknown
             await self._reached.by(visitor, scope["path"])
             await answered(app, policy, scope, receive, outlet)
@@ -229,6 +237,8 @@ class Guard:
                 self._tell(scope, visitor)
         except (HttpRefusal, StationError) as error:
             await outlet.refuse(policy.refuse(error), receive)
+        finally:
+            scope.pop(WHOLE, None)  # it knows the request and is known by it: nothing is left for the collector
 
     def close(self) -> None:
         """End endless answers, and say no more of refusals."""
@@ -297,12 +307,26 @@ class Outlet:
             self.started = True
             await self._send(message)
 
+    def whole(self, status: int, lines: bytes, body: bytes) -> bool:
+        """Answer at once, with a head of these lines; whether that could be done. Else it is to be sent as usual.
+
+        A 403 never is: it may become a question.
+        """
+        out: Takeover | None = self._scope.get("extensions", {}).get(STREAM)
+        if out is None or status == 403 or not out.whole(status, lines + self._added().lines, body):
+            return False
+        self.begun = self.started = True
+        return True
+
+    def _added(self) -> Added:
+        return ALL_ADDED[not self._scope["path"].startswith(NO_STORE), self._secure]
+
     def _add(self, message: Message) -> None:
         """Add the headers of every answer, but none that the application has given itself.
 
         Our server takes them as the lines they are: its check of every header is for those it does not know.
         """
-        added = ALL_ADDED[not self._scope["path"].startswith(NO_STORE), self._secure]
+        added = self._added()
         headers = message.get("headers", ())
         own = dict(headers)
         append: Callable[[bytes], None] | None = self._scope.get("extensions", {}).get(HEAD_LINES)

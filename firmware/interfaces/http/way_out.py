@@ -8,7 +8,7 @@ from asyncio.trsock import TransportSocket
 from collections.abc import Callable
 from contextlib import suppress
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 # "Go on" to a client that asked before it sent its body.
 INTERIM = b"HTTP/1.1 100 "
@@ -72,7 +72,7 @@ STREAM_SOCKET_BYTES = 256 * 1024
 
 
 class Takeover:
-    """For an answer that writes to its connection itself once its head is out, until the connection closes."""
+    """For an answer that writes to its connection itself: all of it at once, or its body once its head is out."""
 
     def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle, stall_s: float) -> None:
         """A client may take `stall_s` seconds to take what was written."""
@@ -94,6 +94,27 @@ class Takeover:
         if connection is not None:
             with suppress(OSError):  # it is closed already
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def whole(self, status: int, lines: bytes, body: bytes) -> bool:
+        """Write a short answer as uvicorn would, but at once; answers whether this was the time for it.
+
+        `lines` are the lines of its head, its length among them. Nothing in them is looked at.
+        """
+        cycle = self._cycle
+        if cycle.response_started or cycle.disconnected or cycle.flow.write_paused or cycle.access_log:
+            return False
+        if cycle.scope["method"] == "HEAD" or len(body) > JOINED_BYTES:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        own = [b"%b: %b\r\n" % pair for pair in cycle.default_headers]
+        ending = END_OF_LINE if cycle.keep_alive else b"connection: close\r\n\r\n"
+        self._transport.write(b"".join((STATUS_LINE[status], *own, lines, ending, body)))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self._transport.close()
+        cycle.on_response()
+        return True
 
     def begin(self) -> asyncio.Transport:
         """Called before the head is sent: the body has no length and no chunks, the connection ends with it.

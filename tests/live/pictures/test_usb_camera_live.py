@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from firmware.core.stream.multipart import DELIMITER
-from tests.live.device import PASSWORD, USER, Device, until
+from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, until
 from tests.live.pictures.usb_camera import PICTURES, SIZE, stand_in, with_camera, written
 
 pytestmark = pytest.mark.live
@@ -42,27 +43,35 @@ def difference(jpeg: bytes, frames: Path) -> float:
 
 def test_a_snapshot_is_what_the_camera_sees(camera: tuple[Device, Path]) -> None:
     device, frames = camera
-    answer = device.api.get("/video/road/snapshot", params={"compression": 5})
+
+    def shot() -> httpx.Response | None:
+        found = device.api.get("/video/road/snapshot", params={"compression": 5})
+        return found if found.status_code == 200 else None
+
+    answer = until("a snapshot", shot)
     assert answer.headers["content-type"] == "image/jpeg"
     assert difference(answer.content, frames) < 3
 
 
-def test_a_viewer_is_shown_one_picture_after_the_other_each_whole(camera: tuple[Device, Path]) -> None:
+def test_a_viewer_is_shown_one_picture_after_the_other(camera: tuple[Device, Path]) -> None:
     device, frames = camera
     url = f"http://127.0.0.1:{device.port}/api/v1/video/road/mjpeg?compression=5"
-    seen: list[bytes] = []
+    numbers: list[int] = []
     data = b""
-    with httpx.stream("GET", url, auth=(USER, PASSWORD), timeout=120) as answer:
+    with httpx.stream("GET", url, auth=(USER, PASSWORD), timeout=PATIENCE_S) as answer:
         for piece in answer.iter_raw():
             data += piece
-            if data.count(DELIMITER) > 20:
+            while DELIMITER in data and len(numbers) < 20:
+                part, _, data = data.partition(DELIMITER)
+                head, _, body = part.partition(b"\r\n\r\n")
+                found = re.search(rb"x-frame: (\d+)", head)
+                # A busy machine may lose the signal for a moment: its picture has the number 0.
+                if found is not None and int(found[1]):
+                    numbers.append(int(found[1]))
+                    assert difference(body.removesuffix(b"\r\n"), frames) < 3
+            if len(numbers) >= 20:
                 break
-    for part in data.split(DELIMITER)[1:-1]:
-        head, _, body = part.partition(b"\r\n\r\n")
-        assert b"image/jpeg" in head.lower()
-        seen.append(body.removesuffix(b"\r\n"))
-    assert len(seen) >= 19
-    assert all(difference(jpeg, frames) < 3 for jpeg in seen[::6])
+    assert numbers == sorted(set(numbers))
 
 
 def test_its_scene_is_watched_for_tampering_without_a_small_stream(camera: tuple[Device, Path]) -> None:

@@ -223,6 +223,20 @@ def test_row_40_only_our_names_and_addresses_are_hosts(play: Play, host: str, st
     play(main)
 
 
+@pytest.mark.parametrize("second", ["127.0.0.1:8080", "evil.example"])
+def test_row_40_two_hosts_in_one_request_are_refused_whichever_comes_first(play: Play, second: str) -> None:
+    async def main(face: Any) -> None:
+        await face.set_up()
+        async with face.client(LEVELS[Level.ADMIN]) as client:
+            for hosts in (("127.0.0.1:8080", second), (second, "127.0.0.1:8080")):
+                answer = await client.get("/api/v1/device", headers=[("host", host) for host in hosts])
+                assert answer.status_code == 400
+                assert answer.json()["error"] == {"code": "invalid", "where": "host", "message": "is there twice"}
+            assert (await client.get("/api/v1/device", headers=[("x-a", "1"), ("x-a", "2")])).status_code == 200
+
+    play(main)
+
+
 def test_row_40_the_check_comes_before_set_up_too(play: Play) -> None:
     async def main(face: Any) -> None:
         async with face.client() as client:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from firmware.core.vocabulary.security import LoginGranted
+from firmware.core.vocabulary.security import Asked, LoginGranted
 from firmware.security.digest import Algorithm, digest, ha1
 
 Play = Callable[..., None]
@@ -187,5 +189,77 @@ def test_the_setting_that_refuses_md5_holds_from_the_next_request_on(play: Play)
             assert put.status_code == 200, put.text
         await face.clock.sleep(0)
         assert (await eve.ask()).status_code == 401
+
+    play(main)
+
+
+def test_a_visit_through_the_cloud_is_told_as_one_beside_that_of_the_same_client_at_home(play: Play) -> None:
+    async def main(face: Any) -> None:
+        eve = await caller(face)
+
+        async def through_the_cloud(scope: Any, receive: Any, send: Any) -> None:
+            await face.guard({**scope, "remote": "cloud"}, receive, send)
+
+        transport = httpx.ASGITransport(app=through_the_cloud, client=(AWAY, 40000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            answer = await client.get(PAGE, headers={"authorization": eve.header()})
+        assert answer.status_code == 200
+        told = [event for event in face.events if isinstance(event, LoginGranted) and event.name == "eve"]
+        assert [event.via for event in told] == ["api", "cloud"]
+
+    play(main)
+
+
+def test_row_35_strangers_leave_nothing_behind_however_long_what_they_ask_for_is(play: Play) -> None:
+    async def main(face: Any) -> None:
+        await face.set_up()
+
+        async def ask(number: int, host: str) -> int:
+            """As the server asks: a client of HTTP remembers addresses itself."""
+            said: list[Any] = []
+
+            async def send(message: Any) -> None:
+                said.append(message)
+
+            path = f"/api/v1/{number:04}\N{DOOR}" + 50_000 * "a"
+            await face.guard(
+                {
+                    "type": "http", "method": "GET", "scheme": "http", "path": path, "raw_path": path.encode(),
+                    "query_string": b"", "client": (AWAY, 40000), "server": ("127.0.0.1", 80), "root_path": "",
+                    "headers": [(b"host", host.encode()), (b"authorization", b"Digest x")],
+                },
+                None,
+                send,
+            )  # fmt: skip
+            return int(said[0]["status"])
+
+        async def ask_both(number: int) -> None:
+            assert await ask(number, f"{number:04}" + 50_000 * "b") == 421
+            assert await ask(number, "127.0.0.1") in (401, 429)
+
+        await ask_both(0)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            for number in range(1, 60):
+                await ask_both(number)
+            gc.collect()
+            left, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert left < 1_000_000  # of about 20 MB that were asked
+
+    play(main)
+
+
+def test_a_password_in_a_query_is_not_remembered_with_what_was_asked(play: Play) -> None:
+    async def main(face: Any) -> None:
+        eve = await caller(face)
+        assert (await eve.ask(uri=f"{PAGE}?pwd=kept-by-nobody")).status_code == 200
+        await eve.at_home()
+        gc.collect()
+        assert not [one for one in gc.get_objects() if isinstance(one, Asked) and "kept-by-nobody" in one.target]
+        kept = Asked(method="GET", target="/?pwd=kept-by-nobody", address="", via="")
+        assert "kept-by-nobody" not in repr(kept)
 
     play(main)
