@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -22,11 +24,22 @@ USER, PASSWORD = "admin", "live-test-password"
 PATIENCE_S = 120.0
 
 
+# Below what the kernel gives to connections on their way out (ip_local_port_range), which would take a port again.
+PORTS = range(20_000, 32_000)
+
+
 def free_port() -> int:
-    """A TCP port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port nobody listens on now, by chance: several of us ask at the same time."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+        return port
 
 
 def until(what: str, check: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
