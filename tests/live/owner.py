@@ -195,7 +195,7 @@ class Owner:
     def _on_trial(self) -> bool:
         try:
             answer = self.device.api.get("/upgrade")
-        except httpx.ConnectError:  # it restarts
+        except httpx.TransportError:  # it restarts, perhaps in the middle of its answer
             return False
         return answer.status_code == 200 and answer.json()["stage"] == "trial"
 
