@@ -25,9 +25,10 @@ from websockets.asyncio.client import connect
 from bench.fan_out import cpu_s
 from bench.table import Row, percentile, show
 from bench.whole_bench import memory_mb
+from tests.live.chromium import chromium
 from tests.live.decisions import CARD
 from tests.live.device import PASSWORD, USER, Device, running, until
-from tests.live.web.browser import DESK, Person, chromium, person
+from tests.live.web.browser import DESK, Person, person
 
 SWIPES = 60
 APART_S = 0.3
@@ -166,7 +167,7 @@ def pid_of(device: Device) -> int:
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as name, chromium() as browser:
+    with tempfile.TemporaryDirectory() as name, chromium(Path(name) / "browser") as browser:
         folder = Path(name)
         bare_mb = without_web(folder)
         with running(folder / "state") as device:
