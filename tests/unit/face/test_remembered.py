@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from firmware.core.vocabulary.security import Asked, LoginGranted
+from firmware.interfaces.http.face import WHOLE
 from firmware.security.digest import Algorithm, digest, ha1
 
 Play = Callable[..., None]
@@ -261,5 +262,25 @@ def test_a_password_in_a_query_is_not_remembered_with_what_was_asked(play: Play)
         assert not [one for one in gc.get_objects() if isinstance(one, Asked) and "kept-by-nobody" in one.target]
         kept = Asked(method="GET", target="/?pwd=kept-by-nobody", address="", via="")
         assert "kept-by-nobody" not in repr(kept)
+
+    play(main)
+
+
+def test_a_request_that_was_answered_knows_no_way_out_any_more_and_so_not_itself(play: Play) -> None:
+    async def main(face: Any) -> None:
+        scopes: list[Any] = []
+
+        async def kept(scope: Any, receive: Any, send: Any) -> None:
+            scopes.append(scope)
+            await face.guard(scope, receive, send)
+
+        await face.set_up()
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=kept, client=(AWAY, 40000)), base_url="http://127.0.0.1"
+        ) as client:
+            assert (await client.get("/api/v1/discovery")).status_code in (200, 401, 404)
+            assert (await client.get(PAGE, auth=httpx.DigestAuth(*ADMIN))).status_code == 200
+        assert "visitor" in scopes[-1]  # it was let in
+        assert not [scope for scope in scopes if WHOLE in scope]
 
     play(main)
