@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,9 +153,9 @@ class Audience:
         self.lines: list[Line] = []
 
     @property
-    def shows(self) -> Collection[Show]:
-        """What is looked at; another one may come or go with everything that is offered."""
-        return self._shows.values()
+    def shows(self) -> tuple[Show, ...]:
+        """What is looked at."""
+        return tuple(self._shows.values())
 
     def start(self) -> None:
         """Listen; what an earlier process left at the path is taken away. Raises Unavailable."""
@@ -245,5 +245,5 @@ class Audience:
 
     def take(self, message: Jpeg | NoSignal) -> None:
         """Show all of them a message that is for every cut."""
-        for show in tuple(self.shows):
+        for show in self.shows:
             show.take(message)
