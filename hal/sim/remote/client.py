@@ -286,6 +286,7 @@ class RemoteI2c(I2cCalls):
         """Asked for in one message."""
         self._check_open()
         answer = await self._link.ask({"op": "words", "bus": self.name, "address": address, "registers": [*registers]})
+        assert isinstance(answer, list)
         return tuple(map(int, answer))
 
 
