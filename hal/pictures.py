@@ -1,13 +1,17 @@
 """Values a camera deals in: planes, pictures and frames; modes, settings and what a camera is doing.
 
-A picture is planar YUV 4:2:0. Whoever makes a frame copies the pixels out of the kernel's buffer once and never
-writes to them again, so a frame may be kept for as long as anybody likes; everybody above looks at the same memory.
+A picture is planar YUV 4:2:0. A frame never changes: it may be kept for as long as anybody likes, and so may any plane
+of it, and any view or array made from a plane; everybody above looks at the same memory. That is either a copy, or a
+buffer of the driver's that is lent: the driver gets it back when nobody holds anything of it any more. So let go of
+what is not needed (whoever keeps frames costs everybody copies), and keep no bare address of a sample.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +82,66 @@ class Picture:
 
         Raises ValueError for odd sizes, an odd stride, or too few bytes.
         """
+        layout = Layout(width, height, stride=stride, limited=limited)
+        flat = memoryview(data).toreadonly().cast("B")
+        if flat.nbytes < layout.needed:
+            raise ValueError(
+                f"a picture of {width} x {height} with rows of {layout.stride} bytes needs {layout.needed} bytes"
+                f" (got {flat.nbytes})"
+            )
+        return layout.picture(flat)
+
+
+def _setters(kind: type, *names: str) -> tuple[Callable[[Any, object], None], ...]:
+    """What fills in the fields of a frozen value, in the order of `names`."""
+    return tuple(vars(kind)[name].__set__ for name in names)
+
+
+_set_data, _set_width, _set_height, _set_stride = _setters(Plane, "data", "width", "height", "stride")
+_set_y, _set_u, _set_v, _set_limited = _setters(Picture, "y", "u", "v", "limited")
+
+
+def _plane(data: memoryview, width: int, height: int, stride: int) -> Plane:
+    """A plane whose fields are known to fit."""
+    plane = object.__new__(Plane)
+    _set_data(plane, data)
+    _set_width(plane, width)
+    _set_height(plane, height)
+    _set_stride(plane, stride)
+    return plane
+
+
+class Layout:
+    """How the planes of a picture lie in one buffer, one after the other, in `needed` bytes.
+
+    `stride` (0: the width) is luma's, of colour half of it. It is checked once, and then makes the picture of every
+    buffer at a third of the cost. Raises ValueError for odd sizes or an odd stride, or one below the width.
+    """
+
+    __slots__ = ("_u", "_v", "_y", "half_height", "half_width", "height", "limited", "needed", "stride", "width")
+
+    def __init__(self, width: int, height: int, *, stride: int = 0, limited: bool = False) -> None:
         stride = stride or width
         if width < 2 or height < 2 or width % 2 or height % 2 or stride % 2:
             raise ValueError(f"width, height and stride are even (got {width} x {height}, {stride})")
-        flat = memoryview(data).toreadonly().cast("B")
+        if stride < width:
+            raise ValueError(f"no plane has {width} x {height} samples with rows of {stride} bytes")
+        self.width, self.height, self.stride, self.limited = width, height, stride, limited
+        self.half_width, self.half_height = width // 2, height // 2
         luma, colour = stride * height, (stride // 2) * (height // 2)
-        half = (width // 2, height // 2, stride // 2)
-        return cls(
-            Plane(flat[:luma], width, height, stride),
-            Plane(flat[luma : luma + colour], *half),
-            Plane(flat[luma + colour : luma + 2 * colour], *half),
-            limited,
-        )
+        self._y, self._u = slice(luma), slice(luma, luma + colour)
+        self._v = slice(luma + colour, luma + 2 * colour)
+        self.needed = luma + colour + (stride // 2) * (self.half_height - 1) + self.half_width
+
+    def picture(self, flat: memoryview) -> Picture:
+        """The picture in a buffer of at least `needed` bytes, which has to be a read-only view of single bytes."""
+        half_width, half_height, half_stride = self.half_width, self.half_height, self.stride // 2
+        picture = object.__new__(Picture)
+        _set_y(picture, _plane(flat[self._y], self.width, self.height, self.stride))
+        _set_u(picture, _plane(flat[self._u], half_width, half_height, half_stride))
+        _set_v(picture, _plane(flat[self._v], half_width, half_height, half_stride))
+        _set_limited(picture, self.limited)
+        return picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@
  * JPEG files, each behind its length (32 bits, little-endian), or with VIDEO0_RAW set planar 4:2:0, one after the
  * other. Those a program gets as YU12 when it asks for that and VIDEO0_RAW is YU12, else as YUYV (packed 4:2:2). They
  * are in the buffers before the stream starts, as if the camera wrote them by itself: handing one over costs the
- * program nothing, and a buffer always holds the same picture.
+ * program nothing, and a buffer always holds the same picture. They lie in a file in memory, so that a program may map
+ * and unmap them as it likes.
  *
  * The descriptor is a timer of the kernel's, so that poll and select work as they are. Source: the kernel's
  * documentation of video capture with memory-mapped buffers (V4L2).
@@ -33,8 +34,8 @@ static int camera = -1, raw, only_packed, packed;
 static unsigned width = 1280, height = 720, fps = 30;
 static unsigned char *frames;
 static size_t frames_bytes, at;
-static unsigned char *buffers[MOST_BUFFERS];
-static int queued[MOST_BUFFERS], count, first, sequence;
+static unsigned char *written[MOST_BUFFERS];
+static int memory = -1, queued[MOST_BUFFERS], count, first, sequence;
 
 static size_t planar_bytes(void)
 {
@@ -155,7 +156,7 @@ static int dequeue(struct v4l2_buffer *buffer)
 			at = 0;
 		memcpy(&length, frames + at, sizeof length);
 		at += sizeof length;
-		memcpy(buffers[buffer->index], frames + at, length);
+		memcpy(written[buffer->index], frames + at, length);
 		at += length;
 	}
 	buffer->bytesused = length;
@@ -180,7 +181,7 @@ static int control(unsigned long request, void *data)
 	switch ((uint32_t)request) {
 	case VIDIOC_QUERYCAP:
 		memset(capability, 0, sizeof *capability);
-		strcpy((char *)capability->driver, "stand-in");
+		strcpy((char *)capability->driver, "uvcvideo"); /* which it stands for */
 		strcpy((char *)capability->card, "stand-in");
 		capability->capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING | V4L2_CAP_DEVICE_CAPS;
 		capability->device_caps = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
@@ -281,36 +282,39 @@ int ioctl(int fd, unsigned long request, ...)
 	return fd >= 0 && fd == camera ? control(request, data) : REAL(ioctl)(fd, request, data);
 }
 
-static void *buffer_at(off_t offset)
+/* maps a buffer, which is filled or ready to be written to */
+static void *map_buffer(size_t length, int prot, int flags, off_t offset)
 {
 	unsigned number = (unsigned)(offset / BUFFER_BYTES);
 
-	if (!buffers[number]) {
-		buffers[number] = calloc(1, BUFFER_BYTES);
-		if (raw)
-			fill(buffers[number], frames + number % (frames_bytes / planar_bytes()) * planar_bytes());
+	if (memory < 0) {
+		memory = memfd_create("buffers", MFD_CLOEXEC);
+		if (memory < 0 || ftruncate(memory, (off_t)MOST_BUFFERS * BUFFER_BYTES))
+			abort();
 	}
-	return buffers[number];
+	if (!written[number]) {
+		written[number] = REAL(mmap)(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memory, offset);
+		if (written[number] == MAP_FAILED)
+			abort();
+		if (raw) {
+			fill(written[number], frames + number % (frames_bytes / planar_bytes()) * planar_bytes());
+			/* for good: a page that is mapped twice counts twice as the program's memory */
+			madvise(written[number], BUFFER_BYTES, MADV_DONTNEED);
+		}
+	}
+	return REAL(mmap)(NULL, length, prot, flags, memory, offset);
 }
 
 void *mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset)
 {
 	if (fd >= 0 && fd == camera)
-		return buffer_at(offset);
+		return map_buffer(length, prot, flags, offset);
 	return REAL(mmap)(address, length, prot, flags, fd, offset);
 }
 
 void *mmap64(void *address, size_t length, int prot, int flags, int fd, off64_t offset)
 {
 	if (fd >= 0 && fd == camera)
-		return buffer_at(offset);
+		return map_buffer(length, prot, flags, offset);
 	return REAL(mmap64)(address, length, prot, flags, fd, offset);
-}
-
-int munmap(void *address, size_t length)
-{
-	for (int number = 0; number < MOST_BUFFERS; number++)
-		if (buffers[number] && buffers[number] == address)
-			return 0;
-	return REAL(munmap)(address, length);
 }

@@ -8,12 +8,10 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
-import mmap
 import os
-from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from typing import Final
 
-T = TypeVar("T")
+from hal.buses.mapped import Mapped
 
 CAPTURE: Final = 1  # V4L2_BUF_TYPE_VIDEO_CAPTURE
 MMAP: Final = 1
@@ -140,7 +138,9 @@ class Device:
 
     def __init__(self, path: str) -> None:
         self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        self.maps: list[mmap.mmap] = []
+        self.buffers: list[Mapped] = []
+        self._full = Buffer(type=CAPTURE, memory=MMAP)
+        self._empty: list[Buffer] = []
 
     def call(self, request: int, argument: ctypes.Structure | ctypes.c_int) -> None:
         """One ioctl, which fills in `argument`."""
@@ -168,39 +168,34 @@ class Device:
         for index in range(wanted.count):
             buffer = Buffer(index=index, type=CAPTURE, memory=MMAP)
             self.call(QUERYBUF, buffer)
-            self.maps.append(mmap.mmap(self.fd, buffer.length, mmap.MAP_SHARED, mmap.PROT_READ, offset=buffer.m.offset))
-            self.call(QBUF, buffer)
+            self.buffers.append(Mapped(self.fd, buffer.length, buffer.m.offset))
+            # Not the structure that frames are fetched with: the kernel clears stamp and sequence in this one.
+            self._empty.append(Buffer(index=index, type=CAPTURE, memory=MMAP))
+            self.hand_in(index)
 
-    def filled(self, take: Callable[[Buffer, memoryview], T]) -> Iterator[T]:
-        """What `take` makes of every buffer that is full now.
+    def fetch(self) -> Buffer:
+        """The oldest buffer that is full, which is ours until it is handed in. Raises BlockingIOError for none.
 
-        It keeps nothing of what it is shown: the buffer is handed in again as soon as it returns.
+        What is answered is the same structure each time, filled in anew.
         """
-        while True:
-            buffer = Buffer(type=CAPTURE, memory=MMAP)
-            try:
-                self.call(DQBUF, buffer)
-            except BlockingIOError:
-                return
-            try:
-                with memoryview(self.maps[buffer.index]) as whole, whole[: buffer.bytesused] as data:
-                    made = take(buffer, data)
-            finally:
-                # another structure: the kernel clears stamp and sequence in the one that is handed in
-                self.call(QBUF, Buffer(index=buffer.index, type=CAPTURE, memory=MMAP))
-            yield made
+        self.call(DQBUF, self._full)
+        return self._full
+
+    def hand_in(self, index: int) -> None:
+        """Let the driver fill a buffer."""
+        self.call(QBUF, self._empty[index])
 
     def stream(self, on: bool) -> None:
         """Start or stop the stream."""
         self.call(STREAMON if on else STREAMOFF, ctypes.c_int(CAPTURE))
 
     def close(self) -> None:
-        """Unmap the buffers and close; closing twice is harmless."""
+        """Let go of the buffers and close; what somebody still looks at stays as it is. Closing twice is harmless."""
         try:
-            for mapped in self.maps:
-                mapped.close()
+            for buffer in self.buffers:
+                buffer.part()
         finally:
-            self.maps.clear()
+            self.buffers.clear()
             if self.fd >= 0:
                 os.close(self.fd)
                 self.fd = -1

@@ -15,11 +15,20 @@ from hal.buses.libyuv import planar
 from hal.buses.stamps import taken_ns
 from hal.clock import Clock
 from hal.errors import Absent, BusError
-from hal.pictures import CameraMode, CameraSettings, Frame, Picture, Size, Tuning
+from hal.pictures import CameraMode, CameraSettings, Frame, Layout, Picture, Size, Tuning
 from hal.wires import FrameHandler, LostHandler
 
 PLANAR, PACKED = kernel.fourcc("YU12"), kernel.fourcc("YUYV")
 BUFFERS = 4
+
+# Drivers whose buffers are ordinary memory, which everybody reads as fast as we do. Elsewhere it may be memory that no
+# cache holds, such as a DMA engine's: there one wide copy is faster than the many narrow reads of those above.
+LENDING_DRIVERS = frozenset({"uvcvideo", "vivid"})
+# So many stay with the driver, or the next frame would have no place while one is being handed out.
+STAY = 2
+# One each for the newest frame, the one before it (in the thread that makes large JPEG files), one that a detector
+# has not finished with, and the one that comes.
+LENT_BUFFERS = STAY + 4
 
 # Setting -> the kernel's control.
 SLIDERS = {
@@ -54,34 +63,39 @@ class V4l2Frames:
         if self._device is not None:
             raise BusError(self._bus, "is in use")
         with self._clock.outside():
-            device, pixels, fps, tunings = await asyncio.to_thread(self._open, mode, settings)
+            device, pictures, fps, tunings = await asyncio.to_thread(self._open, mode, settings)
         self._device, self._tunings = device, tunings
-        reader = _Reader(self._bus, self._clock, device, pixels, handler, lost)
+        reader = Reader(self._bus, self._clock, pictures, handler, lost)
         asyncio.get_running_loop().add_reader(device.fd, reader.ready)
         return replace(mode, fps=fps, lores=None)  # what it makes, which is no small stream
 
     def _open(
         self, mode: CameraMode, settings: CameraSettings
-    ) -> tuple[kernel.Device, kernel.Pixels, float, frozenset[Tuning]]:
+    ) -> tuple[kernel.Device, Pictures, float, frozenset[Tuning]]:
         """Everything that may take its time."""
         try:
             device = kernel.Device(self._path)
         except OSError as error:
             raise Absent(self._bus, f"no camera at {self._path}: {error.strerror}") from error
         try:
-            check_capture(self._bus, device)
+            driver = check_capture(self._bus, device)
             pixels = choose_format(self._bus, device, mode.size)
             fps = choose_rate(device, mode.fps)
             tunings = tune(device, settings)
-            device.map_buffers(BUFFERS)
+            lends = driver in LENDING_DRIVERS and pixels.pixelformat == PLANAR
+            device.map_buffers(LENT_BUFFERS if lends else BUFFERS)
+            pictures = Pictures(device, pixels, lends=lends)
             device.stream(True)
         except OSError as error:
             device.close()
             raise BusError(self._bus, f"{self._path} cannot be started: {error.strerror}") from error
+        except ValueError as error:
+            device.close()
+            raise BusError(self._bus, f"{self._path} cannot be started: {error}") from error
         except BusError:
             device.close()
             raise
-        return device, pixels, fps, tunings
+        return device, pictures, fps, tunings
 
     async def tune(self, settings: CameraSettings) -> None:
         """Apply settings. Raises BusError."""
@@ -94,72 +108,134 @@ class V4l2Frames:
             raise BusError(self._bus, f"cannot be tuned: {error.strerror}") from error
 
     async def stop(self) -> None:
-        """Close the device; one that is gone is closed all the same."""
+        """Close the device; one that is gone is closed all the same. Raises BusError; it is closed then, too."""
         device, self._device = self._device, None
         self._tunings = frozenset()
         if device is None:
             return
         asyncio.get_running_loop().remove_reader(device.fd)
-        with self._clock.outside():
-            await asyncio.to_thread(_close, device)
+        try:
+            with self._clock.outside():
+                await asyncio.to_thread(_close, device)
+        except OSError as error:
+            raise BusError(self._bus, f"cannot be stopped: {error.strerror}") from error
 
 
-class _Reader:
+class Pictures:
+    """The pictures in a device's buffers; where it `lends`, without a copy, as long as enough buffers stay with it.
+
+    A buffer that is lent is handed in after nobody holds anything of it any more. That is looked up when the next
+    frame comes, on the loop: whoever lets go last may be a thread or the garbage collector, and neither is to speak
+    with a driver, least of all with one that was closed or has begun another stream. Nobody has to wait for it: there
+    always comes a next frame, for which buffers stayed. Raises ValueError where no picture has the driver's numbers.
+    """
+
+    def __init__(self, device: kernel.Device, pixels: kernel.Pixels, *, lends: bool) -> None:
+        self.device = device
+        self._pixels = pixels
+        self._buffers = device.buffers
+        self._layout = layout_of(pixels) if lends else None
+        self._most = len(device.buffers) - STAY - 1  # lent before this one
+        self._lent: list[int] = []
+
+    def of(self, index: int, used: int) -> Picture:
+        """The picture in a full buffer, which has so many bytes. Raises OSError, or ValueError for too few of them."""
+        flat = self._buffers[index].whole.data
+        layout = self._layout
+        if layout is not None and used >= layout.needed:
+            if len(self._lent) > self._most:
+                self.take_back()
+            if len(self._lent) <= self._most:
+                self._lent.append(index)
+                return layout.picture(flat)
+        try:
+            return picture_of(flat[:used], self._pixels)
+        finally:
+            self.device.hand_in(index)
+
+    def take_back(self) -> None:
+        """Hand in what was lent and is held no more. Raises OSError."""
+        buffers = self._buffers
+        for index in tuple(self._lent):
+            if not buffers[index].held:
+                self._lent.remove(index)
+                self.device.hand_in(index)
+
+
+class Reader:
     """Takes frames off a device whenever the kernel has some."""
 
-    def __init__(
-        self,
-        bus: str,
-        clock: Clock,
-        device: kernel.Device,
-        pixels: kernel.Pixels,
-        handler: FrameHandler,
-        lost: LostHandler,
-    ) -> None:
+    def __init__(self, bus: str, clock: Clock, pictures: Pictures, handler: FrameHandler, lost: LostHandler) -> None:
         self._bus = bus
         self._clock = clock
-        self._device = device
-        self._pixels = pixels
+        self._pictures = pictures
+        self._device = pictures.device
         self._handler = handler
         self._lost = lost
         self._first: int | None = None
 
     def ready(self) -> None:
-        """Deliver what has come; a device that went is reported once."""
+        """Deliver one frame, if one has come (the loop calls again for the next); what is lost is reported once."""
         try:
-            for frame in self._device.filled(self._frame):
-                if frame is not None:
-                    self._handler(frame)
+            frame = self._next()
+        except BlockingIOError:
             return
         except (OSError, ValueError) as error:
-            gone = isinstance(error, OSError) and error.errno == errno.ENODEV
-            why = "the camera was unplugged" if gone else f"the camera fails: {error}"
+            why = self._why(error)
+        else:
+            if frame is None:
+                return
+            self._handler(frame)
+            del frame  # or we were one who holds it
+            try:
+                self._pictures.take_back()
+                return
+            except OSError as error:
+                why = self._why(error)
         # Out here the error is gone, and with it what its trace held of a buffer: who hears this may close the device.
         asyncio.get_running_loop().remove_reader(self._device.fd)
         self._lost(BusError(self._bus, why))
 
-    def _frame(self, buffer: kernel.Buffer, data: memoryview) -> Frame | None:
-        if buffer.flags & kernel.BUFFER_ERROR:  # half a frame counts as a missed one
+    def _why(self, error: OSError | ValueError) -> str:
+        gone = isinstance(error, OSError) and error.errno == errno.ENODEV
+        return "the camera was unplugged" if gone else f"the camera fails: {error}"
+
+    def _next(self) -> Frame | None:
+        buffer = self._device.fetch()
+        flags, sequence = buffer.flags, buffer.sequence
+        if flags & kernel.BUFFER_ERROR:  # half a frame counts as a missed one
+            self._device.hand_in(buffer.index)
             return None
         if self._first is None:
-            self._first = buffer.sequence
-        now_ns = self._clock.now_ns()
-        stamp_ns = buffer.timestamp.s * 1_000_000_000 + buffer.timestamp.us * 1000
-        t_ns = taken_ns(stamp_ns, now_ns) if buffer.flags & kernel.MONOTONIC else now_ns
-        return Frame(t_ns, buffer.sequence - self._first + 1, picture_of(data, self._pixels))
+            self._first = sequence - 1
+        t_ns = now_ns = self._clock.now_ns()
+        if flags & kernel.MONOTONIC:
+            stamp = buffer.timestamp
+            t_ns = taken_ns(stamp.s * 1_000_000_000 + stamp.us * 1000, now_ns)
+        return Frame(t_ns, sequence - self._first, self._pictures.of(buffer.index, buffer.bytesused))
+
+
+def full_range(pixels: kernel.Pixels) -> bool:
+    """Whether luma is 0 to 255."""
+    return bool(pixels.quantization == kernel.FULL_RANGE or pixels.colorspace == kernel.JPEG_COLOURS)
+
+
+def layout_of(pixels: kernel.Pixels) -> Layout:
+    """How a driver lays out planar pictures. Raises ValueError where no picture has its numbers."""
+    return Layout(pixels.width, pixels.height, stride=pixels.bytesperline, limited=not full_range(pixels))
 
 
 def picture_of(data: bytes | memoryview, pixels: kernel.Pixels) -> Picture:
     """A driver's buffer as a picture, which keeps nothing of it. Raises ValueError for too few bytes."""
     size = Size(pixels.width, pixels.height)
-    full = pixels.quantization == kernel.FULL_RANGE or pixels.colorspace == kernel.JPEG_COLOURS
+    limited = not full_range(pixels)
     if pixels.pixelformat == PACKED:
-        return planar(data, size, pixels.bytesperline, limited=not full)
-    return Picture.of(bytes(data), size.width, size.height, stride=pixels.bytesperline, limited=not full)
+        return planar(data, size, pixels.bytesperline, limited=limited)
+    return Picture.of(bytes(data), size.width, size.height, stride=pixels.bytesperline, limited=limited)
 
 
-def check_capture(bus: str, device: kernel.Device) -> None:
-    """Raises BusError for a device that is no camera."""
+def check_capture(bus: str, device: kernel.Device) -> str:
+    """The name of a camera's driver. Raises BusError for a device that is no camera."""
     caps = kernel.Capability()
     try:
         device.call(kernel.QUERYCAP, caps)
@@ -168,6 +244,7 @@ def check_capture(bus: str, device: kernel.Device) -> None:
     able = caps.device_caps if caps.capabilities & kernel.DEVICE_CAPS else caps.capabilities
     if not able & kernel.CAN_CAPTURE or not able & kernel.CAN_STREAM:
         raise BusError(bus, f"{caps.card.decode(errors='replace')} does not deliver pictures")
+    return str(caps.driver.decode(errors="replace"))
 
 
 def choose_format(bus: str, device: kernel.Device, size: Size) -> kernel.Pixels:

@@ -80,10 +80,11 @@ def test_every_buffer_keeps_the_kernels_own_stamp_and_number() -> None:
         seen: list[tuple[int, int]] = []
         while len(seen) < 20:
             assert select.select([device.fd], [], [], 10)[0]
-            for buffer, size in device.filled(lambda buffer, data: (buffer, len(data))):
-                assert size == 640 * 360 * 3 // 2
-                assert buffer.flags & kernel.MONOTONIC
-                seen.append((buffer.sequence, buffer.timestamp.s * 1_000_000 + buffer.timestamp.us))
+            buffer = device.fetch()
+            assert buffer.bytesused == 640 * 360 * 3 // 2
+            assert buffer.flags & kernel.MONOTONIC
+            seen.append((buffer.sequence, buffer.timestamp.s * 1_000_000 + buffer.timestamp.us))
+            device.hand_in(buffer.index)
         device.stream(False)
     finally:
         device.close()
@@ -92,6 +93,49 @@ def test_every_buffer_keeps_the_kernels_own_stamp_and_number() -> None:
     # vivid stamps by its own schedule, not by when we came to look
     period_us = (seen[-1][1] - seen[0][1]) / (numbers[-1] - numbers[0])
     assert period_us == pytest.approx(40_000, rel=0.1)
+
+
+def mappings() -> list[range]:
+    """Where memory of the camera's lies in this process."""
+    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if DEVICE in line]
+    return [range(*(int(end, 16) for end in line[0].split("-"))) for line in lines]
+
+
+def test_a_frame_is_the_cameras_own_memory_and_stays_as_it_was_while_it_is_held_and_after_the_camera_is_closed() -> (
+    None
+):
+    def seen(frame: Frame) -> bytes:
+        return b"".join(samples(plane).tobytes() for plane in (frame.main.y, frame.main.u, frame.main.v))
+
+    async def main() -> None:
+        first: list[tuple[Frame, bytes]] = []
+        later: list[Frame] = []
+        lent: list[bool] = []
+
+        def take(frame: Frame) -> None:
+            if len(first) < 2:
+                first.append((frame, seen(frame)))
+            later[:] = [frame]
+            at = samples(frame.main.y).ctypes.data
+            lent.append(any(at in each for each in mappings()))
+
+        source = V4l2Frames("usb0", DEVICE, SystemClock())
+        for _ in range(2):  # the second time while frames of the first are held
+            lent.clear()
+            await source.start(MODE, CameraSettings(), take, lambda _: None)
+            try:
+                async with asyncio.timeout(30):
+                    while len(lent) < 40:
+                        await SystemClock().sleep(0.01)
+                assert all(lent), lent
+                assert [seen(frame) == before for frame, before in first] == [True] * 2
+            finally:
+                await source.stop()
+            assert not mappings()
+            assert [seen(frame) == before for frame, before in first] == [True] * 2
+        assert len({before for _, before in first} | {seen(later[0])}) == 3  # it writes another picture each time
+
+    asyncio.run(main())
 
 
 def test_brightness_is_the_cameras_own_control() -> None:

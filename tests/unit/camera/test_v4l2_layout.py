@@ -6,11 +6,7 @@ The same source on the kernel's simulated camera (vivid): tests/guest/test_guest
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import mmap
-import os
 import platform
-import socket
 from pathlib import Path
 
 import pytest
@@ -19,10 +15,10 @@ from hypothesis import strategies as st
 
 from hal.buses import v4l2_kernel as kernel
 from hal.buses.stamps import OLDEST_NS, taken_ns
-from hal.buses.v4l2_source import V4l2Frames, _Reader, picture_of, slid
+from hal.buses.v4l2_source import V4l2Frames, picture_of, slid
 from hal.clock import SystemClock
 from hal.errors import Absent, BusError
-from hal.pictures import CameraMode, CameraSettings, Frame, Size
+from hal.pictures import CameraMode, CameraSettings, Size
 from hal.planes import samples
 
 MODE = CameraMode(size=Size(64, 48), fps=10)
@@ -97,76 +93,5 @@ def test_what_is_no_camera_is_refused_by_name_and_stays_closed(
         ):
             await source.start(MODE, CameraSettings(), lambda _: None, lambda _: None)
         await source.stop()
-
-    asyncio.run(main())
-
-
-class Scribbler(kernel.Device):
-    """A device whose buffers are written to as soon as they are handed in, and filled at once."""
-
-    def __init__(self, pixels: kernel.Pixels, sizes: list[int]) -> None:
-        self.fd = os.open(os.devnull, os.O_RDONLY)
-        self.maps = [mmap.mmap(-1, pixels.sizeimage) for _ in range(2)]
-        self._pixels = pixels
-        self._sizes = sizes
-        self._number = 0
-        self.handed_in: list[int] = []
-
-    def call(self, request: int, argument: ctypes.Structure | ctypes.c_int) -> None:
-        assert isinstance(argument, kernel.Buffer)
-        if request == kernel.DQBUF:
-            if self._number == len(self._sizes):
-                raise BlockingIOError
-            argument.index = self._number % 2
-            argument.bytesused = self._sizes[self._number]
-            argument.sequence = self._number
-            self._number += 1
-            self.maps[argument.index][:] = bytes([self._number]) * self._pixels.sizeimage
-        elif request == kernel.QBUF:
-            self.handed_in.append(argument.index)
-            self.maps[argument.index][:] = b"\xee" * self._pixels.sizeimage
-
-
-def pixels_of(letters: str) -> kernel.Pixels:
-    line = 128 if letters == "YUYV" else 64
-    bytes_of = line * 48 if letters == "YUYV" else line * 48 * 3 // 2
-    return kernel.Pixels(width=64, height=48, pixelformat=kernel.fourcc(letters), bytesperline=line, sizeimage=bytes_of)
-
-
-@pytest.mark.parametrize("letters", ["YU12", "YUYV"])
-def test_a_picture_stays_as_it_was_when_the_camera_writes_the_next_one_in_its_place(letters: str) -> None:
-    pixels = pixels_of(letters)
-    device = Scribbler(pixels, [pixels.sizeimage] * 5)
-    pictures = list(device.filled(lambda _, data: picture_of(data, pixels)))
-    assert device.handed_in == [0, 1, 0, 1, 0]
-    for number, picture in enumerate(pictures, 1):
-        for plane in (picture.y, picture.u, picture.v):
-            assert set(samples(plane).ravel().tolist()) == {number}
-    device.close()
-    assert [picture.y.row(0)[0] for picture in pictures] == [1, 2, 3, 4, 5]
-
-
-@pytest.mark.parametrize("letters", ["YU12", "YUYV"])
-def test_half_a_picture_is_an_error_of_the_camera_after_which_it_can_be_closed_at_once(letters: str) -> None:
-    pixels = pixels_of(letters)
-
-    async def main() -> None:
-        device = Scribbler(pixels, [pixels.sizeimage, pixels.sizeimage // 2, pixels.sizeimage])
-        frames: list[Frame] = []
-        losses: list[str] = []
-
-        def lost(error: BusError) -> None:
-            losses.append(str(error))
-            device.close()
-
-        left, right = socket.socketpair()
-        with left, right:
-            os.dup2(left.fileno(), device.fd)
-            asyncio.get_running_loop().add_reader(device.fd, lambda: None)
-            _Reader("usb0", SystemClock(), device, pixels, frames.append, lost).ready()
-        assert [frame.seq for frame in frames] == [1]
-        assert len(losses) == 1
-        assert "needs" in losses[0]
-        assert device.fd == -1
 
     asyncio.run(main())
