@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -174,25 +175,25 @@ class Outlet:
         return size.width, size.height, compression
 
     def _make(self, frame: Frame, wanted: Mapping[Make, list[Watching]]) -> None:
-        mirror, rotate = self._source.image.mirror, self._source.image.rotate
+        pixels = 0
+        for width, height, _ in wanted:
+            pixels += width * height
+        image = self._source.image
+        job = partial(jpegs_of, frame, wanted, image.mirror, image.rotate)
         self._busy = True
+        self._maker.make(job, pixels, partial(self._done, wanted))
 
-        def job() -> list[Jpeg]:
-            return [jpeg_as(frame, make, mirror=mirror, rotate=rotate) for make in wanted]
-
-        def done(made: list[Jpeg] | None) -> None:
-            self._busy = False
-            if self._source.tap.latest is None:
-                self._waits = None  # what is too late is not shown after the word that there is no signal
-                return
-            if made is not None:
-                self.made += len(made)
-                for jpeg, watching in zip(made, wanted.values(), strict=True):
-                    give(jpeg, watching)
-            if self._waits is not None:
-                self._frame(self._waits)
-
-        self._maker.make(job, sum([width * height for width, height, _ in wanted]), done)
+    def _done(self, wanted: Mapping[Make, list[Watching]], made: list[Jpeg] | None) -> None:
+        self._busy = False
+        if self._source.tap.latest is None:
+            self._waits = None  # what is too late is not shown after the word that there is no signal
+            return
+        if made is not None:
+            self.made += len(made)
+            for jpeg, watching in zip(made, wanted.values(), strict=True):
+                give(jpeg, watching)
+        if self._waits is not None:
+            self._frame(self._waits)
 
 
 def give(jpeg: Jpeg, watching: Iterable[Watching]) -> None:
@@ -206,12 +207,18 @@ def give(jpeg: Jpeg, watching: Iterable[Watching]) -> None:
             each.offer(packed)
 
 
-def jpeg_as(frame: Frame, make: Make, *, mirror: bool, rotate: int) -> Jpeg:
-    """A frame as a JPEG file in a size and compression, mirrored, then turned clockwise. Pure."""
-    width, height, compression = make
-    picture = oriented(scaled(frame.main, Size(width, height)), mirror=mirror, rotate=rotate)
-    data = jpeg_of(picture, quality=quality_of(compression))
-    return Jpeg(data, picture.width, picture.height, frame.seq, frame.t_ns)
+def jpegs_of(frame: Frame, makes: Iterable[Make], mirror: bool, rotate: int) -> list[Jpeg]:
+    """A frame as JPEG files in sizes and compressions, mirrored, then turned clockwise. Pure."""
+    made = []
+    for width, height, compression in makes:
+        picture = frame.main
+        if picture.y.width != width or picture.y.height != height:
+            picture = scaled(picture, Size(width, height))
+        if mirror or rotate:
+            picture = oriented(picture, mirror=mirror, rotate=rotate)
+        data = jpeg_of(picture, quality=quality_of(compression))
+        made.append(Jpeg(data, picture.y.width, picture.y.height, frame.seq, frame.t_ns))
+    return made
 
 
 def oriented(picture: Picture, *, mirror: bool, rotate: int) -> Picture:
