@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from firmware.interfaces.http.limits import Limits
+from firmware.interfaces.http.server import Server
+from hal.clock import SystemClock, Timer
 from tests.live.device import PATIENCE_S
-from tests.live.http_clients import App, Client, quick, served_until, serving, until
+from tests.live.http_clients import App, Client, deadlines, quick, served_until, serving, until
+from tests.live.running_time import Due
 
 
 def test_row_32_a_silent_client_is_closed() -> None:
@@ -111,6 +115,73 @@ def test_row_32_a_slow_application_is_not_held_against_the_client() -> None:
             await client.close()
 
     asyncio.run(main())
+
+
+class HandClock(SystemClock):
+    """A clock that goes on by hand: what is due then happens at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now_ns = super().now_ns()
+        self._due: list[tuple[int, Due]] = []
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def call_later(self, delay_s: float, fn: Callable[..., None], *args: object) -> Timer:
+        return self.call_at(self._now_ns + round(delay_s * 1e9), fn, *args)
+
+    def call_at(self, t_ns: int, fn: Callable[..., None], *args: object) -> Timer:
+        due = Due(lambda: fn(*args))
+        self._due.append((t_ns, due))
+        return due
+
+    def go_on(self, s: float) -> None:
+        """So much time goes by."""
+        self._now_ns += round(s * 1e9)
+        now = [each for each in self._due if each[0] <= self._now_ns]
+        self._due = [each for each in self._due if each not in now]
+        for _, due in now:
+            if due.fn is not None:
+                due.fn()
+
+
+def test_row_32_time_in_which_the_application_took_nothing_is_never_the_clients() -> None:
+    """Also what passed of a deadline when the application begins to take, before the client could send any more."""
+
+    async def main() -> None:
+        clock, taken, go = HandClock(), 0, asyncio.Event()
+
+        async def takes_late(scope: Any, receive: Any, send: Any) -> None:
+            nonlocal taken
+            await go.wait()
+            first = asyncio.ensure_future(receive())
+            await asyncio.sleep(0)  # from now on the client may send
+            clock.go_on(0.1)
+            message = await first
+            while True:
+                taken += len(message["body"])
+                if not message["more_body"]:
+                    break
+                message = await receive()
+            await App().quick(receive, send)
+
+        server = Server(takes_late, "127.0.0.1", 0, clock, deadlines=deadlines(body_grace_s=1.0))
+        await server.open()
+        client = await Client.to(server)
+        client.say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n" + "a" * 300_000)
+        await until(lambda: any(each.flow.read_paused for each in server._shared.connections))  # type: ignore[union-attr]
+        for _ in range(3):
+            clock.go_on(1.0)
+        clock.go_on(0.95)
+        go.set()
+        assert await client.answer() == (200, b"ok")
+        assert taken == 300_000
+        await Client.close_all()
+        await until(lambda: server.connections == 0)
+        await server.close()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
 
 
 @pytest.mark.parametrize("sips", [False, True], ids=["reads nothing", "sips"])

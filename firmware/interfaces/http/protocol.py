@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from email.utils import format_datetime
+from collections.abc import Callable
 from enum import Enum
 from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from uvicorn.server import ServerState
 
 from firmware.interfaces.http.limits import Deadlines, Gauge, Limits, place_of
+from firmware.interfaces.http.standing import Standing
 from firmware.interfaces.http.way_out import HEAD_LINES, STREAM, Cork, Takeover
 from hal.clock import Clock, Timer
-
-DATE_NS = 1_000_000_000  # a date has seconds
 
 
 class Phase(Enum):
@@ -34,34 +33,6 @@ class Phase(Enum):
     BODY = "body"
     ANSWER = "answer"
     NEXT = "next request"
-
-
-class Standing(list[tuple[bytes, bytes]]):
-    """The header lines of every answer: the date, made when an answer asks for it, and not by a clock that ticks.
-
-    It is right to the second before. A device that does not know the time says none (RFC 9110, 6.6.1).
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
-        self._clock = clock
-        self._again_ns = 0
-
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        self._look()
-        return super().__iter__()
-
-    def __add__(self, others: list[Any]) -> list[Any]:
-        self._look()
-        return super().__add__(others)
-
-    def _look(self) -> None:
-        now_ns = self._clock.now_ns()
-        if now_ns < self._again_ns:
-            return
-        self._again_ns = now_ns + DATE_NS
-        date = format_datetime(self._clock.utc(), usegmt=True) if self._clock.trusted() else ""
-        self[:] = [(b"date", date.encode())] if date else []
 
 
 class Shared(ServerState):
@@ -170,6 +141,19 @@ def refusal(status: int, code: str, where: str, message: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+class Flow(FlowControl):
+    """Uvicorn's; says when reading goes on that the application had held up."""
+
+    def __init__(self, transport: asyncio.Transport, goes_on: Callable[[], None]) -> None:
+        super().__init__(transport)
+        self._goes_on = goes_on
+
+    def resume_reading(self) -> None:
+        if self.read_paused:
+            super().resume_reading()
+            self._goes_on()
+
+
 class StrictHttp(HttpToolsProtocol):
     """An HTTP/1.1 connection that nobody can keep by doing nothing."""
 
@@ -199,6 +183,7 @@ class StrictHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = Flow(transport, self._body_goes_on)
         self._address = self.client[0] if self.client else ""
         self.place = place_of(self._address)
         transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
@@ -368,6 +353,12 @@ class StrictHttp(HttpToolsProtocol):
     def _count_body_from_now(self) -> None:
         self._body_since_ns = self._clock.now_ns()
         self._body_counted = 0
+
+    def _body_goes_on(self) -> None:
+        """The time until now was the application's; it takes more than a large buffer of the client's to come here."""
+        if self._phase is Phase.BODY and not self._refused:
+            self._count_body_from_now()
+            self._reading.set(self._deadlines.body_grace_s)
 
     def _too_slow(self) -> None:
         if self._phase is Phase.BODY:
