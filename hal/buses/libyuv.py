@@ -1,6 +1,6 @@
 """Packed pictures made planar by libyuv, loaded at run time; on a system without it by numpy, eight times slower.
 
-Source: libyuv's header convert.h; the library is a package of the operating system (libyuv0).
+Source: libyuv's headers convert.h and planar_functions.h; the library is a package of the operating system (libyuv0).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import numpy as np
 
 from hal.pictures import Picture, Plane, Size
-from hal.planes import from_yuyv, picture_of, samples
+from hal.planes import Samples, from_yuyv, picture_of, samples
 
 LIBRARY = "libyuv.so.0"
 
@@ -29,6 +29,7 @@ def load(name: str = LIBRARY) -> ctypes.CDLL | None:
         return None
     plane = (ctypes.c_void_p, ctypes.c_int)
     library.YUY2ToI420.argtypes = (*plane, *plane, *plane, *plane, ctypes.c_int, ctypes.c_int)
+    library.InterpolatePlane.argtypes = (*plane, *plane, *plane, ctypes.c_int, ctypes.c_int, ctypes.c_int)
     return library
 
 
@@ -52,3 +53,16 @@ def planar(data: bytes | memoryview, size: Size, stride: int, *, limited: bool) 
     return picture_of(
         y.reshape(height, width), u.reshape(height // 2, half), v.reshape(height // 2, half), limited=limited
     )
+
+
+def mean_of_rows(rows: Samples) -> Samples:
+    """Every two rows of an even number, which lie one after the other, as one: the mean of both, rounded up."""
+    height, width = rows.shape[0] // 2, rows.shape[1]
+    library = load()
+    if library is None:
+        upper, lower = rows[0::2].astype(np.uint16), rows[1::2]
+        return ((upper + lower + 1) // 2).astype(np.uint8)
+    out = np.empty((height, width), np.uint8)
+    at, both = rows.ctypes.data, 2 * width
+    library.InterpolatePlane(at, both, at + width, both, out.ctypes.data, width, width, height, 128)
+    return out

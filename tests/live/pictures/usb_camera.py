@@ -7,12 +7,14 @@ serial number. Everything else is as on a device: the V4L2 source, the roles, th
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hal.pictures import CameraSettings, Size
+from firmware.video.snapshot import jpeg_of
+from hal.pictures import CameraSettings, Picture, Size
 from hal.planes import samples
 from hal.sim.scene.paint import ScenePainter, View, seen
 from tests.live.device import Device
@@ -49,6 +51,19 @@ def written(place: Path) -> Path:
             picture = seen(scene, View(settings=CameraSettings(), fps=30), number)
             for plane in (picture.y, picture.u, picture.v):
                 file.write(samples(plane).tobytes())
+    return place
+
+
+def sent(planes: Path, place: Path) -> Path:
+    """Those pictures as JPEG files, each behind its length, as a stand-in sends them; after each two a torn one."""
+    each = SIZE.width * SIZE.height * 3 // 2
+    data = planes.read_bytes()
+    with place.open("wb") as file:
+        for number, at in enumerate(range(0, len(data), each)):
+            jpeg = jpeg_of(Picture.of(data[at : at + each], SIZE.width, SIZE.height), quality=95)
+            middle = len(jpeg) // 2
+            for one in [jpeg, jpeg[:middle] + jpeg[middle + 3000 :]][: 1 + number % 2]:
+                file.write(struct.pack("<I", len(one)) + one)
     return place
 
 

@@ -23,7 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hal.buses import v4l2_kernel as kernel
-from hal.buses.v4l2_source import LENT_BUFFERS, STAY, Pictures, Reader
+from hal.buses.v4l2_reader import STAY, PictureReader, Pictures
+from hal.buses.v4l2_source import LENT_BUFFERS
 from hal.clock import SystemClock
 from hal.errors import BusError
 from hal.pictures import Frame, Plane
@@ -41,7 +42,7 @@ class Camera:
         self.latest: Frame | None = None
         self.losses: list[str] = []
         self.take: Callable[[Frame], None] = self.keep
-        self.reader = Reader(
+        self.reader = PictureReader(
             "usb0", SystemClock(), Pictures(self.driver, pixels, lends=lends), lambda frame: self.take(frame), self.lost
         )
 
@@ -398,7 +399,9 @@ def test_half_a_picture_is_an_error_of_the_camera_after_which_it_can_be_closed_a
             camera.losses.append(str(error))
             camera.driver.close()
 
-        camera.reader = Reader("usb0", SystemClock(), Pictures(camera.driver, pixels, lends=lends), camera.keep, lost)
+        camera.reader = PictureReader(
+            "usb0", SystemClock(), Pictures(camera.driver, pixels, lends=lends), camera.keep, lost
+        )
         camera.shoot()
         asyncio.get_running_loop().add_reader(_readable(camera), lambda: None)
         camera.shoot(used=pixels.sizeimage // 2)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from hal.buses import v4l2_kernel as kernel
 from hal.buses.stamps import OLDEST_NS, taken_ns
-from hal.buses.v4l2_source import V4l2Frames, picture_of, slid
+from hal.buses.v4l2_reader import picture_of
+from hal.buses.v4l2_setup import slid
+from hal.buses.v4l2_source import V4l2Frames
 from hal.clock import SystemClock
 from hal.errors import Absent, BusError
 from hal.pictures import CameraMode, CameraSettings, Size
@@ -38,6 +40,7 @@ def test_the_request_numbers_are_those_of_the_kernel() -> None:
     assert kernel.S_PARM == 0xC0CC_5616
     assert kernel.S_CTRL == 0xC008_561C
     assert kernel.QUERYCTRL == 0xC044_5624
+    assert kernel.ENUM_FRAMEINTERVALS == 0xC034_564B
 
 
 def test_a_pixel_format_is_its_four_letters() -> None:
