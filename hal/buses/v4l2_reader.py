@@ -41,6 +41,8 @@ class Pictures:
         self._pixels = pixels
         self._buffers = device.buffers
         self._layout = layout_of(pixels) if lends else None
+        if self._layout is not None and any(buffer.length < self._layout.needed for buffer in device.buffers):
+            raise ValueError(f"its buffers are smaller than a picture, which needs {self._layout.needed} bytes")
         self._most = len(device.buffers) - STAY - 1  # lent before this one
         self._lent: list[int] = []
 
@@ -78,6 +80,7 @@ class Reader:
         self._handler = handler
         self._lost = lost
         self._first: int | None = None
+        self._over = False
 
     def ready(self) -> None:
         """Deliver one frame, if one has come (the loop calls again for the next); what is lost is reported once."""
@@ -97,12 +100,17 @@ class Reader:
                 return
             except OSError as error:
                 why = self._why(error)
+        self._over = True
         # Out here the error is gone, and with it what its trace held of a buffer: who hears this may close the device.
         asyncio.get_running_loop().remove_reader(self._device.fd)
         self._lost(BusError(self._bus, why))
 
-    async def stop(self) -> None:
-        """Deliver nothing more; the loop does not call any more."""
+    def end(self) -> None:
+        """Deliver nothing from now on; the loop does not call any more."""
+        self._over = True
+
+    async def ended(self) -> None:
+        """Wait until nothing of it is at work, after `end`."""
 
     def _why(self, error: OSError | ValueError) -> str:
         gone = isinstance(error, OSError) and error.errno == errno.ENODEV
@@ -159,7 +167,7 @@ class MotionReader(Reader):
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="camera")
         self._busy: asyncio.Future[Picture] | None = None
         self._waits: tuple[int, int, bytes] | None = None
-        self._told = self._stopped = False
+        self._told = False
 
     def _frame(self, t_ns: int, seq: int, index: int, used: int) -> None:
         file = self._device.buffers[index].whole[:used].tobytes()
@@ -189,15 +197,14 @@ class MotionReader(Reader):
                 log.warning("%s: a torn picture is left out, as all others are from now on: %s", self._bus, error)
                 self._told = True
         else:
-            if not self._stopped:
+            if not self._over:
                 self._handler(Frame(t_ns, seq, picture))
-        if self._waits is not None:
+        if self._waits is not None and not self._over:
             waited, self._waits = self._waits, None
             self._decode(*waited)
 
-    async def stop(self) -> None:
-        """Wait for what is being decoded, and drop it."""
-        self._stopped, self._waits = True, None
+    async def ended(self) -> None:
+        """Wait for what is being decoded, which is dropped."""
         if self._busy is not None:
             await asyncio.wait([self._busy])
         self._pool.shutdown(wait=False)

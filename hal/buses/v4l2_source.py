@@ -126,13 +126,14 @@ class V4l2Frames:
         if device is None or reader is None:
             return
         asyncio.get_running_loop().remove_reader(device.fd)
+        reader.end()
         try:
             with self._clock.outside():
                 await asyncio.to_thread(_close, device)
         except OSError as error:
             raise BusError(self._bus, f"cannot be closed: {error.strerror}") from error
         finally:
-            await reader.stop()
+            await reader.ended()
 
 
 def _close(device: kernel.Device) -> None:

@@ -244,6 +244,13 @@ def test_threads_that_hold_frames_see_none_change_and_whichever_lets_go_last_doe
     assert not wrong
 
 
+def test_a_driver_whose_buffers_are_smaller_than_its_pictures_is_refused() -> None:
+    pixels = pixels_of("YU12")
+    pixels.sizeimage -= 1
+    with closing(MemoryDriver(pixels, 4)) as driver, pytest.raises(ValueError, match="smaller than a picture"):
+        Pictures(driver, pixels, lends=True)
+
+
 # the end of a stream
 
 

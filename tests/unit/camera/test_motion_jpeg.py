@@ -265,8 +265,9 @@ def against(test: Callable[[Camera], Awaitable[None]], decodes: Decoder | None =
         try:
             await test(camera)
         finally:
+            camera.reader.end()
             camera.driver.close()
-            await camera.reader.stop()
+            await camera.reader.ended()
         count = len(camera.frames)
         await SystemClock().sleep(0)
         assert len(camera.frames) == count
@@ -343,6 +344,25 @@ def test_a_camera_that_is_stopped_while_a_file_is_decoded_delivers_nothing_more(
     camera = against(test, held)
     assert not camera.frames
     assert not camera.losses
+
+
+def test_what_is_decoded_when_the_camera_is_lost_is_not_delivered_after_that() -> None:
+    held = Held()
+
+    async def test(camera: Camera) -> None:
+        camera.send(GOOD)
+        camera.send(GOOD)
+        await asyncio.to_thread(held.begun.acquire)
+        camera.driver.fails = errno.ENODEV
+        camera.reader.ready()
+        held.go.release()
+        async with asyncio.timeout(30):
+            while camera.reader._busy is not None:
+                await SystemClock().sleep(0.005)
+
+    camera = against(test, held)
+    assert camera.losses == ["usb0: the camera was unplugged"]
+    assert not camera.frames
 
 
 def test_a_camera_of_files_that_is_unplugged_is_lost_and_what_the_driver_calls_torn_is_missed() -> None:
