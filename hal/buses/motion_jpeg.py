@@ -18,8 +18,9 @@ from typing import Final
 import numpy as np
 
 from hal.buses.libyuv import mean_of_rows
-from hal.pictures import Picture, Size
-from hal.planes import Samples, picture_of
+from hal.buses.rooms import Rooms
+from hal.pictures import Layout, Picture, Size
+from hal.planes import Samples
 
 LIBRARY = "libturbojpeg.so.0"
 PACKAGE = "libturbojpeg0"
@@ -34,6 +35,9 @@ _MOST_SEGMENTS = 64
 _FLAGS = 8192 | 4096
 _GREY: Final = 3  # TJSAMP_GRAY
 _NEUTRAL: Final = 128
+
+# As many pictures as are looked at at once, at most: the newest, two before it, a detector's, and the next.
+ROOMS = 5
 
 
 class Torn(ValueError):
@@ -109,29 +113,33 @@ class Decoder:
         if not self._handle:
             raise MemoryError("TurboJPEG has no memory")
         weakref.finalize(self, library.tjDestroy, self._handle).atexit = False  # a thread may be at work then
-        self._colours = (np.empty((0, 0), np.uint8),) * 2  # larger than ours, seen by nobody: the same each time
+        self._layout = Layout(size.width, size.height)
+        self._rooms = Rooms(self._layout.needed, ROOMS)
+        self._larger = (np.empty((0, 0), np.uint8),) * 2  # colour before it is halved, seen by nobody: the same again
 
     def picture(self, file: bytes) -> Picture:
         """The picture in a file, in full range. Raises Torn."""
         check(file, self._size)
         height, width = self._size.height, self._size.width
         sampling = self._sampling(file)
-        y = np.empty((height, width), np.uint8)
-        half = (height // 2, width // 2)
+        room = self._rooms.free()
+        luma, colour = width * height, width * height // 4
+        y = room.whole[:luma].reshape(height, width)
+        u, v = (room.whole[start : start + colour].reshape(height // 2, width // 2) for start in (luma, luma + colour))
         if sampling == _GREY:
             self._decode(file, [y])
-            grey = np.full(half, _NEUTRAL, np.uint8)
-            return picture_of(y, grey, grey)
-        rows = self._library.tjPlaneHeight(1, height, sampling)
-        columns = self._library.tjPlaneWidth(1, width, sampling)
-        if (rows, columns) == half:
-            u, v = np.empty(half, np.uint8), np.empty(half, np.uint8)
+            room.whole[luma:] = _NEUTRAL
+            return self._layout.picture(room.view())
+        shape = self._library.tjPlaneHeight(1, height, sampling), self._library.tjPlaneWidth(1, width, sampling)
+        if shape == u.shape:
             self._decode(file, [y, u, v])
-            return picture_of(y, u, v)
-        if self._colours[0].shape != (rows, columns):
-            self._colours = (np.empty((rows, columns), np.uint8), np.empty((rows, columns), np.uint8))
-        self._decode(file, [y, *self._colours])
-        return picture_of(y, *(halved(each, *half) for each in self._colours))
+            return self._layout.picture(room.view())
+        if self._larger[0].shape != shape:
+            self._larger = (np.empty(shape, np.uint8), np.empty(shape, np.uint8))
+        self._decode(file, [y, *self._larger])
+        for larger, half in zip(self._larger, (u, v), strict=True):
+            halve(larger, half)
+        return self._layout.picture(room.view())
 
     def _sampling(self, file: bytes) -> int:
         found = [ctypes.c_int() for _ in range(4)]
@@ -156,13 +164,18 @@ class Decoder:
             raise Torn(self._library.tjGetErrorStr2(self._handle).decode(errors="replace"))
 
 
-def halved(colour: Samples, height: int, width: int) -> Samples:
+def halve(colour: Samples, out: Samples) -> None:
     """A colour plane in the size that colour has in 4:2:0: what is more is averaged, what is less is repeated."""
-    if colour.shape[0] >= 2 * height:
-        colour = mean_of_rows(colour[: 2 * height])
-    if colour.shape[1] >= 2 * width:
-        left, right = colour[:, 0 : 2 * width : 2].astype(np.uint16), colour[:, 1 : 2 * width : 2]
-        return ((left + right + 1) // 2).astype(np.uint8)
-    if colour.shape[1] < width:
-        colour = np.repeat(colour, 2, axis=1)
-    return np.ascontiguousarray(colour[:height, :width])
+    height, width = out.shape
+    rows = colour[: 2 * height] if len(colour) >= 2 * height else colour
+    if len(rows) > height and rows.shape[1] == width:
+        mean_of_rows(rows, out)
+        return
+    if len(rows) > height:
+        rows, both = np.empty((height, rows.shape[1]), np.uint8), rows
+        mean_of_rows(both, rows)
+    if rows.shape[1] >= 2 * width:
+        left, right = rows[:, 0 : 2 * width : 2].astype(np.uint16), rows[:, 1 : 2 * width : 2]
+        out[:] = (left + right + 1) // 2
+    else:
+        out[:] = np.repeat(rows, 2, axis=1)[:, :width]

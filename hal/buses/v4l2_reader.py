@@ -14,7 +14,8 @@ from contextlib import ExitStack
 
 from hal.buses import v4l2_kernel as kernel
 from hal.buses.libyuv import planar
-from hal.buses.motion_jpeg import Decoder, Torn
+from hal.buses.motion_jpeg import ROOMS, Decoder, Torn
+from hal.buses.rooms import Rooms
 from hal.buses.stamps import taken_ns
 from hal.clock import Clock
 from hal.errors import BusError
@@ -40,6 +41,7 @@ class Pictures:
         self.device = device
         self._pixels = pixels
         self._buffers = device.buffers
+        self._rooms = rooms_of(pixels)
         self._layout = layout_of(pixels) if lends else None
         if self._layout is not None and any(buffer.length < self._layout.needed for buffer in device.buffers):
             raise ValueError(f"its buffers are smaller than a picture, which needs {self._layout.needed} bytes")
@@ -57,7 +59,7 @@ class Pictures:
                 self._lent.append(index)
                 return layout.picture(flat)
         try:
-            return picture_of(flat[:used], self._pixels)
+            return picture_of(flat[:used], self._pixels, self._rooms)
         finally:
             self.device.hand_in(index)
 
@@ -220,10 +222,20 @@ def layout_of(pixels: kernel.Pixels) -> Layout:
     return Layout(pixels.width, pixels.height, stride=pixels.bytesperline, limited=not full_range(pixels))
 
 
-def picture_of(data: bytes | memoryview, pixels: kernel.Pixels) -> Picture:
-    """A driver's buffer as a picture, which keeps nothing of it. Raises ValueError for too few bytes."""
-    size = Size(pixels.width, pixels.height)
-    limited = not full_range(pixels)
+def rooms_of(pixels: kernel.Pixels) -> Rooms:
+    """Rooms for the pictures of a driver. Raises ValueError where no picture has its numbers."""
     if pixels.pixelformat == kernel.PACKED:
-        return planar(data, size, pixels.bytesperline, limited=limited)
-    return Picture.of(bytes(data), size.width, size.height, stride=pixels.bytesperline, limited=limited)
+        return Rooms(Layout(pixels.width, pixels.height).needed, ROOMS)
+    return Rooms(layout_of(pixels).needed, ROOMS)
+
+
+def picture_of(data: memoryview, pixels: kernel.Pixels, rooms: Rooms) -> Picture:
+    """A driver's buffer as a picture, which keeps nothing of it. Raises ValueError for too few bytes."""
+    if pixels.pixelformat == kernel.PACKED:
+        size = Size(pixels.width, pixels.height)
+        return planar(data, size, pixels.bytesperline, limited=not full_range(pixels), rooms=rooms)
+    layout = layout_of(pixels)
+    layout.check(data.nbytes)
+    room = rooms.free()
+    room.whole.data[:] = data[: layout.needed]
+    return layout.picture(room.view())

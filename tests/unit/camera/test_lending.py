@@ -1,4 +1,4 @@
-"""Frames that are lent: a picture in the driver's own memory never changes while anybody holds anything of it.
+"""Frames that are lent or copied: a picture never changes while anybody holds anything of it.
 
 The driver here writes over a buffer as soon as it is handed in, and watches that it never runs out of buffers.
 """
@@ -114,6 +114,35 @@ def test_whoever_holds_any_part_of_a_frame_keeps_the_driver_out_of_it_and_lets_i
         assert camera.driver.handed_in.count(1) == 1
 
 
+@pytest.mark.parametrize("letters", ["YU12", "YUYV"])
+@pytest.mark.parametrize("way", WAYS)
+def test_whoever_holds_any_part_of_a_copied_frame_keeps_others_out_of_its_memory(way: str, letters: str) -> None:
+    with closing(Camera(pixels_of(letters), 4, lends=False)) as camera:
+        camera.shoot()
+        number = camera.shoot()
+        assert camera.latest is not None
+        held = WAYS[way](camera.latest)
+        for _ in range(12):
+            camera.shoot()
+            assert camera.driver.with_driver == 4
+            assert values(held) == {number}
+
+
+@pytest.mark.parametrize("letters", ["YU12", "YUYV"])
+def test_copies_that_nobody_holds_any_more_are_written_over(letters: str) -> None:
+    with closing(Camera(pixels_of(letters), 4, lends=False)) as camera:
+        kept: list[Frame] = []
+        places: list[int] = []
+        for turn in range(40):
+            camera.shoot()
+            assert camera.latest is not None
+            places.append(samples(camera.latest.main.y).ctypes.data)
+            if turn in (3, 9):
+                kept.append(camera.latest)
+        assert len(set(places)) == 4
+        assert [values(frame) for frame in kept] == [{3}, {9}]
+
+
 def test_frames_are_the_drivers_own_memory_as_long_as_enough_of_it_stays_with_the_driver_and_copies_then() -> None:
     with closing(Camera(pixels_of("YU12"))) as camera:
         held = []
@@ -157,11 +186,17 @@ acts = st.one_of(
 
 
 @settings(max_examples=examples(60), deadline=None)
-@given(st.lists(acts, max_size=60), st.integers(1, LENT_BUFFERS + 2), st.integers(0, 8).map(lambda half: 2 * half))
+@given(
+    st.lists(acts, max_size=60),
+    st.integers(1, LENT_BUFFERS + 2),
+    st.integers(0, 8).map(lambda half: 2 * half),
+    st.sampled_from([("YU12", True), ("YU12", True), ("YU12", False), ("YUYV", False)]),
+)
 def test_in_whatever_order_frames_are_held_and_let_go_of_none_changes_and_the_driver_is_never_starved(
-    steps: list[tuple[str, int]], buffers: int, padding: int
+    steps: list[tuple[str, int]], buffers: int, padding: int, kind: tuple[str, bool]
 ) -> None:
-    with closing(Camera(pixels_of("YU12", padding=padding), buffers)) as camera:
+    letters, lends = kind
+    with closing(Camera(pixels_of(letters, padding=padding), buffers, lends=lends)) as camera:
         held: list[tuple[object, int]] = []
         newest = camera.shoot()
         for act, which in steps:

@@ -94,19 +94,31 @@ def test_a_picture_stays_as_it_was_when_the_next_one_is_decoded() -> None:
         assert all(np.array_equal(one, other) for one, other in zip(before, planes(first), strict=True))
 
 
+def test_pictures_that_nobody_holds_any_more_are_written_over() -> None:
+    decodes = decoder()
+    kept = decodes.picture(GOOD)
+    places = {samples(decodes.picture(GOOD).y).ctypes.data for _ in range(10)}
+    assert len(places) == 1
+    assert samples(kept.y).ctypes.data not in places
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 255))
 def test_the_library_averages_rows_as_we_do(width: int, height: int, seed: int) -> None:
     rows = np.random.default_rng(seed).integers(0, 256, (2 * height, width), np.uint8)
     upper, lower = rows[0::2].astype(int), rows[1::2].astype(int)
     assert libyuv.load() is not None
-    assert np.array_equal(libyuv.mean_of_rows(rows), (upper + lower + 1) // 2)
+    out = np.zeros((height, width), np.uint8)
+    libyuv.mean_of_rows(rows, out)
+    assert np.array_equal(out, (upper + lower + 1) // 2)
 
 
 def test_rows_are_averaged_on_a_system_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = np.random.default_rng(7).integers(0, 256, (64, 31), np.uint8)
-    with_it = libyuv.mean_of_rows(rows)
+    with_it, without = np.zeros((2, 32, 31), np.uint8)
+    libyuv.mean_of_rows(rows, with_it)
     monkeypatch.setattr(libyuv, "load", lambda: None)
-    assert np.array_equal(libyuv.mean_of_rows(rows), with_it)
+    libyuv.mean_of_rows(rows, without)
+    assert np.array_equal(without, with_it)
 
 
 # what is torn
