@@ -192,15 +192,16 @@ class MotionReader(Reader):
         self._busy.add_done_callback(done)
 
     def _decoded(self, t_ns: int, seq: int, future: asyncio.Future[Picture]) -> None:
-        try:
-            picture = future.result()
-        except Torn as error:
-            if not self._told:
-                log.warning("%s: a torn picture is left out, as all others are from now on: %s", self._bus, error)
-                self._told = True
-        else:
+        # Not raised here: its trace, which holds a room for a picture, would hold itself and wait for the collector.
+        error = future.exception()
+        if error is None:
             if not self._over:
-                self._handler(Frame(t_ns, seq, picture))
+                self._handler(Frame(t_ns, seq, future.result()))
+        elif not isinstance(error, Torn):
+            raise error
+        elif not self._told:
+            log.warning("%s: a torn picture is left out, as all others are from now on: %s", self._bus, str(error))
+            self._told = True
         if self._waits is not None and not self._over:
             waited, self._waits = self._waits, None
             self._decode(*waited)

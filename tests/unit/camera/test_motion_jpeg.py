@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import gc
 import io
 import logging
 import threading
@@ -313,6 +314,29 @@ def test_files_are_decoded_one_after_the_other_and_torn_ones_are_missed_and_told
     assert len(caplog.records) == 1
     assert "usb0: a torn picture is left out" in caplog.text
     assert not camera.losses
+
+
+def test_torn_files_keep_no_memory_until_the_garbage_collector_comes() -> None:
+    begins, ends = scan_of(GOOD)
+    torn = GOOD[: (begins + ends) // 2] + GOOD[-2:]
+    places: set[int] = set()
+
+    async def test(camera: Camera) -> None:
+        for seq in range(1, 40, 2):
+            camera.send(GOOD)
+            places.add(samples((await camera.seen(seq)).main.y).ctypes.data)
+            camera.frames.clear()
+            camera.send(torn)
+            async with asyncio.timeout(30):
+                while camera.reader._busy is not None:
+                    await SystemClock().sleep(0.001)
+
+    gc.disable()
+    try:
+        against(test)
+    finally:
+        gc.enable()
+    assert len(places) <= 2
 
 
 class Held(Decoder):
