@@ -1,4 +1,5 @@
-"""The whole device as processes: time from start to ready, and memory of control and network together (--no-web).
+"""The whole device as processes: time from start to ready, memory of control and network together (--no-web), and how
+often each role wakes up while nothing happens.
 
 Floors: an interpreter that has imported Starlette (network) or pydantic (control). The processor's time until ready, of
 all roles together, tells as much on a busy machine, where the time of the clock tells nothing.
@@ -7,18 +8,19 @@ all roles together, tells as much on a busy machine, where the time of the clock
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.table import Row, percentile, show
 from tests.live.device import Device, running
 
 STARTS = 5
+SETTLED_S, IDLE_S = 10.0, 20.0
 
 
 def memory_mb(pid: int) -> tuple[float, float]:
@@ -29,14 +31,40 @@ def memory_mb(pid: int) -> tuple[float, float]:
 
 
 def processor_s(pid: int) -> float:
-    """Seconds of processor time that a process has taken, from its stat."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU seconds that a process has used, with threads that have ended; ticks are too coarse for little work.
+
+    Source: the clock of a process by its number, as clock_getcpuclockid(3) makes it on Linux (CPUCLOCK_SCHED).
+    """
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def processors(device: Device) -> list[float]:
     """Processor time of every role until now."""
     return [processor_s(role["pid"]) for role in device.ask("state")["roles"].values()]
+
+
+def wakes(pid: int) -> int:
+    """How often the threads of a process have gone to sleep until now, and so woken up (proc_pid_status(5))."""
+    texts = (place.read_text() for place in Path(f"/proc/{pid}/task").glob("*/status"))
+    return sum(int(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("voluntary"))
+
+
+def idle_rows(device: Device) -> Iterator[Row]:
+    """Wake-ups and processor time a second of each role of a device that nobody asks anything.
+
+    Control measures resistors all the time, and simulated sound has its periods; network has nothing to do.
+    """
+    device.all_ready()
+    pids = {name: role["pid"] for name, role in device.ask("state")["roles"].items()}
+    time.sleep(SETTLED_S)
+    before = {name: (wakes(pid), processor_s(pid)) for name, pid in pids.items()}
+    began = time.monotonic()
+    time.sleep(IDLE_S)
+    taken_s = time.monotonic() - began
+    for name, pid in pids.items():
+        woken, used_s = wakes(pid) - before[name][0], processor_s(pid) - before[name][1]
+        yield Row(f"{name}, wake-ups while nothing happens", woken / taken_s, "/s", None, "")
+        yield Row("  with processor time of", 100 * used_s / taken_s, "%", None, "")
 
 
 def import_floor(module: str) -> tuple[float, float]:
@@ -78,6 +106,7 @@ def main() -> None:
         assert network
         memory = (*memory_mb(control), *memory_mb(network))
         device.set_up()
+        idle = list(idle_rows(device))
         for _ in range(STARTS):
             began = time.perf_counter()
             old = device.kill("control")
@@ -94,6 +123,7 @@ def main() -> None:
         Row("network, resident", memory[2], "MB", starlette_mb, "an interpreter with Starlette"),
         Row("control and network, resident", memory[0] + memory[2], "MB", 66.0, "the aim (a like daemon)"),
         Row("control and network, proportional", memory[1] + memory[3], "MB", 66.0, "the aim (a like daemon)"),
+        *idle,
     ]
     show("whole device, no web page", rows)
 

@@ -31,7 +31,7 @@ from firmware.heart import HeartService
 from firmware.network import network_services, picture_places
 from firmware.notify import watchdog_s
 from firmware.parts import Parts, Role, alarm_on, damaged_params, new_stores, started
-from firmware.roles import duties_on, explain_services, roles_for
+from firmware.roles import awaited_on, duties_on, explain_services, roles_for
 from firmware.rooms import (
     access_config,
     access_services,
@@ -114,7 +114,7 @@ async def control_role(parts: Parts, wires: Wires, link_path: Path | None = None
     async with started(store, shared):
         actions = ActionTable()
         params = Params(store, bus, damaged_params(bus))
-        hub = Hub(bus, actions, params, parts.clock, path=link_path)
+        hub = Hub(bus, actions, params, parts.clock, path=link_path, awaited=awaited_on(parts.board))
         core = Core(
             role="control",
             clock=parts.clock,

@@ -68,6 +68,7 @@ def network_services(
         from firmware.interfaces.controller import ControllerHttpService
         from firmware.interfaces.discovery import DiscoveryService
         from firmware.interfaces.logs import LogsService
+        from firmware.interfaces.net.changes import Changes
         from firmware.interfaces.rtsp.service import RtspService
         from firmware.plan import plan_of
         from firmware.security import AccountsService
@@ -83,14 +84,15 @@ def network_services(
             listener=listener, bench=bench,
             plan=plan_of(parts.board) if web else None,
         )  # fmt: skip
+        changes = Changes(core.clock)
         services: list[Service] = [LogsService(core, info, certificates), accounts, certificates]
         if not parts.simulated:  # a simulated device has no cable of its own: it is on the network while its API is
-            services.append(CarrierService(core))
+            services.append(CarrierService(core, changes=changes))
         if "controller_net" in duties_on(parts.board, "network"):
             services.append(ControllerHttpService(core, certificates.client))
         if rtsp is not None:
             services.append(RtspService(core, *rtsp))
-        discovered = DiscoveryService(core, info, discovery)
+        discovered = DiscoveryService(core, info, discovery, changes=changes)
         return (*services, api, discovered, CloudService(core, lambda: api.app, certificates.client))
 
     return make

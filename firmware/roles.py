@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from firmware.core.link.awaited import Awaited
 from hal.board import AudioInNode, AudioOutNode, Board
 from hal.errors import BoardError, nearest
 
@@ -17,13 +18,20 @@ SOUND_HZ = 48_000  # one rate for mixers, clips and microphones
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duty:
-    """One service as data: its role, what it needs of the board, and one sentence of what it does."""
+    """One service as data: its role, what it needs of the board, and one sentence of what it does.
+
+    A service of media says besides which actions and groups of parameters it will own: while that role is away,
+    whoever asks for them is told to try again, and not that there are none. `private` ones are for other roles alone.
+    """
 
     name: str
     role: str
     summary: str
     needs: frozenset[str] = frozenset()
     wants: Callable[[Board], str | None] = lambda board: None  # why the product data leaves it off
+    actions: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 def _no_doors(board: Board) -> str | None:
@@ -113,13 +121,29 @@ DUTIES = (
         wants=_no_input_lines,
     ),
     Duty(name="rules", role="control", summary="what follows from what"),
-    Duty(name="sound", role="media", summary="speakers and microphones: mixer, gain, levels", wants=_no_sound),
-    Duty(name="clips", role="media", summary="audio clips, kept and played", needs=frozenset({"speaker"})),
+    Duty(
+        name="sound",
+        role="media",
+        summary="speakers and microphones: mixer, gain, levels",
+        wants=_no_sound,
+        actions=("audio.set_output", "audio.set_input"),
+        groups=("audio",),
+    ),
+    Duty(
+        name="clips",
+        role="media",
+        summary="audio clips, kept and played",
+        needs=frozenset({"speaker"}),
+        actions=("clip.play", "clip.stop", "clip.rename", "clip.delete"),
+        private=("clip.add", "clip.lend"),
+    ),
     Duty(
         name="speaker_test",
         role="media",
         summary="calibration and test of the speaker by its microphone",
         needs=frozenset({"speaker", "microphone"}),
+        actions=("speaker_test.calibrate", "speaker_test.run"),
+        groups=("speaker_test",),
     ),
     Duty(name="locate", role="media", summary="a sound to find the device by", needs=frozenset({"speaker"})),
     Duty(
@@ -145,12 +169,15 @@ DUTIES = (
         role="media",
         summary="cameras, their settings, and pictures for whoever looks",
         needs=frozenset({"camera"}),
+        groups=("image", "video"),
     ),
     Duty(
         name="tampering",
         role="media",
         summary="cameras that are covered, blurred or turned",
         needs=frozenset({"camera"}),
+        actions=("tampering.relearn",),
+        groups=("tampering",),
     ),
     Duty(
         name="night_pictures",
@@ -207,6 +234,16 @@ def duties_on(board: Board, role: str) -> frozenset[str]:
 def roles_for(board: Board) -> tuple[str, ...]:
     """The processes a board needs: control and network always, media when it has services for it."""
     return tuple(role for role in ("control", "media", "network") if role != "media" or duties_on(board, "media"))
+
+
+def awaited_on(board: Board) -> Awaited:
+    """What the roles of this board will own once they have come up."""
+    duties = [duty for duty in DUTIES if why_off(duty, board) is None]
+    return Awaited(
+        actions={name: duty.role for duty in duties for name in duty.actions},
+        private_actions={name: duty.role for duty in duties for name in duty.private},
+        groups={name: duty.role for duty in duties for name in duty.groups},
+    )
 
 
 def explain_services(board: Board) -> str:

@@ -116,6 +116,9 @@ class I2c(Protocol):
     async def read_word(self, address: int, register: int) -> int:
         """Two bytes, the first on the wire is the low one."""
 
+    async def read_words(self, address: int, registers: Sequence[int]) -> tuple[int, ...]:
+        """Two bytes of each register, one after the other: whoever asks waits once."""
+
     async def write_word(self, address: int, register: int, value: int) -> None:
         """Write two bytes, low one first."""
 

@@ -49,23 +49,40 @@ class Loudness:
 
 @dataclass(slots=True)
 class Crossings:
-    """Watches loudness against an alarm level, 0 (always above) to 100 (a full-scale sine)."""
+    """Watches loudness against an alarm level, 0 (always above) to 100 (a full-scale sine).
+
+    Rises and falls come by turns, whatever happens to the level or to the sound.
+    """
 
     alarm_level: int
     above: bool = False
     since_ns: int = 0  # when it last rose or fell
+    _reached: bool = False  # whether it was as loud as that since the level was set
     _quiet_ns: int | None = None  # since when it is quiet enough to have fallen
 
     def hear(self, loudness: float, t_ns: int) -> Crossing | None:
         """What the loudness at `t_ns` means; times must not go back."""
+        if loudness >= self.alarm_level:
+            self._reached, self._quiet_ns = True, None
+            return None if self.above else self._turn(Crossing.RISE, t_ns)
         if not self.above:
-            return self._turn(Crossing.RISE, t_ns) if loudness >= self.alarm_level else None
-        if loudness >= self.alarm_level - HYSTERESIS:
+            return None
+        if self._reached and loudness >= self.alarm_level - HYSTERESIS:
             self._quiet_ns = None
             return None
         if self._quiet_ns is None:
             self._quiet_ns = t_ns
         return self._turn(Crossing.FALL, t_ns) if t_ns - self._quiet_ns >= FALL_S * 1e9 else None
+
+    def set_level(self, alarm_level: int) -> None:
+        """Watch against another level. What is loud stays so where it is as loud as that, and else falls after the
+        usual time; hysteresis holds only what has reached the new level.
+        """
+        self.alarm_level, self._reached = alarm_level, False
+
+    def deafen(self, t_ns: int) -> Crossing | None:
+        """Nothing can be heard from `t_ns` on: what was loud has fallen."""
+        return self._turn(Crossing.FALL, t_ns) if self.above else None
 
     def _turn(self, crossing: Crossing, t_ns: int) -> Crossing:
         self.above = crossing is Crossing.RISE

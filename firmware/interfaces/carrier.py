@@ -1,6 +1,7 @@
 """Service `carrier`: whether any network cable or radio of this device has a link, as `NetworkState`.
 
-Reads what the kernel says (sysfs, class net: `carrier`, `operstate`) every two seconds; loopback does not count.
+Reads what the kernel says (sysfs, class net: `carrier`, `operstate`) when it tells of a change, and where it tells
+nothing every two seconds; loopback does not count.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import ClassVar
 
 from firmware.core.context import Core
 from firmware.core.vocabulary.device import NetworkState
+from firmware.interfaces.net.changes import Changes, by_nobody
 
 EVERY_S = 2.0
 SYSFS = Path("/sys/class/net")
@@ -37,19 +39,22 @@ class CarrierService:
     vital: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, core: Core, root: Path = SYSFS) -> None:
+    def __init__(self, core: Core, root: Path = SYSFS, changes: Changes | None = None) -> None:
+        """Without `changes` nobody tells of one."""
         self._core = core
         self._root = root
+        self._changes = changes or Changes(core.clock, by_nobody)
 
     async def start(self) -> None:
         """Say how it is now."""
         self._look()
 
     async def run(self) -> None:
-        """Look every `EVERY_S` until cancelled."""
-        while True:
-            await self._core.clock.sleep(EVERY_S)
-            self._look()
+        """Look at every change until cancelled; every `EVERY_S` where nobody tells of one."""
+        with self._changes.watching() as watch:
+            while True:
+                self._look()
+                await watch.next(EVERY_S)
 
     async def stop(self) -> None:
         """Nothing to put away."""

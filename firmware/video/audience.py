@@ -146,16 +146,12 @@ class Audience:
         self._size = size
         self._listener: socket.socket | None = None
         self._shows: dict[Cut, Show] = {}
+        self.shows: tuple[Show, ...] = ()  # what is looked at
         self.viewers = 0  # how many look
         self.backlog = Backlog(MOST_WAITING)
         self._short = False  # of files, as has been said
         self._pause: Timer | None = None
         self.lines: list[Line] = []
-
-    @property
-    def shows(self) -> tuple[Show, ...]:
-        """What is looked at."""
-        return tuple(self._shows.values())
 
     def start(self) -> None:
         """Listen; what an earlier process left at the path is taken away. Raises Unavailable."""
@@ -230,6 +226,7 @@ class Audience:
         cut = replace(viewer.hand.cut, fps=0)
         if cut not in self._shows:
             self._shows[cut] = Show(self._clock, cut, (cut.width, cut.height) if cut.width else self._size())
+            self.shows = tuple(self._shows.values())
         if not self._shows[cut].enter(viewer):
             self._begins()
 
@@ -242,6 +239,7 @@ class Audience:
         if show.empty:
             show.close()
             del self._shows[cut]
+            self.shows = tuple(self._shows.values())
 
     def take(self, message: Jpeg | NoSignal) -> None:
         """Show all of them a message that is for every cut."""

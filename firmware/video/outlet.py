@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,8 @@ log = logging.getLogger("lintel.video")
 # thread and back takes two wake-ups, which on a busy machine are longer than the work, and then pictures are lost.
 AT_ONCE_PIXELS = 1280 * 720
 
-# What tells two JPEG files of one frame apart: the size before the turn, and the compression.
-Make = tuple[Size, int]
+# What tells two JPEG files of one frame apart: width and height before the turn, and the compression.
+Make = tuple[int, int, int]
 Watching = Watcher | Show
 
 
@@ -153,15 +154,14 @@ class Outlet:
             self._waits = frame
             return
         self._waits = None
-        wanted = {
-            watcher: self._what(watcher) for watcher in self._watching() if watcher.ready and watcher.takes(frame.t_ns)
-        }
+        t_ns = frame.t_ns
+        wanted: dict[Make, list[Watching]] = {}
+        everybody: tuple[Watching, ...] = (*self.server.watchers, *self.audience.shows)
+        for watching in everybody:
+            if watching.ready and watching.takes(t_ns):
+                wanted.setdefault(self._what(watching), []).append(watching)
         if wanted:
             self._make(frame, wanted)
-
-    def _watching(self) -> Iterator[Watching]:
-        yield from self.server.watchers
-        yield from self.audience.shows
 
     def _what(self, watcher: Watching) -> Make:
         """What a watcher's wish means now; a size that is not offered any more is the source's own."""
@@ -171,48 +171,54 @@ class Outlet:
         if cut.width:
             wished = turned(Size(cut.width, cut.height), self._source.image.rotate)
             size = wished if wished in offered(own) else own
-        return size, self._source.video.compression if cut.compression is None else cut.compression
+        compression = self._source.video.compression if cut.compression is None else cut.compression
+        return size.width, size.height, compression
 
-    def _make(self, frame: Frame, wanted: Mapping[Watching, Make]) -> None:
-        makes = list(dict.fromkeys(wanted.values()))
-        mirror, rotate = self._source.image.mirror, self._source.image.rotate
+    def _make(self, frame: Frame, wanted: Mapping[Make, list[Watching]]) -> None:
+        pixels = 0
+        for width, height, _ in wanted:
+            pixels += width * height
+        image = self._source.image
+        job = partial(jpegs_of, frame, wanted, image.mirror, image.rotate)
         self._busy = True
+        self._maker.make(job, pixels, partial(self._done, wanted))
 
-        def job() -> list[Jpeg]:
-            return [jpeg_as(frame, make, mirror=mirror, rotate=rotate) for make in makes]
-
-        def done(made: list[Jpeg] | None) -> None:
-            self._busy = False
-            if self._source.tap.latest is None:
-                self._waits = None  # what is too late is not shown after the word that there is no signal
-                return
-            if made is not None:
-                self.made += len(made)
-                give(dict(zip(makes, made, strict=True)), wanted)
-            if self._waits is not None:
-                self._frame(self._waits)
-
-        self._maker.make(job, sum(size.width * size.height for size, _ in makes), done)
+    def _done(self, wanted: Mapping[Make, list[Watching]], made: list[Jpeg] | None) -> None:
+        self._busy = False
+        if self._source.tap.latest is None:
+            self._waits = None  # what is too late is not shown after the word that there is no signal
+            return
+        if made is not None:
+            self.made += len(made)
+            for jpeg, watching in zip(made, wanted.values(), strict=True):
+                give(jpeg, watching)
+        if self._waits is not None:
+            self._frame(self._waits)
 
 
-def give(made: Mapping[Make, Jpeg], wanted: Mapping[Watching, Make]) -> None:
-    """Hand out what was made: packed once for all watchers of the same, as it is to shows."""
-    packed: dict[Make, bytes] = {}
-    for watching, make in wanted.items():
-        if isinstance(watching, Show):
-            watching.take(made[make])
+def give(jpeg: Jpeg, watching: Iterable[Watching]) -> None:
+    """Hand out what was made: packed once for all watchers, as it is to shows."""
+    packed = None
+    for each in watching:
+        if isinstance(each, Show):
+            each.take(jpeg)
         else:
-            if make not in packed:
-                packed[make] = pack(made[make])
-            watching.offer(packed[make])
+            packed = packed or pack(jpeg)
+            each.offer(packed)
 
 
-def jpeg_as(frame: Frame, make: Make, *, mirror: bool, rotate: int) -> Jpeg:
-    """A frame as a JPEG file in a size and compression, mirrored, then turned clockwise. Pure."""
-    size, compression = make
-    picture = oriented(scaled(frame.main, size), mirror=mirror, rotate=rotate)
-    data = jpeg_of(picture, quality=quality_of(compression))
-    return Jpeg(data, picture.width, picture.height, frame.seq, frame.t_ns)
+def jpegs_of(frame: Frame, makes: Iterable[Make], mirror: bool, rotate: int) -> list[Jpeg]:
+    """A frame as JPEG files in sizes and compressions, mirrored, then turned clockwise. Pure."""
+    made = []
+    for width, height, compression in makes:
+        picture = frame.main
+        if picture.y.width != width or picture.y.height != height:
+            picture = scaled(picture, Size(width, height))
+        if mirror or rotate:
+            picture = oriented(picture, mirror=mirror, rotate=rotate)
+        data = jpeg_of(picture, quality=quality_of(compression))
+        made.append(Jpeg(data, picture.y.width, picture.y.height, frame.seq, frame.t_ns))
+    return made
 
 
 def oriented(picture: Picture, *, mirror: bool, rotate: int) -> Picture:

@@ -6,7 +6,7 @@ import numpy as np
 import simplejpeg
 
 from hal.errors import OutOfRange
-from hal.pictures import Picture
+from hal.pictures import Picture, Plane
 from hal.planes import Samples, samples
 
 BEST, WORST = 100, 1
@@ -20,16 +20,24 @@ def jpeg_of(picture: Picture, *, quality: int = 80) -> bytes:
     """
     if not WORST <= quality <= BEST:
         raise OutOfRange("jpeg", f"quality is {WORST} to {BEST} (got {quality})")
-    y, u, v = (np.ascontiguousarray(samples(plane)) for plane in (picture.y, picture.u, picture.v))
+    y, u, v = _rows(picture.y), _rows(picture.u), _rows(picture.v)
     if picture.limited:
-        y, u, v = _by(LUMA, y), _by(COLOUR, u), _by(COLOUR, v)
+        y, u, v = _by(LUMA, picture.y), _by(COLOUR, picture.u), _by(COLOUR, picture.v)
     jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(y, u, v, quality=quality, fastdct=False)
     return jpeg
 
 
-def _by(table: bytes, plane: Samples) -> Samples:
+def _rows(plane: Plane) -> memoryview | Samples:
+    """The plane in two dimensions; without numpy where nothing lies between its rows, which is the quicker way."""
+    width, height = plane.width, plane.height
+    if plane.stride == width:
+        return plane.data[: width * height].cast("B", (height, width))
+    return np.ascontiguousarray(samples(plane))
+
+
+def _by(table: bytes, plane: Plane) -> Samples:
     """Every sample replaced by what the table says; bytes do it three times faster than an array as index."""
-    return np.frombuffer(plane.tobytes().translate(table), np.uint8).reshape(plane.shape)
+    return np.frombuffer(samples(plane).tobytes().translate(table), np.uint8).reshape(plane.height, plane.width)
 
 
 def _stretched(zero: int, low: int, high: int) -> bytes:

@@ -2,6 +2,7 @@
 
 The order of things (manuals 001 and 003, Camera tampering): the scene is learned while it is still for 10 s; then the
 detector is armed; what is wrong for the trigger delay is tampering, and ends when the learned scene is seen again.
+All of it depends on times, not on how many pictures were looked at; so while all is well, fewer are.
 """
 
 from __future__ import annotations
@@ -9,7 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firmware.core.vocabulary.watch import TamperKind, TamperPhase
-from firmware.video.scene_model import FEWEST_CONTOURS, Features, Look, SceneModel
+from firmware.video.scene_features import Features
+from firmware.video.scene_model import FEWEST_CONTOURS, Look, SceneModel
+
+# How often to look: while something goes on, and while the scene is surely well (then every second of these pictures).
+LOOKS_HZ, CALM_LOOKS_HZ = 4.0, 2.0
+# No camera is exact: this much after a look, the next picture but one is no longer to come.
+CALM_GAP_S = 1.2 / LOOKS_HZ
 
 STILL_S = 10.0
 CLEAR_S = 2.0
@@ -95,6 +102,7 @@ class TamperWatch:
         self._wrong_until_ns = 0
         self._well_ns: int | None = None
         self._fed_ns: int | None = None
+        self._calm = False  # whether the last look gives no reason to look again soon
 
     @property
     def phase(self) -> TamperPhase:
@@ -115,9 +123,17 @@ class TamperWatch:
         """Forget the scene and learn it anew; that ends tampering."""
         ended = self.tampered is not None
         self._model = self._candidate = None
-        self._bare = False
+        self._bare = self._calm = False
         self._settle(None)
         return Finding(ended=ended, relearned=True) if ended else NOTHING_NEW
+
+    def is_due(self, t_ns: int) -> bool:
+        """Whether to look at the picture of that instant, of `LOOKS_HZ` a second that there are.
+
+        At every one while it learns, is tampered with, or sees anything but the scene; before a scene that is surely
+        well only from `CALM_GAP_S` after the last look on. What is wrong is thus noticed one picture later at most.
+        """
+        return not self._calm or self._fed_ns is None or t_ns - self._fed_ns >= round(CALM_GAP_S * 1e9)
 
     def feed(self, t_ns: int, now: Features) -> Finding:
         """Take the picture of an instant. Instants rise."""
@@ -126,6 +142,7 @@ class TamperWatch:
         self._signal = True
         since_s = 0.0 if self._fed_ns is None else max(0, t_ns - self._fed_ns) / 1e9
         self._fed_ns = t_ns
+        self._calm = False
         if self._model is None:
             self.dark = is_black(now)
             learned = self._learn(t_ns, now)
@@ -137,9 +154,12 @@ class TamperWatch:
             return Finding(ended=True, relearned=True) if ended else NOTHING_NEW
         look = self._model.look(now)
         self.dark = is_dark(look)
-        if is_well(look):
+        well = is_well(look)
+        if well:
             self._model.teach(now, min(LONGEST_STEP_S, since_s) / FOLLOW_S)
-        return self._judge(t_ns, now, look)
+        finding = self._judge(t_ns, now, look)
+        self._calm = well and self.tampered is None and self._wrong_ns is None
+        return finding
 
     # learning
 

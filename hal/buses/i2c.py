@@ -68,6 +68,13 @@ class SmbusI2c:
         self._check(address, register=(register, 0xFF))
         return await self._call(address, lambda: self._bus.read_word_data(address, register))
 
+    async def read_words(self, address: int, registers: Sequence[int]) -> tuple[int, ...]:
+        for register in registers:
+            self._check(address, register=(register, 0xFF))
+        return await self._call(
+            address, lambda: tuple(self._bus.read_word_data(address, register) for register in registers)
+        )
+
     async def write_word(self, address: int, register: int, value: int) -> None:
         self._check(address, register=(register, 0xFF), value=(value, 0xFFFF))
         await self._call(address, lambda: self._bus.write_word_data(address, register, value))

@@ -99,19 +99,21 @@ class Ads1115:
         )
         await self._i2c.write_word(self._address, CONFIG, swapped(setting | START_OR_READY))
         await self._clock.sleep(CONVERSION_S)
-        await self._ready(setting)
-        raw = swapped(await self._i2c.read_word(self._address, CONVERSION))
+        raw = await self._result(setting)
         return raw - 0x10000 if raw & 0x8000 else raw
 
-    async def _ready(self, setting: int) -> None:
-        """Wait for the end of the conversion, and see that it was the one asked for."""
+    async def _result(self, setting: int) -> int:
+        """Wait for the end of the conversion, see that it was the one asked for, and what came of it.
+
+        The result is read behind the word that says it is there: it counts when it was.
+        """
         for _ in range(RECHECKS):
-            config = swapped(await self._i2c.read_word(self._address, CONFIG))
+            config, raw = map(swapped, await self._i2c.read_words(self._address, (CONFIG, CONVERSION)))
             if config & ~START_OR_READY != setting:
                 raise Garbled(
                     self._name, f"configuration reads 0x{config:04x} after 0x{setting:04x}: the chip was reset"
                 )
             if config & START_OR_READY:
-                return
+                return raw
             await self._clock.sleep(RECHECK_S)
         raise BusTimeout(self._name, "the conversion does not end")

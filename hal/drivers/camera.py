@@ -43,7 +43,8 @@ class VideoCamera:
         self.largest = largest
         self._frames = frames
         self._clock = clock
-        self._status = CameraStatus()
+        self._status = CameraStatus()  # but for the counts, which every frame changes
+        self._delivered = self._missed = 0
         self._wish: _Wish | None = None
         self._mode_changed = self._settings_changed = False
         self._wake = asyncio.Event()
@@ -58,7 +59,7 @@ class VideoCamera:
     @property
     def status(self) -> CameraStatus:
         """What it is doing now."""
-        return self._status
+        return replace(self._status, frames=self._delivered, missed=self._missed)
 
     def start(self, mode: CameraMode, settings: CameraSettings) -> None:
         """Deliver frames from now on, instead of what it did. Raises OutOfRange with value and valid range."""
@@ -136,20 +137,24 @@ class VideoCamera:
                 self._wake.clear()
                 wish = self._wish
                 if wish is None:
-                    self._tell(CameraStatus())
+                    self._turn_off()
                     await self._wake.wait()
                     continue
-                before = self._status.frames
+                before = self._delivered
                 reason = await self._session(wish)
                 await self._close_wire()
                 if reason is None:
                     again_s = AGAIN_S
                     continue
-                again_s = AGAIN_S if self._status.frames > before else min(2 * again_s, AGAIN_AT_MOST_S)
+                again_s = AGAIN_S if self._delivered > before else min(2 * again_s, AGAIN_AT_MOST_S)
                 await self._rest(again_s)
         finally:
             await self._close_wire()
-            self._tell(CameraStatus())
+            self._turn_off()
+
+    def _turn_off(self) -> None:
+        self._delivered = self._missed = 0
+        self._tell(CameraStatus())
 
     async def _close_wire(self) -> None:
         try:
@@ -209,13 +214,12 @@ class VideoCamera:
 
     def _frame(self, frame: Frame) -> None:
         self._heard_ns = self._clock.now_ns()
-        missed = max(0, frame.seq - self._last_seq - 1)
+        self._delivered += 1
+        if frame.seq > self._last_seq + 1:
+            self._missed += frame.seq - self._last_seq - 1
         self._last_seq = frame.seq
-        status = replace(self._status, frames=self._status.frames + 1, missed=self._status.missed + missed)
-        if status.phase is CameraPhase.RUNNING:
-            self._status = status
-        else:
-            self._tell(replace(status, phase=CameraPhase.RUNNING, reason=""))
+        if self._status.phase is not CameraPhase.RUNNING:
+            self._tell(replace(self._status, phase=CameraPhase.RUNNING, reason=""))
         if self._handler is not None:
             self._handler(frame)
 
@@ -230,4 +234,4 @@ class VideoCamera:
         if status.phase is CameraPhase.LOST:
             log.warning("%s: lost: %s", self.name, status.reason)
         if self._status_handler is not None:
-            self._status_handler(status)
+            self._status_handler(self.status)

@@ -48,6 +48,7 @@ class IoTerminal:
         self._tracker = LoopTracker(UNSUPERVISED, None)
         self._turning_round = asyncio.Lock()
         self._settling = False
+        self._is_input = asyncio.Event()
         self._direction = Direction.OUTPUT
         self._driven = False
         self._told = LoopState.OPEN
@@ -137,6 +138,7 @@ class IoTerminal:
             was_driven = self._driven
             self._open_circuit()
             self._direction = direction
+            self._is_input.clear()
             if direction is Direction.INPUT:
                 self._settling = True
                 try:
@@ -145,6 +147,7 @@ class IoTerminal:
                     await self._measure_first(supervised)
                 finally:
                     self._settling = False
+                    self._is_input.set()
             self._tell(self._clock.now_ns())
 
     def circuit(self) -> LoopState:
@@ -216,6 +219,8 @@ class IoTerminal:
         self._tracker = LoopTracker(bands, volts)
 
     async def _poll(self) -> None:
+        if self._direction is Direction.OUTPUT and self._problem.error is None:
+            await self._is_input.wait()  # of an output nothing is measured, however long it is one
         if self._direction is Direction.OUTPUT or self._settling or self._adc is None:
             return
         adc, channel = self._adc

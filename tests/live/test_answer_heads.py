@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ import pytest
 from firmware.interfaces.api.routes import Json
 from firmware.interfaces.http.face import WHOLE
 from firmware.interfaces.http.guard import HEADERS, Outlet
+from firmware.interfaces.http.limits import Deadlines
 from firmware.interfaces.http.server import Server
 from firmware.interfaces.http.way_out import STREAM
-from hal.clock import SystemClock
+from hal.clock import Clock, SystemClock
 
 BODY = b"{}"
 LENGTH = (b"content-length", b"2")
@@ -35,9 +37,9 @@ async def answers(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[str, int]]:
+async def serving(clock: Clock | None = None) -> AsyncIterator[tuple[str, int]]:
     """The server with that application, at this address."""
-    server = Server(answers, "127.0.0.1", 0, SystemClock())
+    server = Server(answers, "127.0.0.1", 0, clock or SystemClock())
     await server.open()
     task = asyncio.ensure_future(server.serve())
     try:
@@ -91,6 +93,82 @@ def test_every_answer_of_a_connection_has_each_of_the_headers_once(method: str) 
             wanted("no-cache"),
             wanted("no-store"),
         ]
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+class SetClock(SystemClock):
+    """A clock whose date is set by hand, and believed or not; it counts how often somebody sleeps by it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.date = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+        self.believed = True
+        self.ahead_ns = 0
+        self.sleeps = 0
+
+    def now_ns(self) -> int:
+        return super().now_ns() + self.ahead_ns
+
+    def utc(self) -> datetime:
+        return self.date
+
+    def trusted(self) -> bool:
+        return self.believed
+
+    async def sleep(self, s: float) -> None:
+        self.sleeps += 1
+        await super().sleep(s)
+
+    def go_on(self, s: int) -> None:
+        """So many seconds go by."""
+        self.ahead_ns += s * 1_000_000_000
+        self.date += timedelta(seconds=s)
+
+
+def test_an_answer_says_the_date_at_which_it_is_made_and_none_while_the_device_does_not_know_it() -> None:
+    async def main() -> None:
+        clock = SetClock()
+
+        async def dates(path: str) -> list[str]:
+            [(lines, _)] = await asked(address, request(path))
+            return [line for line in lines if line.startswith("date")]
+
+        async with serving(clock) as address:
+            for path in ("/page", "/api/x"):
+                assert await dates(path) == [f"date: {clock.date:Mon, 01 Jun 2026 %H:%M:%S GMT}"]
+                clock.go_on(2)
+                assert await dates(path) == [f"date: {clock.date:Mon, 01 Jun 2026 %H:%M:%S GMT}"]
+                clock.go_on(2)
+            clock.believed = False
+            assert await dates("/page") == await dates("/api/x") == []
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_a_server_to_which_nobody_is_connected_wakes_nobody_up() -> None:
+    async def main() -> None:
+        clock = SetClock()
+        server = Server(answers, "127.0.0.1", 0, clock, deadlines=Deadlines(write_stall_s=0.04))
+        await server.open()
+        task = asyncio.ensure_future(server.serve())
+        try:
+            for _ in range(3):
+                await asyncio.sleep(0.1)
+                before = clock.sleeps
+                await asyncio.sleep(0.1)
+                assert clock.sleeps == before
+                reader, writer = await asyncio.open_connection(*server.address)
+                writer.write(request("/page"))
+                await reader.readuntil(BODY)
+                while clock.sleeps == before:  # while somebody is there it looks
+                    await asyncio.sleep(0.01)
+                writer.close()
+                while server.connections:
+                    await asyncio.sleep(0.01)
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
 
     asyncio.run(asyncio.wait_for(main(), 60))
 

@@ -181,10 +181,13 @@ def shown(device: Device, trusted: str) -> str:
 
 
 def shows(device: Device, certificate: dict[str, Any]) -> bool:
-    """Whether HTTPS shows that certificate; to a client that trusts nothing else another one is no connection."""
+    """Whether HTTPS shows that certificate; to a client that trusts nothing else another one is no connection.
+
+    A server that is only just starting, or ending, may break off at any word.
+    """
     try:
         return shown(device, certificate["pem"]) == str(certificate["fingerprint"])
-    except httpx.ConnectError:
+    except (httpx.TransportError, OSError):
         return False
 
 

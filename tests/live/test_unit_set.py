@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from firmware.interfaces.net.capture import HEAD
+from firmware.interfaces.net.changes import GROUPS
 from hal.sim.pcm import alsa_environment
 from tests.live.device import PASSWORD, PATIENCE_S, USER, free_port, until
 from tests.live.pictures.viewers import shares
@@ -179,6 +180,20 @@ def test_every_role_runs_as_nobody_in_particular_and_sees_little_of_the_machine(
     assert not {"boot", "media", "opt", "srv"} & {one.name for one in root.iterdir()}
     assert [one.name for one in (root / "var/lib").iterdir()] == ["lintel"]
     assert os.readlink(f"/proc/{units.pid('network')}/ns/user") != os.readlink("/proc/self/ns/user")
+
+
+def test_the_network_role_listens_to_the_kernel_through_a_socket_that_it_is_handed(units: UnitSet) -> None:
+    """It may open none itself (RestrictAddressFamilies=); of the one it is handed it reads a copy."""
+    pid = units.pid("network")
+    heads, *lines = (line.split() for line in Path(f"/proc/{pid}/net/netlink").read_text().splitlines())
+    groups = {line[heads.index("Inode")]: int(line[heads.index("Groups")], 16) for line in lines}
+
+    def heard() -> list[int]:
+        files = [os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()]
+        inodes = [name.removeprefix("socket:[").removesuffix("]") for name in files]
+        return [groups[inode] for inode in inodes if inode in groups]
+
+    until("a copy of the socket", lambda: heard() == [GROUPS] * 2)
 
 
 KNOCK = """\

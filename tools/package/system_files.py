@@ -25,6 +25,7 @@ PLACES = {
     "systemd/lintel-deadman.service": UNITS,
     "systemd/lintel-deadman.timer": UNITS,
     "systemd/lintel-restart.path": UNITS,
+    "systemd/lintel-links.socket": UNITS,
     "systemd/lintel-slot.service": UNITS,
     "systemd/lintel-trace.socket": UNITS,
     "systemd/lintel-trace@.service": UNITS,

@@ -61,10 +61,10 @@ class Declared:
     private: bool
 
 
-def actions() -> list[Declared]:
+def actions(within: str = "firmware") -> list[Declared]:
     """Every action that some part of the firmware registers by its name; raises where one cannot be understood."""
     found = {}
-    for path in sorted((CHECKOUT / "firmware").rglob("*.py")):
+    for path in sorted((CHECKOUT / within).rglob("*.py")):
         if path.is_relative_to(CHECKOUT / "firmware" / "dispatcher"):
             continue
         tree = ast.parse(path.read_text())
@@ -81,8 +81,15 @@ def _registered(path: Path, tree: ast.Module) -> Iterator[Declared]:
         local = dict(_assigned(function))
         for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
             words = {keyword.arg: keyword.value for keyword in call.keywords}
-            if isinstance(call.func, ast.Attribute) and call.func.attr == "register" and "summary" in words:
+            if _registers(call.func, local) and "summary" in words:
                 yield from _declared(call, words, vars(names), local)
+
+
+def _registers(called: ast.expr | None, local: dict[str, ast.expr]) -> bool:
+    """Whether that is `register` of a table of actions, or a name that was given to it."""
+    if isinstance(called, ast.Name):
+        called = local.get(called.id)
+    return isinstance(called, ast.Attribute) and called.attr == "register"
 
 
 def _assigned(function: ast.AST) -> Iterator[tuple[str, ast.expr]]:

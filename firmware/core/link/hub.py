@@ -19,6 +19,7 @@ from firmware.core.actions import ActionTable, Caller, Level
 from firmware.core.bus import Bus
 from firmware.core.errors import Invalid, NotFound, Refused, Unavailable
 from firmware.core.events import Notice, Operation, State
+from firmware.core.link.awaited import Awaited
 from firmware.core.link.channel import Channel, StreamChannel, memory_pair
 from firmware.core.link.face import ActionInfo
 from firmware.core.link.guest import OFFERS, Guest
@@ -54,6 +55,7 @@ HELLO_S = 5.0
 ROOT = 0  # who may do anything to this process anyway
 # Whoever may reach the socket may be a role that was taken over: it cannot use control up with open connections.
 CONSOLES = 8
+NOTHING_AWAITED = Awaited()
 AT_DEVICE = Caller(CONSOLE, Level.ADMIN, CONSOLE)
 log = logging.getLogger(__name__)
 
@@ -75,13 +77,17 @@ class Hub(RoutedLink):
         path: Path | None = None,
         roles: tuple[str, ...] = ("media", "network"),
         uids: frozenset[int] = frozenset(),
+        awaited: Awaited = NOTHING_AWAITED,
     ) -> None:
-        """Listens at `path` (None: only `join`) for `roles`, run by this user or one of `uids`."""
+        """Listens at `path` (None: only `join`) for `roles`, run by this user or one of `uids`; `awaited` is what
+        they are going to own.
+        """
         super().__init__(actions, params)
         self._bus = bus
         self._clock = clock
         self._path = path
         self._roles = roles
+        self._awaited = awaited
         self._uids = uids | {os.getuid()}
         self._visitors = frozenset({ROOT}) - self._uids  # who may ask as the console, and be no role
         self._ready = False
@@ -153,7 +159,7 @@ class Hub(RoutedLink):
     # routing
 
     def _action_owner(self, name: str, *, private: bool = True) -> Peer | None:
-        """The role that owns an action, None for this one. Raises NotFound, Unavailable while control starts."""
+        """The role that owns an action, None for this one. Raises NotFound, Unavailable while its role is away."""
         if name in self._table:
             return None
         for guest in self._guests.values():
@@ -163,7 +169,8 @@ class Hub(RoutedLink):
         known = [action.name for action in self._table.listed() if not action.private]
         for guest in self._guests.values():
             known += [offer.action.name for offer in guest.actions.values() if not offer.private]
-        self._check_ready("action", name)
+        known += self._awaited.actions
+        self._check_ready("action", name, self._awaited.action(name, private=private))
         raise NotFound("action", f"no action {name!r}{nearest(name, known)}")
 
     def _group_owner(self, group: str) -> Peer | None:
@@ -173,13 +180,22 @@ class Hub(RoutedLink):
             if group in guest.groups:
                 return guest.peer
         known = [*self._params.names(), *(name for guest in self._guests.values() for name in guest.groups)]
-        self._check_ready("params", group)
+        known += self._awaited.groups
+        self._check_ready("params", group, self._awaited.groups.get(group))
         raise NotFound("params", f"no group {group!r}{nearest(group, known)}")
 
-    def _check_ready(self, where: str, name: str) -> None:
-        """What is not there while control starts may be about to come. Raises Unavailable."""
+    def _check_ready(self, where: str, name: str, role: str | None) -> None:
+        """What is not there while control starts may be about to come, as what `role` will own. Raises Unavailable."""
         if not self._ready:
             raise Unavailable(where, f"nobody answers for {name!r} yet, the device is starting; try again")
+        if role is None:
+            return
+        if role not in self._guests:
+            raise Unavailable(where, f"nobody answers for {name!r} now: {role} is not there; try again")
+        state = self._bus.state(RoleState, role)
+        if state is None or not state.ready:
+            raise Unavailable(where, f"nobody answers for {name!r} now: {role} is starting; try again")
+        raise Unavailable(where, f"nobody answers for {name!r} now: {role} runs without it; try again")
 
     async def _serve(self, ask: Ask) -> Any:
         """Answer a role's question, or pass it on to the role that owns it."""

@@ -19,7 +19,7 @@ from enum import IntEnum
 from firmware.core.stream.wire import Cut
 
 SEATS = 128  # of one connection between the roles; as many as may look in all
-# Network says so often that it is there; media takes no more than so long a silence.
+# Network says so often that it is there, with the next word that it hears; media takes no more than so long a silence.
 HERE_S, SILENT_S = 5.0, 20.0
 # Media says so more often: a viewer of a media role that hangs is shown nothing. How long a silence network takes is
 # how long a source may be silent (`screen.SILENT_S`).

@@ -11,14 +11,17 @@ class Pace:
 
     def __init__(self, hz: float, last_ns: int = -1) -> None:
         self._period_ns = round(1e9 / hz) if hz else 0
+        self._slack_ns = round(SLACK * self._period_ns)
         self._due_ns = 0
         self.last_ns = last_ns
 
     def takes(self, t_ns: int) -> bool:
         """Whether the frame of that time is one of them; time goes forward."""
-        if t_ns <= self.last_ns or t_ns < self._due_ns - round(SLACK * self._period_ns):
+        if t_ns <= self.last_ns or t_ns < self._due_ns - self._slack_ns:
             return False
         self.last_ns = t_ns
+        if not self._period_ns:
+            return True
         # From when it was due, so that the rate holds on average; from now after a pause.
         late = t_ns - self._due_ns > self._period_ns
         self._due_ns = (t_ns if late else self._due_ns) + self._period_ns

@@ -36,7 +36,9 @@ class SoundRose(Pulse):
 @topic("audio/detection/fall")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundFell(Pulse):
-    """It has become quieter than the alarm level again; `loud_s` is how long it was louder."""
+    """It is not louder than the alarm level any more; `loud_s` is how long it was. Every rise has its fall: that is
+    also when another level was set, or, with a `level` of 0, when nothing can be heard any more.
+    """
 
     input: str
     alarm_level: int

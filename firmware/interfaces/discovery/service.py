@@ -25,9 +25,10 @@ from firmware.interfaces.discovery.portrait import Portrait, name_of, paint
 from firmware.interfaces.discovery.post import Ear, Group, Listener, Post, Spot, open_group
 from firmware.interfaces.discovery.settings import DiscoverySettings
 from firmware.interfaces.net.adapters import Adapter, adapters
+from firmware.interfaces.net.changes import Changes, by_nobody
 
 ALL, OFF = "all", "off"  # what `lintel run --discovery` takes besides names of adapters
-LOOK_S = 5.0
+LOOK_S = 5.0  # where nobody tells of a change
 RETRY_S = 30.0
 MDNS, SSDP, WSD = "mdns", "ssdp", "ws_discovery"
 GROUPS = {MDNS: mdns.GROUP, SSDP: ssdp.GROUP, WSD: wsd.GROUP}
@@ -92,12 +93,19 @@ class DiscoveryService:
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
-        self, core: Core, info: DeviceInfo, where: str, look: Callable[[], Iterable[Adapter]] = adapters
+        self,
+        core: Core,
+        info: DeviceInfo,
+        where: str,
+        look: Callable[[], Iterable[Adapter]] = adapters,
+        changes: Changes | None = None,
     ) -> None:
+        """Without `changes` nobody tells of one."""
         self._core = core
         self._info = info
         self._where = where
         self._look = look
+        self._changes = changes or Changes(core.clock, by_nobody)
         self._running: dict[Plan, asyncio.Task[None]] = {}
         self._up: set[Plan] = set()
         self._hosts: dict[Plan, tuple[str, str]] = {}  # host and instance as multicast DNS got them
@@ -135,9 +143,10 @@ class DiscoveryService:
         return not isinstance(event, ParamsChanged) or event.group == DiscoverySettings.group
 
     async def _watch(self, group: asyncio.TaskGroup) -> None:
-        while True:
-            await self._obey(group)
-            await self._core.clock.sleep(LOOK_S)
+        with self._changes.watching() as watch:
+            while True:
+                await self._obey(group)
+                await watch.next(LOOK_S)
 
     async def _obey(self, group: asyncio.TaskGroup) -> None:
         """What is to be answered now: what is no more says goodbye before what is new begins."""

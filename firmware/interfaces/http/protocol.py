@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from email.utils import format_datetime
 from enum import Enum
 from http import HTTPStatus
 from typing import Any, cast
@@ -23,6 +24,8 @@ from firmware.interfaces.http.limits import Deadlines, Gauge, Limits, place_of
 from firmware.interfaces.http.way_out import HEAD_LINES, STREAM, Cork, Takeover
 from hal.clock import Clock, Timer
 
+DATE_NS = 1_000_000_000  # a date has seconds
+
 
 class Phase(Enum):
     """What a connection waits for."""
@@ -31,6 +34,34 @@ class Phase(Enum):
     BODY = "body"
     ANSWER = "answer"
     NEXT = "next request"
+
+
+class Standing(list[tuple[bytes, bytes]]):
+    """The header lines of every answer: the date, made when an answer asks for it, and not by a clock that ticks.
+
+    It is right to the second before. A device that does not know the time says none (RFC 9110, 6.6.1).
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._again_ns = 0
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        self._look()
+        return super().__iter__()
+
+    def __add__(self, others: list[Any]) -> list[Any]:
+        self._look()
+        return super().__add__(others)
+
+    def _look(self) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns < self._again_ns:
+            return
+        self._again_ns = now_ns + DATE_NS
+        date = format_datetime(self._clock.utc(), usegmt=True) if self._clock.trusted() else ""
+        self[:] = [(b"date", date.encode())] if date else []
 
 
 class Shared(ServerState):
@@ -44,6 +75,19 @@ class Shared(ServerState):
         self.gauge = Gauge(limits)
         self.transports: dict[asyncio.Transport, int] = {}
         self.handshakes: set[asyncio.Task[None]] = set()
+        self.default_headers = Standing(clock)
+        self._someone = asyncio.Event()
+
+    def enter(self, transport: asyncio.Transport) -> None:
+        """A connection has come."""
+        self.transports[transport] = 0
+        self._someone.set()
+
+    async def somebody(self) -> None:
+        """Until there is a connection, which may be so now."""
+        if not self.transports:
+            self._someone.clear()
+        await self._someone.wait()
 
     def reap(self) -> None:
         """End connections that are closing and whose client does not take what is left for it."""
@@ -158,7 +202,7 @@ class StrictHttp(HttpToolsProtocol):
         self._address = self.client[0] if self.client else ""
         self.place = place_of(self._address)
         transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
-        self.server_state.transports[transport] = 0
+        self.server_state.enter(transport)
         if not self.server_state.gauge.enter(self._address):
             self._refuse(503, "unavailable", "connection", "too many connections")
             return

@@ -30,7 +30,7 @@ from firmware.core.stream.packets import Packets, connected
 from firmware.core.stream.screen import SILENT_S
 from firmware.core.stream.silence import Silence
 from firmware.core.stream.wire import Cut
-from hal.clock import Clock, Timer
+from hal.clock import Clock
 
 OPEN_S = 1.0
 
@@ -70,7 +70,7 @@ class Line:
         self._clock = clock
         self._file: int | None = None
         self._handed: dict[int, Handed] = {}
-        self._timer: Timer | None = None
+        self._said_ns = 0
         self._silence: Silence | None = None
         self.opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._packets = Packets(connected(str(path)), self._take, self._ended)
@@ -116,15 +116,19 @@ class Line:
             self._over(word.seat, word.why)
             if not self._handed:
                 self.close()
-        elif not isinstance(word, Here):
+        elif isinstance(word, Here):
+            # Media's word has woken us up anyway, and comes more often than ours has to: no timer of our own for it.
+            if self._clock.now_ns() - self._said_ns >= HERE_S * 1e9:
+                self._say_here()
+        else:
             raise ValueError(f"{type(word).__name__} is out of place")
 
     def _fallen_silent(self) -> None:
         self._ended(f"it has said nothing for {SILENT_S:g} s")
 
     def _say_here(self) -> None:
+        self._said_ns = self._clock.now_ns()
         self.send(Here())
-        self._timer = self._clock.call_later(HERE_S, self._say_here)
 
     def _over(self, seat: int, why: Why | None) -> None:
         handed = self._handed.pop(seat)
@@ -149,8 +153,6 @@ class Line:
 
     def _end(self, why: Why | None) -> None:
         self._packets.close()
-        if self._timer is not None:
-            self._timer.cancel()
         if self._silence is not None:
             self._silence.cancel()
         for seat in tuple(self._handed):

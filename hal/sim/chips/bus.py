@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from hal.clock import Clock
@@ -70,9 +70,12 @@ class I2cCalls(ABC):
         """Write `data`, or read `length` bytes. Raises NoReply, BusError."""
 
     async def _call(self, address: int, register: int, *, length: int = 0, data: bytes = b"") -> bytes:
+        self._check_open()
+        return await self.transfer(address, register, length=length, data=data)
+
+    def _check_open(self) -> None:
         if not self._open:
             raise BusError(self.name, "the bus was given back")
-        return await self.transfer(address, register, length=length, data=data)
 
     async def read_byte(self, address: int, register: int) -> int:
         """One byte of a register."""
@@ -85,6 +88,10 @@ class I2cCalls(ABC):
     async def read_word(self, address: int, register: int) -> int:
         """Two bytes, the first on the wire is the low one."""
         return int.from_bytes(await self._call(address, register, length=2), "little")
+
+    async def read_words(self, address: int, registers: Sequence[int]) -> tuple[int, ...]:
+        """Two bytes of each register, one after the other."""
+        return tuple([await self.read_word(address, register) for register in registers])
 
     async def write_word(self, address: int, register: int, value: int) -> None:
         """Write two bytes, low one first."""

@@ -282,6 +282,13 @@ class RemoteI2c(I2cCalls):
             return b""
         return bytes.fromhex(str(await self._link.ask(message | {"op": "read", "length": length})))
 
+    async def read_words(self, address: int, registers: Sequence[int]) -> tuple[int, ...]:
+        """Asked for in one message."""
+        self._check_open()
+        answer = await self._link.ask({"op": "words", "bus": self.name, "address": address, "registers": [*registers]})
+        assert isinstance(answer, list)
+        return tuple(map(int, answer))
+
 
 async def open_link(path: Path | str, clock: Clock, lost: Lost | None, *, within_s: float) -> Link:
     """A stream to the world, trying for `within_s` seconds while it is not up yet. Raises BusError."""

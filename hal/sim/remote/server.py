@@ -78,6 +78,7 @@ class ClientOfWorld(asyncio.Protocol):
             "play": self._play,
             "close": self._close,
             "read": self._read,
+            "words": self._words,
             "write": self._write,
             "has": self._has,
             "uart": self._uart,
@@ -216,6 +217,11 @@ class ClientOfWorld(asyncio.Protocol):
     def _read(self, message: Message) -> str:
         bus = self._world.i2c(message["bus"])
         return bus.transfer(message["address"], message["register"], length=message["length"]).hex()
+
+    def _words(self, message: Message) -> list[int]:
+        bus, address = self._world.i2c(message["bus"]), message["address"]
+        found = [bus.transfer(address, register, length=2) for register in message["registers"]]
+        return [int.from_bytes(word, "little") for word in found]
 
     def _write(self, message: Message) -> None:
         data = bytes.fromhex(message["data"])

@@ -2,6 +2,9 @@
 
 The stand-in is preloaded into every process (bench/native/video0.c): it answers for /dev/video0, and lends the board a
 serial number. Everything else is as on a device: the V4L2 source, the roles, the network.
+
+Each picture has its number in its upper and its lower left corner, in blocks that outlast JPEG: where they differ, it
+is made of two.
 """
 
 from __future__ import annotations
@@ -13,16 +16,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from firmware.video.snapshot import jpeg_of
 from hal.pictures import CameraSettings, Picture, Size
-from hal.planes import samples
+from hal.planes import Samples, samples
 from hal.sim.scene.paint import ScenePainter, View, seen
 from tests.live.device import Device
 
 SIZE = Size(1280, 720)
-PICTURES = 8
+# No multiple of it is a usual number of buffers: two pictures that follow each other in one have different numbers.
+PICTURES = 7
 FIRST_S = 3.0
-SOURCE = Path(__file__).resolve().parents[3] / "bench" / "native" / "video0.c"
+NATIVE = Path(__file__).resolve().parents[3] / "bench" / "native"
+WRITING = Path(__file__).with_name("writing_camera.c")
+# A number is so many bits, then the same ones inverted; each is a block of pixels, which is one of JPEG's.
+BITS, BLOCK = 3, 16
+DARK, BRIGHT = 16, 235
 BOARD = """
 [product]
 name  = "Camera on USB"
@@ -36,10 +46,11 @@ camera1 = {{ compatible = "camera", bus = "video0", width = {0.width}, height = 
 """
 
 
-def stand_in(folder: Path) -> Path:
-    """The library that is preloaded, compiled."""
+def stand_in(folder: Path, source: Path = NATIVE / "video0.c") -> Path:
+    """The library that is preloaded, compiled; `WRITING` is a camera that writes into what is given back to it."""
     library = folder / "video0.so"
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl"], check=True)
+    command = ["cc", "-O2", "-shared", "-fPIC", "-I", str(NATIVE), "-o", str(library), str(source), "-ldl"]
+    subprocess.run(command, check=True)
     return library
 
 
@@ -49,22 +60,43 @@ def written(place: Path) -> Path:
         for number in range(PICTURES):
             scene = ScenePainter(SIZE).picture(FIRST_S + number / 30, "LINTEL 7")
             picture = seen(scene, View(settings=CameraSettings(), fps=30), number)
-            for plane in (picture.y, picture.u, picture.v):
-                file.write(samples(plane).tobytes())
+            luma = samples(picture.y).copy()
+            luma[:BLOCK, : 2 * BITS * BLOCK] = luma[-BLOCK:, : 2 * BITS * BLOCK] = mark(number)
+            for rows in (luma, samples(picture.u), samples(picture.v)):
+                file.write(rows.tobytes())
     return place
 
 
 def sent(planes: Path, place: Path) -> Path:
-    """Those pictures as JPEG files, each behind its length, as a stand-in sends them; after each two a torn one."""
-    each = SIZE.width * SIZE.height * 3 // 2
-    data = planes.read_bytes()
+    """Those pictures as JPEG files, each behind its length, as a stand-in sends them; every third is torn."""
     with place.open("wb") as file:
-        for number, at in enumerate(range(0, len(data), each)):
-            jpeg = jpeg_of(Picture.of(data[at : at + each], SIZE.width, SIZE.height), quality=95)
+        for number, whole in enumerate(np.fromfile(planes, np.uint8).reshape(PICTURES, -1)):
+            jpeg = jpeg_of(Picture.of(whole.tobytes(), SIZE.width, SIZE.height), quality=95)
             middle = len(jpeg) // 2
             for one in [jpeg, jpeg[:middle] + jpeg[middle + 3000 :]][: 1 + number % 2]:
                 file.write(struct.pack("<I", len(one)) + one)
     return place
+
+
+def mark(number: int) -> Samples:
+    """A number in bright and dark blocks."""
+    bits = [bool(number >> bit & 1) for bit in range(BITS)]
+    shades = np.array([BRIGHT if bit else DARK for bit in (*bits, *(not bit for bit in bits))], np.uint8)
+    return np.tile(np.repeat(shades, BLOCK), (BLOCK, 1))
+
+
+def number_in(band: Samples) -> int:
+    """The number that the left end of a band of `BLOCK` rows shows, or -1 where it is none."""
+    shades = band[:, : 2 * BITS * BLOCK].reshape(BLOCK, 2 * BITS, BLOCK).mean(axis=(0, 2))
+    bits = [bool(shade > (DARK + BRIGHT) / 2) for shade in shades]
+    if [not bit for bit in bits[:BITS]] != bits[BITS:]:
+        return -1
+    return sum(bit << place for place, bit in enumerate(bits[:BITS]))
+
+
+def numbers_in(luma: Samples) -> tuple[int, int]:
+    """The numbers at the top and at the bottom of a picture: one and the same, unless it is made of two."""
+    return number_in(luma[:BLOCK]), number_in(luma[-BLOCK:])
 
 
 def worn(library: Path, frames: Path, fps: int, raw: str = "") -> dict[str, str]:

@@ -79,3 +79,44 @@ def test_loudness_stays_on_its_scale_and_below_the_loudest_block(blocks):
     for dbfs in blocks:
         heard = loudness.hear(dbfs, BLOCK_S)
         assert 0 <= heard <= scale_of(max(blocks)) + 1e-6
+
+
+# A sound of so many blocks, another alarm level (None: nothing can be heard any more).
+happenings = st.lists(
+    st.tuples(st.floats(0, 100), st.integers(1, 80), st.none() | st.integers(0, 100), st.booleans()), max_size=30
+)
+
+
+@given(st.integers(0, 100), happenings)
+def test_rises_and_falls_come_by_turns_whatever_level_is_set_and_whenever_nothing_is_heard(
+    alarm_level: int, story: list[tuple[float, int, int | None, bool]]
+) -> None:
+    watch, found, t_ns = Crossings(alarm_level), [], 0
+    for loudness, blocks, level, heard in story:
+        for _ in range(blocks):
+            t_ns += BLOCK_NS
+            found.append(watch.hear(loudness, t_ns))
+            if found[-1] is Crossing.RISE:
+                assert loudness >= watch.alarm_level
+            if loudness >= watch.alarm_level:
+                assert watch.above
+        if not heard:
+            found.append(watch.deafen(t_ns))
+            assert not watch.above
+        elif level is not None:
+            watch.set_level(level)
+    turns = [crossing for crossing in found if crossing is not None]
+    assert turns == [Crossing.RISE, Crossing.FALL] * (len(turns) // 2) + [Crossing.RISE] * (len(turns) % 2)
+    assert watch.above is bool(len(turns) % 2)
+
+
+@given(st.integers(0, 100), st.integers(0, 100), st.floats(0, 100))
+def test_half_a_second_after_a_level_was_set_only_what_is_loud_beside_it_is_above(
+    before: int, after: int, loudness: float
+) -> None:
+    watch = Crossings(before)
+    watch.hear(loudness, 0)
+    watch.set_level(after)
+    for number in range(1, 2 + round(FALL_S / BLOCK_S)):
+        watch.hear(loudness, number * BLOCK_NS)
+    assert watch.above is (loudness >= after)

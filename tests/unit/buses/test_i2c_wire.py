@@ -110,6 +110,8 @@ def test_what_is_written_is_read_back(register: int, byte: int, word: int, block
         assert await i2c.read_byte(0x20, register) == byte
         await i2c.write_word(0x20, register, word)
         assert await i2c.read_word(0x20, register) == word
+        next_to_it = await i2c.read_word(0x20, register + 2)
+        assert await i2c.read_words(0x20, (register, register + 2, register)) == (word, next_to_it, word)
         await i2c.write_block(0x20, register, block)
         assert await i2c.read_block(0x20, register, len(block)) == block
 

@@ -187,7 +187,7 @@ acts = st.one_of(
 
 @settings(max_examples=examples(60), deadline=None)
 @given(
-    st.lists(acts, max_size=60),
+    st.lists(acts, max_size=50),
     st.integers(1, LENT_BUFFERS + 2),
     st.integers(0, 8).map(lambda half: 2 * half),
     st.sampled_from([("YU12", True), ("YU12", True), ("YU12", False), ("YUYV", False)]),
@@ -196,7 +196,7 @@ def test_in_whatever_order_frames_are_held_and_let_go_of_none_changes_and_the_dr
     steps: list[tuple[str, int]], buffers: int, padding: int, kind: tuple[str, bool]
 ) -> None:
     letters, lends = kind
-    with closing(Camera(pixels_of(letters, padding=padding), buffers, lends=lends)) as camera:
+    with closing(Camera(pixels_of(letters, 16, 8, padding=padding), buffers, lends=lends)) as camera:
         held: list[tuple[object, int]] = []
         newest = camera.shoot()
         for act, which in steps:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from firmware.core.actions import ActionTable, Caller, Invocation, Level
 from firmware.core.bus import Bus
 from firmware.core.errors import Unavailable
+from firmware.core.link.awaited import Awaited
 from firmware.core.link.channel import Channel, connect_unix
 from firmware.core.link.client import LinkClient
 from firmware.core.link.hub import Hub
@@ -38,6 +39,10 @@ class MemoryKeeper:
         self.kept[name] = data
 
 
+# What a role that may not have come yet is going to own.
+AWAITED = Awaited(actions={"scene.learn": "media"}, private_actions={"scene.lend": "media"}, groups={"scene": "media"})
+
+
 class ControlGroup(Group):
     group: ClassVar[str] = "control"
     hold_s: float = param(7.0, "Release time", gt=0, le=60)
@@ -47,6 +52,11 @@ class NetworkGroup(Group):
     group: ClassVar[str] = "network"
     port: int = param(8080, "HTTP port", ge=1, le=65535)
     password: str = param("", "A secret", secret=True)
+
+
+class SceneGroup(Group):
+    group: ClassVar[str] = "scene"
+    still_s: float = param(10.0, "How long it is still", gt=0)
 
 
 class Role:
@@ -72,7 +82,7 @@ class Device:
         self.path = path
         self.group = group
         self.control = Role("control", clock, "c1")
-        self.hub = Hub(self.control.bus, self.control.actions, self.control.params, clock, path=path)
+        self.hub = Hub(self.control.bus, self.control.actions, self.control.params, clock, path=path, awaited=AWAITED)
 
     async def start(self) -> None:
         await self.hub.start()

@@ -25,6 +25,7 @@ from tests.unit.core.device import (
     Device,
     NetworkGroup,
     Role,
+    SceneGroup,
     offers_port,
     offers_release,
 )
@@ -267,6 +268,61 @@ def test_when_a_role_leaves_its_words_go_and_its_callers_are_told(play):
         await network.link.command("clip.play", {"door": "door"}, ADMIN)
         assert len(again.told) == 1
         assert network.bus.state(RoleState, "media").joined is True
+
+    play(body)
+
+
+def test_what_a_role_is_going_to_own_is_not_unknown_while_the_role_is_away(play):
+    async def body(device: Device) -> None:
+        def prepare(role: Role) -> None:
+            role.actions.register("scene.learn", LockParams, role.note, summary="Learn")
+            role.actions.register("scene.lend", LockParams, role.note, summary="Lend", private=True)
+            role.params.declare(SceneGroup)
+
+        network = await device.join("network")
+        device.hub.ready()
+        links = (device.hub, network.link)
+
+        async def all_wait(why: str) -> None:
+            for link in links:
+                asked = [
+                    link.command("scene.learn", {"door": "x"}, ADMIN),
+                    link.invoke(Invocation(action="scene.lend", params=LockParams(door="x")), Nothing),
+                    link.read("scene", ADMIN),
+                    link.change("scene", {}, ADMIN),
+                    link.infos("scene"),
+                ]
+                for name, call in zip(("scene.learn", "scene.lend", *["scene"] * 3), asked, strict=True):
+                    assert await expect_unavailable(call) == f"nobody answers for {name!r} now: {why}; try again"
+
+        async def unknown_stays_unknown() -> None:
+            for link in links:
+                with pytest.raises(NotFound, match=r"no action 'scene\.lern'; did you mean 'scene\.learn'\?"):
+                    await link.command("scene.lern", {}, ADMIN)
+                with pytest.raises(NotFound, match=r"no action 'scene\.lend'"):  # private: not for callers outside
+                    await link.command("scene.lend", {}, ADMIN)
+                with pytest.raises(NotFound, match=r"no group 'scena'; did you mean 'scene'\?"):
+                    await link.read("scena", ADMIN)
+
+        await all_wait("media is not there")
+        await unknown_stays_unknown()
+        media = await device.join("media")
+        await device.settle()
+        await all_wait("media is starting")
+        await unknown_stays_unknown()
+        prepare(media)
+        media.link.ready()
+        await device.settle()
+        for link in links:
+            await link.command("scene.learn", {"door": "x"}, ADMIN)
+            assert await link.read("scene", ADMIN) == {"still_s": 10.0}
+        await unknown_stays_unknown()
+        await device.leave(media)
+        await all_wait("media is not there")
+        media = await device.join("media", boot="b2")  # where its service has failed
+        media.link.ready()
+        await device.settle()
+        await all_wait("media runs without it")
 
     play(body)
 

@@ -33,6 +33,16 @@ class Wire:
         return 3.3 * ohm / (ohm + 10_000)
 
 
+class CountingClock(VirtualClock):
+    """Virtual time that counts how often somebody sleeps."""
+
+    sleeps = 0
+
+    async def sleep(self, s: float) -> None:
+        self.sleeps += 1
+        await super().sleep(s)
+
+
 async def measured(clock: VirtualClock) -> tuple[MemoryGpio, Wire, IoTerminal, list[LoopChange]]:
     gpio = MemoryGpio(clock)
     wire = Wire(gpio)
@@ -91,6 +101,34 @@ def test_an_output_is_what_it_drives_and_starts_open() -> None:
             terminal.close_circuit(False)
         assert [change.state.value for change in changes] == ["closed", "open", "closed", "open"]
         assert [levels for _, levels in gpio.sets] == [(False,), (True,), (False,)]
+        terminal.close()
+
+    virtual_run(main)
+
+
+def test_an_output_wakes_nobody_and_measures_again_once_it_is_an_input() -> None:
+    async def main(clock: VirtualClock) -> None:
+        counting = CountingClock(clock.loop)
+        _gpio, wire, terminal, changes = await measured(counting)
+        wire.broken = True
+        async with running(terminal.run()):
+            await clock.sleep(0.5)
+            assert terminal.problem is not None
+            await terminal.configure(Direction.OUTPUT, supervised=False)
+            await clock.sleep(2.0)
+            assert terminal.problem is None  # nothing is measured that could fail
+            before = counting.sleeps
+            await clock.sleep(60)
+            assert counting.sleeps == before
+            await terminal.configure(Direction.INPUT, supervised=False)
+            assert terminal.problem is not None
+            await clock.sleep(0.5)
+            assert terminal.problem is not None
+            wire.broken, wire.ohm = False, 10.0
+            await clock.sleep(2.0)
+            assert terminal.problem is None
+            assert terminal.circuit() is LoopState.CLOSED
+            assert [change.state.value for change in changes] == ["closed"]
         terminal.close()
 
     virtual_run(main)

@@ -179,6 +179,9 @@ class MemoryI2c:
     async def read_word(self, address: int, register: int) -> int:
         return int.from_bytes(await self.read_block(address, register, 2), "little")
 
+    async def read_words(self, address: int, registers: Sequence[int]) -> tuple[int, ...]:
+        return tuple([await self.read_word(address, register) for register in registers])
+
     async def write_word(self, address: int, register: int, value: int) -> None:
         await self.write_block(address, register, value.to_bytes(2, "little"))
 

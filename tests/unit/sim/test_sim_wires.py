@@ -205,8 +205,11 @@ def test_chips_answer_in_the_byte_order_of_the_wire(connect: Connect) -> None:
             assert await i2c.read_byte(0x20, 0x00) == 0xFF
             await i2c.write_block(0x20, 0x00, b"\xfe\x7f")
             assert await i2c.read_word(0x20, 0x00) == 0x7FFE
+            assert await i2c.read_words(0x48, (1, 0)) == (0x8385, 0)
             with pytest.raises(NoReply, match="i2c1:0x50"):
                 await i2c.read_byte(0x50, 0)
+            with pytest.raises(NoReply, match="i2c1:0x50"):
+                await i2c.read_words(0x50, (0, 1))
             with pytest.raises(BusError, match="256 does not fit"):
                 await i2c.write_byte(0x20, 0, 256)
             with pytest.raises(BusError, match="valid: 1 to 32"):

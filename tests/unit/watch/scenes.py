@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from firmware.video.scene_model import Features, features_of
+from firmware.video.scene_features import Features, features_of
 from firmware.video.tamper_rules import Finding, TamperRules, TamperWatch
 from hal.pictures import CameraSettings, Picture, Size
 from hal.planes import scaled

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from firmware.core.vocabulary.watch import TamperKind, TamperPhase
 from firmware.video.frames import small_luma
-from firmware.video.scene_model import Features, Look, SceneModel, _gathered, _percentile, features_of
+from firmware.video.scene_features import Features, _gathered, _percentile, features_of
+from firmware.video.scene_model import Look, SceneModel
 from firmware.video.tamper_rules import (
     CLEAR_S,
     GLIMPSE_S,

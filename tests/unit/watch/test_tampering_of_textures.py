@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from firmware.video.scene_model import Features, SceneModel, features_of
+from firmware.video.scene_features import Features, features_of
+from firmware.video.scene_model import SceneModel
 from firmware.video.tamper_rules import TamperRules, cause_of, is_dark
 from hal.pictures import Plane
 from hal.planes import plane_of

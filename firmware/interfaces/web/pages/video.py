@@ -8,7 +8,7 @@ from urllib.parse import quote
 from nicegui import ui
 
 from firmware.core.actions import Level, Nothing
-from firmware.core.errors import NotFound
+from firmware.core.errors import NotFound, Unavailable
 from firmware.core.events import Notice
 from firmware.core.vocabulary.video import Signal, VideoSource
 from firmware.core.vocabulary.watch import TamperingState, TamperKind, TamperPhase
@@ -147,7 +147,7 @@ def _sources(view: View, place: ui.element, cameras: dict[str, Camera]) -> Calla
 async def _settings(view: View, group: str, title: str, labels: dict[str, str]) -> None:
     try:
         named = await part_labels(view, group, labels)
-    except NotFound:  # what makes pictures is not there now, or this board has none of it
+    except (NotFound, Unavailable):  # what makes pictures is not there now, or this board has none of it
         return
     with card(view.say(title)):
         await GroupForm.of(view, group, labels=named)
