@@ -9,6 +9,7 @@ import asyncio
 import errno
 import gc
 import os
+import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -23,8 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hal.buses import v4l2_kernel as kernel
+from hal.buses.mapped import Mapped
 from hal.buses.v4l2_reader import STAY, PictureReader, Pictures
-from hal.buses.v4l2_source import LENT_BUFFERS
+from hal.buses.v4l2_source import LENT_BUFFERS, V4l2Frames
 from hal.clock import SystemClock
 from hal.errors import BusError
 from hal.pictures import Frame, Plane
@@ -353,6 +355,50 @@ def test_memory_that_was_held_over_the_end_is_given_back_when_it_is_let_go_of() 
     for _ in range(40):
         once()
     assert size_kb() - before < 20 * 3072  # of 40 pictures
+
+
+def test_memory_that_cannot_be_mapped_is_an_error_that_says_why() -> None:
+    with Path(os.devnull).open("rb") as nothing, pytest.raises(OSError, match="No such device"):
+        Mapped(nothing.fileno(), 4096, 0)
+
+
+def test_a_camera_that_is_closed_while_there_is_no_memory_for_copies_leaves_what_is_held_where_it_is() -> None:
+    camera = Camera(pixels_of("YU12", 4096, 2048))
+    number = camera.shoot()
+    held = camera.latest
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    status = Path("/proc/self/status").read_text()
+    now_kb = int(next(line for line in status.splitlines() if line.startswith("VmSize")).split()[1])
+    resource.setrlimit(resource.RLIMIT_AS, ((now_kb + 4096) * 1024, hard))
+    try:
+        with pytest.raises(OSError, match="Cannot allocate memory"):
+            camera.driver.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert camera.driver.fd == -1
+    assert held is not None
+    assert held.main.y.row(2000)[7] == number
+    del held
+    camera.close()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENODEV])
+def test_a_camera_that_cannot_be_stopped_is_closed_all_the_same(number: int) -> None:
+    async def main() -> None:
+        camera = Camera(pixels_of("YU12"))
+        camera.shoot()
+        source = V4l2Frames("usb0", "/dev/video0", SystemClock())
+        source._device, source._reader = camera.driver, camera.reader
+        camera.driver.fails = number
+        if number == errno.ENODEV:  # it is gone, so there is nothing to stop
+            await source.stop()
+        else:
+            with pytest.raises(BusError, match="usb0: cannot be closed: Input/output error"):
+                await source.stop()
+        assert camera.driver.fd == -1
+        await source.stop()
+
+    asyncio.run(main())
 
 
 @contextmanager
