@@ -1,12 +1,17 @@
-"""JPEG files as cameras send them: in every sampling, without tables, torn."""
+"""JPEG files as cameras send them, in every sampling; who decodes them, and what is to be seen then."""
 
 from __future__ import annotations
 
 import numpy as np
 import simplejpeg
+from PIL import Image
 
+from hal.buses import motion_jpeg
+from hal.buses.motion_jpeg import Decoder
+from hal.pictures import Size
 from hal.planes import Samples
 
+SIZE = Size(64, 48)
 SAMPLINGS = ("420", "422", "444", "440", "411")
 
 
@@ -46,3 +51,17 @@ def without_tables(file: bytes) -> bytes:
 def scan_of(file: bytes) -> tuple[int, int]:
     """Where the coded samples begin and end."""
     return segments(file)[-1][2], len(file) - 2
+
+
+def decoder(size: Size = SIZE) -> Decoder:
+    """A decoder of the library."""
+    library = motion_jpeg.load()
+    assert library is not None  # the package libturbojpeg0 is one of those that the tests need
+    return Decoder(size, library)
+
+
+def expected(rows: Samples) -> list[Samples]:
+    """What the picture is before it is coded, with colour of four samples averaged."""
+    whole = np.asarray(Image.fromarray(rows).convert("YCbCr")).astype(float)
+    quarter = whole.reshape(rows.shape[0] // 2, 2, rows.shape[1] // 2, 2, 3).mean(axis=(1, 3))
+    return [whole[:, :, 0], quarter[:, :, 1], quarter[:, :, 2]]

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
-import errno
-import gc
 import io
-import logging
-import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,35 +13,27 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hal.buses import libyuv, motion_jpeg
-from hal.buses import v4l2_kernel as kernel
-from hal.buses.motion_jpeg import Decoder, Torn
-from hal.buses.v4l2_reader import MotionReader
-from hal.clock import SystemClock
-from hal.pictures import Frame, Picture, Size
+from hal.buses.motion_jpeg import Torn
+from hal.pictures import Picture, Size
 from hal.planes import Samples, samples
 from tests.effort import examples
-from tests.unit.camera.jpegs import SAMPLINGS, coloured, jpeg, scan_of, segments, without_tables
-from tests.unit.camera.memory_driver import MemoryDriver, pixels_of
+from tests.unit.camera.jpegs import (
+    SAMPLINGS,
+    SIZE,
+    coloured,
+    decoder,
+    expected,
+    jpeg,
+    scan_of,
+    segments,
+    without_tables,
+)
 
-SIZE = Size(64, 48)
 GOOD = jpeg(coloured(64, 48))
-
-
-def decoder(size: Size = SIZE) -> Decoder:
-    library = motion_jpeg.load()
-    assert library is not None  # the package libturbojpeg0 is one of those that the tests need
-    return Decoder(size, library)
 
 
 def planes(picture: Picture) -> list[Samples]:
     return [samples(plane) for plane in (picture.y, picture.u, picture.v)]
-
-
-def expected(rows: Samples) -> list[Samples]:
-    """What the picture is before it is coded, with colour of four samples averaged."""
-    whole = np.asarray(Image.fromarray(rows).convert("YCbCr")).astype(float)
-    quarter = whole.reshape(rows.shape[0] // 2, 2, rows.shape[1] // 2, 2, 3).mean(axis=(1, 3))
-    return [whole[:, :, 0], quarter[:, :, 1], quarter[:, :, 2]]
 
 
 # what is whole
@@ -235,183 +222,3 @@ def test_a_decoder_that_is_let_go_of_gives_its_memory_back() -> None:
     for _ in range(200):
         decoder().picture(GOOD)
     assert heap().used - before < 200 * 2000  # of 4 kB each
-
-
-# the way from the device
-
-
-class Camera:
-    """A reader of files on a driver that writes over each buffer as soon as it is handed in."""
-
-    def __init__(self, decodes: Decoder | None = None) -> None:
-        self.driver = MemoryDriver(pixels_of("YUYV"), 4)
-        self.frames: list[Frame] = []
-        self.losses: list[str] = []
-        self.reader = MotionReader(
-            "usb0",
-            SystemClock(),
-            self.driver,
-            decodes or decoder(),
-            self.frames.append,
-            lambda error: self.losses.append(str(error)),
-        )
-
-    def send(self, file: bytes, flags: int = 0) -> None:
-        """The camera sends a file, and the loop calls."""
-        self.driver.shoot(file=file, flags=flags)
-        self.reader.ready()
-        assert self.driver.with_driver == 4
-
-    async def seen(self, seq: int) -> Frame:
-        """The frame of that number, which comes."""
-        async with asyncio.timeout(30):
-            while not any(frame.seq == seq for frame in self.frames):
-                await SystemClock().sleep(0.005)
-        return next(frame for frame in self.frames if frame.seq == seq)
-
-
-def against(test: Callable[[Camera], Awaitable[None]], decodes: Decoder | None = None) -> Camera:
-    """Run a test with a camera; nothing comes after it."""
-
-    async def main() -> Camera:
-        camera = Camera(decodes)
-        try:
-            await test(camera)
-        finally:
-            camera.reader.end()
-            camera.driver.close()
-            await camera.reader.ended()
-        count = len(camera.frames)
-        await SystemClock().sleep(0)
-        assert len(camera.frames) == count
-        return camera
-
-    return asyncio.run(main())
-
-
-def test_files_are_decoded_one_after_the_other_and_torn_ones_are_missed_and_told_of_once(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    shades = {1: 0, 4: 30, 7: 60}
-
-    async def test(camera: Camera) -> None:
-        for seq in range(1, 8):
-            if seq in shades:
-                camera.send(jpeg(coloured(64, 48, shades[seq])))
-                await camera.seen(seq)
-            else:
-                camera.send(GOOD[: seq * 100])
-                async with asyncio.timeout(30):
-                    while camera.reader._busy is not None:
-                        await SystemClock().sleep(0.005)
-
-    with caplog.at_level(logging.WARNING, "hal.camera"):
-        camera = against(test)
-    assert [frame.seq for frame in camera.frames] == [1, 4, 7]
-    for frame in camera.frames:
-        wanted = expected(coloured(64, 48, shades[frame.seq]))
-        assert np.abs(samples(frame.main.y) - wanted[0]).mean() < 2
-    assert len(caplog.records) == 1
-    assert "usb0: a torn picture is left out" in caplog.text
-    assert not camera.losses
-
-
-def test_torn_files_keep_no_memory_until_the_garbage_collector_comes() -> None:
-    begins, ends = scan_of(GOOD)
-    torn = GOOD[: (begins + ends) // 2] + GOOD[-2:]
-    places: set[int] = set()
-
-    async def test(camera: Camera) -> None:
-        for seq in range(1, 40, 2):
-            camera.send(GOOD)
-            places.add(samples((await camera.seen(seq)).main.y).ctypes.data)
-            camera.frames.clear()
-            camera.send(torn)
-            async with asyncio.timeout(30):
-                while camera.reader._busy is not None:
-                    await SystemClock().sleep(0.001)
-
-    gc.disable()
-    try:
-        against(test)
-    finally:
-        gc.enable()
-    assert len(places) <= 2
-
-
-class Held(Decoder):
-    """Decodes when it is told to, as on a machine that is busy."""
-
-    def __init__(self) -> None:
-        library = motion_jpeg.load()
-        assert library is not None
-        super().__init__(SIZE, library)
-        self.begun, self.go = threading.Semaphore(0), threading.Semaphore(0)
-
-    def picture(self, file: bytes) -> Picture:
-        self.begun.release()
-        self.go.acquire()
-        return super().picture(file)
-
-
-def test_of_what_comes_while_one_is_decoded_only_the_newest_waits() -> None:
-    held = Held()
-
-    async def test(camera: Camera) -> None:
-        for _ in range(5):
-            camera.send(GOOD)
-        held.go.release()
-        held.go.release()
-        await camera.seen(5)
-
-    camera = against(test, held)
-    assert [frame.seq for frame in camera.frames] == [1, 5]
-
-
-def test_a_camera_that_is_stopped_while_a_file_is_decoded_delivers_nothing_more() -> None:
-    held = Held()
-
-    async def test(camera: Camera) -> None:
-        camera.send(GOOD)
-        camera.send(GOOD)
-        await asyncio.to_thread(held.begun.acquire)
-        asyncio.get_running_loop().call_soon(held.go.release)
-
-    camera = against(test, held)
-    assert not camera.frames
-    assert not camera.losses
-
-
-def test_what_is_decoded_when_the_camera_is_lost_is_not_delivered_after_that() -> None:
-    held = Held()
-
-    async def test(camera: Camera) -> None:
-        camera.send(GOOD)
-        camera.send(GOOD)
-        await asyncio.to_thread(held.begun.acquire)
-        camera.driver.fails = errno.ENODEV
-        camera.reader.ready()
-        held.go.release()
-        async with asyncio.timeout(30):
-            while camera.reader._busy is not None:
-                await SystemClock().sleep(0.005)
-
-    camera = against(test, held)
-    assert camera.losses == ["usb0: the camera was unplugged"]
-    assert not camera.frames
-
-
-def test_a_camera_of_files_that_is_unplugged_is_lost_and_what_the_driver_calls_torn_is_missed() -> None:
-    async def test(camera: Camera) -> None:
-        camera.send(GOOD)
-        await camera.seen(1)
-
-        camera.send(GOOD, flags=kernel.BUFFER_ERROR)
-        camera.send(GOOD)
-        await camera.seen(3)
-        camera.driver.fails = errno.ENODEV
-        camera.reader.ready()
-
-    camera = against(test)
-    assert [frame.seq for frame in camera.frames] == [1, 3]
-    assert camera.losses == ["usb0: the camera was unplugged"]
