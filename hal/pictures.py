@@ -84,11 +84,7 @@ class Picture:
         """
         layout = Layout(width, height, stride=stride, limited=limited)
         flat = memoryview(data).toreadonly().cast("B")
-        if flat.nbytes < layout.needed:
-            raise ValueError(
-                f"a picture of {width} x {height} with rows of {layout.stride} bytes needs {layout.needed} bytes"
-                f" (got {flat.nbytes})"
-            )
+        layout.check(flat.nbytes)
         return layout.picture(flat)
 
 
@@ -132,6 +128,14 @@ class Layout:
         self._y, self._u = slice(luma), slice(luma, luma + colour)
         self._v = slice(luma + colour, luma + 2 * colour)
         self.needed = luma + colour + (stride // 2) * (self.half_height - 1) + self.half_width
+
+    def check(self, nbytes: int) -> None:
+        """Raises ValueError for a buffer of too few bytes."""
+        if nbytes < self.needed:
+            raise ValueError(
+                f"a picture of {self.width} x {self.height} with rows of {self.stride} bytes needs {self.needed} bytes"
+                f" (got {nbytes})"
+            )
 
     def picture(self, flat: memoryview) -> Picture:
         """The picture in a buffer of at least `needed` bytes, which has to be a read-only view of single bytes."""

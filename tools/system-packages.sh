@@ -4,7 +4,7 @@
 # unpack firmware bundles (openssl also judges them on the device), what the tests compare our boot images with
 # (mtools, dosfstools), what they watch file operations and talk to RAUC with (strace, dbus-daemon), who else looks at our
 # pictures (ffprobe, a browser without a window), a TPM and the way to it (swtpm, tpm2-pkcs11), a cable of our own (ip) and who sets it up (NetworkManager), what judges our units (systemd-analyze), what cleans the sound of a microphone
-# (libspeexdsp), and what makes packed pictures planar (libyuv).
+# (libspeexdsp), what makes packed pictures planar (libyuv), and what decodes those of a camera (libturbojpeg).
 set -eu
 missing=
 need() { # package, then a command that succeeds when the package's part is there
@@ -24,6 +24,7 @@ need openssl command -v openssl
 need libasound2-dev test -e /usr/include/alsa/asoundlib.h
 need libspeexdsp1 "$python" -c 'import ctypes; ctypes.CDLL("libspeexdsp.so.1")'
 need libyuv0 "$python" -c 'import ctypes; ctypes.CDLL("libyuv.so.0")'
+need libturbojpeg0 "$python" -c 'import ctypes; ctypes.CDLL("libturbojpeg.so.0")'
 need strace command -v strace
 need curl command -v curl
 need rsyslog env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v rsyslogd'

@@ -1,6 +1,6 @@
 """Packed pictures made planar by libyuv, loaded at run time; on a system without it by numpy, eight times slower.
 
-Source: libyuv's header convert.h; the library is a package of the operating system (libyuv0).
+Source: libyuv's headers convert.h and planar_functions.h; the library is a package of the operating system (libyuv0).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import logging
 
 import numpy as np
 
-from hal.pictures import Picture, Plane, Size
-from hal.planes import from_yuyv, picture_of, samples
+from hal.buses.rooms import Room, Rooms
+from hal.pictures import Layout, Picture, Plane, Size
+from hal.planes import Samples, from_yuyv, samples
 
 LIBRARY = "libyuv.so.0"
 
@@ -29,11 +30,12 @@ def load(name: str = LIBRARY) -> ctypes.CDLL | None:
         return None
     plane = (ctypes.c_void_p, ctypes.c_int)
     library.YUY2ToI420.argtypes = (*plane, *plane, *plane, *plane, ctypes.c_int, ctypes.c_int)
+    library.InterpolatePlane.argtypes = (*plane, *plane, *plane, ctypes.c_int, ctypes.c_int, ctypes.c_int)
     return library
 
 
-def planar(data: bytes | memoryview, size: Size, stride: int, *, limited: bool) -> Picture:
-    """As `hal.planes.from_yuyv`, sample by sample. Keeps nothing of `data`.
+def planar(data: bytes | memoryview, size: Size, stride: int, *, limited: bool, rooms: Rooms | None = None) -> Picture:
+    """As `hal.planes.from_yuyv`, sample by sample. Keeps nothing of `data`; `rooms` are of the picture's length.
 
     Raises ValueError for too few bytes, odd sizes, or a stride below two bytes a sample.
     """
@@ -43,12 +45,21 @@ def planar(data: bytes | memoryview, size: Size, stride: int, *, limited: bool) 
     width, height = size.width, size.height
     packed = samples(Plane(memoryview(data), 2 * width, height, stride))
     whole, quarter = width * height, width * height // 4
-    out = np.empty(whole + 2 * quarter, np.uint8)
-    at, half = out.ctypes.data, width // 2
+    room = Room(whole + 2 * quarter) if rooms is None else rooms.free()
+    at, half = room.address, width // 2
     library.YUY2ToI420(
         packed.ctypes.data, stride, at, width, at + whole, half, at + whole + quarter, half, width, height
     )
-    y, u, v = out[:whole], out[whole : whole + quarter], out[whole + quarter :]
-    return picture_of(
-        y.reshape(height, width), u.reshape(height // 2, half), v.reshape(height // 2, half), limited=limited
-    )
+    return Layout(width, height, limited=limited).picture(room.view())
+
+
+def mean_of_rows(rows: Samples, out: Samples) -> None:
+    """Every two rows, which lie one after the other, as one of `out`: the mean of both, rounded up."""
+    height, width = out.shape
+    library = load()
+    if library is None:
+        upper, lower = rows[0::2].astype(np.uint16), rows[1::2]
+        out[:] = (upper + lower + 1) // 2
+        return
+    at, both = rows.ctypes.data, 2 * width
+    library.InterpolatePlane(at, both, at + width, both, out.ctypes.data, width, width, height, 128)

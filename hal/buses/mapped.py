@@ -10,10 +10,11 @@ import ctypes
 import mmap
 import os
 import weakref
-from sys import getrefcount
 from typing import Final
 
 import numpy as np
+
+from hal.buses.rooms import Watched
 
 _MAYMOVE, _FIXED = 1, 2  # of mremap
 _FAILED: Final = ctypes.c_void_p(-1).value
@@ -28,14 +29,10 @@ _libc.mremap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctyp
 _libc.mremap.restype = ctypes.c_void_p
 
 
-class Mapped:
-    """`length` bytes of a file from `offset` on, only to be read. Raises OSError.
+class Mapped(Watched):
+    """`length` bytes of a file from `offset` on, only to be read. Raises OSError."""
 
-    `whole` is what every view is a view of: a memoryview of it, and whatever is made from that, counts as a reference
-    to it. So nobody looks as long as it has no more references than it had at first, whichever thread let go last.
-    """
-
-    __slots__ = ("_address", "_alone", "length", "whole")
+    __slots__ = ("_address", "length")
 
     def __init__(self, fd: int, length: int, offset: int) -> None:
         self.length = length
@@ -46,12 +43,7 @@ class Mapped:
         # Unmaps what is at the address then, once there is no view any more, which may be long after us. It can neither
         # fail (the range is our own) nor wait for anybody. At exit the kernel does it: some may look until then.
         weakref.finalize(self.whole, _libc.munmap, self._address, length).atexit = False
-        self._alone = getrefcount(self.whole)
-
-    @property
-    def held(self) -> bool:
-        """Whether anybody looks at it: through a view, a slice of one, or an array made from one."""
-        return getrefcount(self.whole) != self._alone
+        super().__init__()
 
     def part(self) -> None:
         """Part from the file, which cannot close as long as memory of it is mapped: what is looked at becomes a copy.

@@ -21,6 +21,7 @@ MONOTONIC = 0x2000
 DISABLED, INACTIVE = 0x1, 0x10
 FULL_RANGE = 1  # V4L2_QUANTIZATION_FULL_RANGE
 JPEG_COLOURS = 7  # V4L2_COLORSPACE_JPEG, which is full range
+DISCRETE = 1  # V4L2_FRMIVAL_TYPE_DISCRETE
 PIXELS_MAGIC = 0xFEEDCAFE  # says that the fields after colorspace count
 
 
@@ -109,6 +110,16 @@ class Value(ctypes.Structure):
     _fields_ = [("id", ctypes.c_uint32), ("value", ctypes.c_int32)]
 
 
+class Interval(ctypes.Structure):
+    """struct v4l2_frmivalenum: one interval, or the shortest of a range of them"""
+
+    _fields_ = [
+        ("index", ctypes.c_uint32), ("pixel_format", ctypes.c_uint32), ("width", ctypes.c_uint32),
+        ("height", ctypes.c_uint32), ("type", ctypes.c_uint32), ("numerator", ctypes.c_uint32),
+        ("denominator", ctypes.c_uint32), ("rest", ctypes.c_uint32 * 4), ("reserved", ctypes.c_uint32 * 2),
+    ]  # fmt: skip
+
+
 def _request(number: int, size: int, *, reads: bool, writes: bool) -> int:
     """The number of an ioctl, as <asm-generic/ioctl.h> makes it; `reads` is seen from the program."""
     return (2 * reads + writes) << 30 | size << 16 | ord("V") << 8 | number
@@ -126,11 +137,15 @@ STREAMOFF = _request(19, ctypes.sizeof(ctypes.c_int), reads=False, writes=True)
 S_PARM = _request(22, ctypes.sizeof(Rate), reads=True, writes=True)
 S_CTRL = _request(28, ctypes.sizeof(Value), reads=True, writes=True)
 QUERYCTRL = _request(36, ctypes.sizeof(Query), reads=True, writes=True)
+ENUM_FRAMEINTERVALS = _request(75, ctypes.sizeof(Interval), reads=True, writes=True)
 
 
 def fourcc(name: str) -> int:
     """A pixel format's number from its four letters."""
     return int.from_bytes(name.encode("ascii"), "little")
+
+
+PLANAR, PACKED, MOTION = fourcc("YU12"), fourcc("YUYV"), fourcc("MJPG")
 
 
 class Device:

@@ -1,4 +1,4 @@
-"""What is fuzzed besides clips: every reader of requests, by name. Each takes any bytes and raises nothing.
+"""What is fuzzed besides clips: readers of requests and of camera files, by name. Each takes any bytes, raises nothing.
 
 A refusal of the reader's own (`Invalid`, `Refusal`, `HttpRefusal`, ...) is an answer; whatever else comes out of it, or
 an answer that cannot be sent, is a finding.
@@ -51,6 +51,7 @@ from firmware.interfaces.video.views import Views
 from firmware.security.digest import read_answer
 from hal.clock import SystemClock
 from tests.fuzz.asking import ADMIN, CORPUS, Target, at_once, check_short, corpus, request, sendable
+from tests.fuzz.camera import motion
 from tests.fuzz.rtsp import rtsp
 from tests.fuzz.settings import SETTINGS
 
@@ -388,6 +389,7 @@ TARGETS: dict[str, Target] = {
     "events": events,
     "form": form,
     "headers": headers,
+    "motion": motion,
     "pictures": pictures,
     "ports": ports,
     "rtsp": rtsp,

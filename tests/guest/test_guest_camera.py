@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from hal.buses import v4l2_kernel as kernel
-from hal.buses.v4l2_source import V4l2Frames, choose_format, choose_rate
+from hal.buses.v4l2_setup import choose_format, choose_rate
+from hal.buses.v4l2_source import V4l2Frames
 from hal.clock import SystemClock
 from hal.drivers.camera import VideoCamera
 from hal.errors import BusError
@@ -73,7 +74,7 @@ def test_frames_are_numbered_and_stamped_in_monotonic_time() -> None:
 def test_every_buffer_keeps_the_kernels_own_stamp_and_number() -> None:
     device = kernel.Device(DEVICE)
     try:
-        choose_format("usb0", device, MODE.size)
+        choose_format("usb0", device, MODE.size, MODE.fps)
         assert choose_rate(device, 25) == 25
         device.map_buffers(4)
         device.stream(True)
@@ -167,7 +168,7 @@ def test_a_size_the_camera_has_not_got_is_refused_with_what_it_offers() -> None:
     async def main() -> None:
         source = V4l2Frames("usb0", DEVICE, SystemClock())
         with pytest.raises(
-            BusError, match=r"usb0: the camera cannot do 642 x 362 in YU12 or YUYV; it offers \d+ x \d+"
+            BusError, match=r"usb0: the camera cannot do 642 x 362 in YU12, YUYV or MJPG; it offers \d+ x \d+"
         ):
             await source.start(replace(MODE, size=Size(642, 362)), CameraSettings(), lambda _: None, lambda _: None)
         await watch(source, MODE, CameraSettings(), 1)

@@ -39,7 +39,7 @@ Maintainer: The Lintel project <maintainers@lintel.invalid>
 Installed-Size: {size_kib}
 Depends: python3 (>= {python}), python3 (<< {next_python}), systemd, udev, init-system-helpers, passwd, openssl,
  squashfs-tools, libasound2 (>= 1.2)
-Recommends: libspeexdsp1, libyuv0, network-manager, polkitd, rauc
+Recommends: libspeexdsp1, libturbojpeg0, libyuv0, network-manager, polkitd, rauc
 Suggests: python3-picamera2, libtpm2-pkcs11-1
 Section: electronics
 Priority: optional

@@ -18,19 +18,20 @@ from firmware.video.snapshot import jpeg_of
 from hal.pictures import Picture
 from hal.planes import Samples
 from tests.live.device import PASSWORD, PATIENCE_S, USER, Device, until
-from tests.live.pictures.usb_camera import PICTURES, SIZE, WRITING, numbers_in, stand_in, with_camera, written
+from tests.live.pictures.usb_camera import PICTURES, SIZE, WRITING, numbers_in, sent, stand_in, with_camera, written
 
 pytestmark = pytest.mark.live
 
 FPS = 30
 
 
-@pytest.fixture(scope="module", params=["YU12", "YUYV"])
+@pytest.fixture(scope="module", params=["YU12", "YUYV", "MJPG"])
 def camera(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Device, Path]]:
-    """A device whose camera delivers planar, or only packed pictures; and the pictures."""
+    """A device whose camera delivers planar pictures, only packed ones, or only JPEG files; and the pictures."""
     folder = tmp_path_factory.mktemp(request.param)
     frames = written(folder / "planes")
-    with with_camera(folder / "state", stand_in(folder, WRITING), frames, FPS, request.param) as device:
+    files, raw = (sent(frames, folder / "files"), "") if request.param == "MJPG" else (frames, request.param)
+    with with_camera(folder / "state", stand_in(folder, WRITING), files, FPS, raw) as device:
         device.set_up()
         until("pictures", lambda: device.api.get("/video/road/snapshot").status_code == 200)
         yield device, frames

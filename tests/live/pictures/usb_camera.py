@@ -10,6 +10,7 @@ is made of two.
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hal.pictures import CameraSettings, Size
+from firmware.video.snapshot import jpeg_of
+from hal.pictures import CameraSettings, Picture, Size
 from hal.planes import Samples, samples
 from hal.sim.scene.paint import ScenePainter, View, seen
 from tests.live.device import Device
@@ -62,6 +64,17 @@ def written(place: Path) -> Path:
             luma[:BLOCK, : 2 * BITS * BLOCK] = luma[-BLOCK:, : 2 * BITS * BLOCK] = mark(number)
             for rows in (luma, samples(picture.u), samples(picture.v)):
                 file.write(rows.tobytes())
+    return place
+
+
+def sent(planes: Path, place: Path) -> Path:
+    """Those pictures as JPEG files, each behind its length, as a stand-in sends them; every third is torn."""
+    with place.open("wb") as file:
+        for number, whole in enumerate(np.fromfile(planes, np.uint8).reshape(PICTURES, -1)):
+            jpeg = jpeg_of(Picture.of(whole.tobytes(), SIZE.width, SIZE.height), quality=95)
+            middle = len(jpeg) // 2
+            for one in [jpeg, jpeg[:middle] + jpeg[middle + 3000 :]][: 1 + number % 2]:
+                file.write(struct.pack("<I", len(one)) + one)
     return place
 
 

@@ -1,19 +1,14 @@
-"""Frames that are lent: a picture in the driver's own memory never changes while anybody holds anything of it.
+"""Frames that are lent or copied: a picture never changes while anybody holds anything of it.
 
 The driver here writes over a buffer as soon as it is handed in, and watches that it never runs out of buffers.
 """
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import gc
-import os
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import closing
 from random import Random
 from typing import Any
 
@@ -23,56 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hal.buses import v4l2_kernel as kernel
-from hal.buses.v4l2_source import LENT_BUFFERS, STAY, Pictures, Reader
-from hal.clock import SystemClock
-from hal.errors import BusError
-from hal.pictures import Frame, Plane
+from hal.buses.v4l2_reader import STAY, Pictures
+from hal.buses.v4l2_source import LENT_BUFFERS
+from hal.pictures import Frame
 from hal.planes import samples
 from tests.effort import examples
-from tests.unit.camera.memory_driver import FILE, MemoryDriver, pixels_of
-
-
-class Camera:
-    """A reader on that driver, whose frames go to `take`; the newest is kept, as those above do."""
-
-    def __init__(self, pixels: kernel.Pixels, buffers: int = LENT_BUFFERS, *, lends: bool = True) -> None:
-        self.driver = MemoryDriver(pixels, buffers)
-        self.buffers = buffers
-        self.latest: Frame | None = None
-        self.losses: list[str] = []
-        self.take: Callable[[Frame], None] = self.keep
-        self.reader = Reader(
-            "usb0", SystemClock(), Pictures(self.driver, pixels, lends=lends), lambda frame: self.take(frame), self.lost
-        )
-
-    def keep(self, frame: Frame) -> None:
-        self.latest = frame
-
-    def lost(self, error: BusError) -> None:
-        self.losses.append(str(error))
-
-    def shoot(self, *, used: int | None = None, flags: int = 0) -> int:
-        """A picture is taken, and the loop calls; the number in the picture."""
-        number = self.driver.shoot(used=used, flags=flags)
-        self.reader.ready()
-        return number
-
-    def close(self) -> None:
-        """As the source does: nobody hands on what came."""
-        self.latest = None
-        self.driver.close()
-
-
-def values(held: object) -> set[int]:
-    """The different samples that are seen in what is held."""
-    if isinstance(held, Frame):
-        return values(held.main.y) | values(held.main.u) | values(held.main.v)
-    if isinstance(held, Plane):
-        return set(np.unique(samples(held)).tolist())
-    if isinstance(held, bytes):
-        return set(held)
-    return set(np.unique(np.asarray(held)).tolist())
-
+from tests.unit.camera.memory_driver import MemoryDriver, pixels_of
+from tests.unit.camera.read_camera import Camera, values
 
 # Every way to hold something of a frame.
 WAYS: dict[str, Callable[[Frame], Any]] = {
@@ -111,6 +63,35 @@ def test_whoever_holds_any_part_of_a_frame_keeps_the_driver_out_of_it_and_lets_i
         camera.shoot()
         assert camera.driver.with_driver == LENT_BUFFERS - 1
         assert camera.driver.handed_in.count(1) == 1
+
+
+@pytest.mark.parametrize("letters", ["YU12", "YUYV"])
+@pytest.mark.parametrize("way", WAYS)
+def test_whoever_holds_any_part_of_a_copied_frame_keeps_others_out_of_its_memory(way: str, letters: str) -> None:
+    with closing(Camera(pixels_of(letters), 4, lends=False)) as camera:
+        camera.shoot()
+        number = camera.shoot()
+        assert camera.latest is not None
+        held = WAYS[way](camera.latest)
+        for _ in range(12):
+            camera.shoot()
+            assert camera.driver.with_driver == 4
+            assert values(held) == {number}
+
+
+@pytest.mark.parametrize("letters", ["YU12", "YUYV"])
+def test_copies_that_nobody_holds_any_more_are_written_over(letters: str) -> None:
+    with closing(Camera(pixels_of(letters), 4, lends=False)) as camera:
+        kept: list[Frame] = []
+        places: list[int] = []
+        for turn in range(40):
+            camera.shoot()
+            assert camera.latest is not None
+            places.append(samples(camera.latest.main.y).ctypes.data)
+            if turn in (3, 9):
+                kept.append(camera.latest)
+        assert len(set(places)) == 4
+        assert [values(frame) for frame in kept] == [{3}, {9}]
 
 
 def test_frames_are_the_drivers_own_memory_as_long_as_enough_of_it_stays_with_the_driver_and_copies_then() -> None:
@@ -156,11 +137,17 @@ acts = st.one_of(
 
 
 @settings(max_examples=examples(60), deadline=None)
-@given(st.lists(acts, max_size=60), st.integers(1, LENT_BUFFERS + 2), st.integers(0, 8).map(lambda half: 2 * half))
+@given(
+    st.lists(acts, max_size=50),
+    st.integers(1, LENT_BUFFERS + 2),
+    st.integers(0, 8).map(lambda half: 2 * half),
+    st.sampled_from([("YU12", True), ("YU12", True), ("YU12", False), ("YUYV", False)]),
+)
 def test_in_whatever_order_frames_are_held_and_let_go_of_none_changes_and_the_driver_is_never_starved(
-    steps: list[tuple[str, int]], buffers: int, padding: int
+    steps: list[tuple[str, int]], buffers: int, padding: int, kind: tuple[str, bool]
 ) -> None:
-    with closing(Camera(pixels_of("YU12", padding=padding), buffers)) as camera:
+    letters, lends = kind
+    with closing(Camera(pixels_of(letters, 16, 8, padding=padding), buffers, lends=lends)) as camera:
         held: list[tuple[object, int]] = []
         newest = camera.shoot()
         for act, which in steps:
@@ -243,196 +230,8 @@ def test_threads_that_hold_frames_see_none_change_and_whichever_lets_go_last_doe
     assert not wrong
 
 
-# the end of a stream
-
-
-def mapped() -> int:
-    """How many mappings of a driver's memory this process has."""
-    return sum(FILE in line for line in Path("/proc/self/maps").read_text().splitlines())
-
-
-def test_a_camera_that_is_closed_leaves_what_is_held_as_it_was_and_nothing_of_the_driver_stays_mapped() -> None:
-    before = mapped()
-    camera = Camera(pixels_of("YU12"))
-    numbers = [camera.shoot(), camera.shoot()]
-    held = [samples(camera.latest.main.y), camera.latest.main.v] if camera.latest else []
-    assert mapped() > before
-    camera.close()
-    assert mapped() == before
-    assert [values(each) for each in held] == [{numbers[1]}] * 2
-    camera.close()
-    assert [values(each) for each in held] == [{numbers[1]}] * 2
-
-
-def test_a_thread_that_reads_while_the_camera_is_closed_sees_no_other_picture() -> None:
-    for _ in range(20):
-        camera = Camera(pixels_of("YU12", 320, 240))
-        camera.shoot()
-        number = camera.shoot()
-        assert camera.latest is not None
-        rows = samples(camera.latest.main.y)
-        seen: set[int] = set()
-        reads, stop = threading.Event(), threading.Event()
-
-        def read(
-            rows: Any = rows, seen: set[int] = seen, reads: threading.Event = reads, stop: threading.Event = stop
-        ) -> None:
-            while not stop.is_set():
-                seen.update(np.unique(rows).tolist())
-                reads.set()
-
-        thread = threading.Thread(target=read)
-        thread.start()
-        reads.wait()
-        camera.close()
-        reads.clear()
-        reads.wait()
-        stop.set()
-        thread.join()
-        assert seen == {number}
-
-
-def test_memory_that_was_held_over_the_end_is_given_back_when_it_is_let_go_of() -> None:
-    def size_kb() -> int:
-        status = Path("/proc/self/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmSize")).split()[1])
-
-    def once() -> None:
-        camera = Camera(pixels_of("YU12", 2048, 1024))
-        camera.shoot()
-        held = camera.latest
-        camera.close()
-        assert held is not None
-        assert held.main.y.row(1000)[5] == 0
-
-    once()
-    before = size_kb()
-    for _ in range(40):
-        once()
-    assert size_kb() - before < 20 * 3072  # of 40 pictures
-
-
-@contextmanager
-def unplugged(camera: Camera) -> Iterator[None]:
-    """From now on the driver knows nothing of a camera; the loop is there, which is told to look no more."""
-    camera.driver.fails = errno.ENODEV
-
-    async def main() -> None:
-        camera.reader.ready()
-
-    yield
-    asyncio.run(main())
-
-
-def test_a_camera_that_is_unplugged_while_frames_are_held_is_lost_once_and_leaves_them_as_they_were() -> None:
-    camera = Camera(pixels_of("YU12"))
-    camera.shoot()
-    number = camera.shoot()
-    first = camera.latest
-    with unplugged(camera):
-        pass
-    assert camera.losses == ["usb0: the camera was unplugged"]
-    handed_in = list(camera.driver.handed_in)
-    camera.close()
-    assert first is not None
-    assert values(first) == {number}
-    del first
-    assert camera.driver.handed_in == handed_in  # whoever lets go then speaks with no driver
-
-
-def test_a_camera_that_goes_while_a_frame_is_handed_out_is_lost_too() -> None:
-    async def main() -> None:
-        with closing(Camera(pixels_of("YU12"))) as camera:
-
-            def goes(frame: Frame) -> None:
-                assert values(frame) == {0}
-                camera.driver.fails = errno.ENODEV
-
-            camera.take = goes
-            camera.shoot()
-            assert camera.losses == ["usb0: the camera was unplugged"]
-
-    asyncio.run(main())
-
-
-def test_what_was_held_of_the_stream_before_goes_to_no_driver() -> None:
-    old = Camera(pixels_of("YU12"))
-    old_numbers = [old.shoot() for _ in range(3)]
-    held = old.latest
-    old.close()
-    handed_in = list(old.driver.handed_in)
-    with closing(Camera(pixels_of("YU12", 32, 32))) as new:
-        for _ in range(5):
-            new.shoot()
-        assert held is not None
-        assert values(held) == {old_numbers[-1]}
-        del held
-        for _ in range(5):
-            new.shoot()
-        assert new.driver.with_driver == LENT_BUFFERS - 1
-        assert old.driver.handed_in == handed_in
-
-
-# what is no whole frame
-
-
-def test_half_a_picture_that_the_driver_knows_of_is_handed_in_at_once_and_counts_as_missed() -> None:
-    with closing(Camera(pixels_of("YU12"))) as camera:
-        camera.shoot()
-        camera.shoot(flags=kernel.BUFFER_ERROR, used=7)
-        assert camera.driver.handed_in == [1]
-        camera.shoot()
-        assert camera.latest is not None
-        assert camera.latest.seq == 3
-
-
-@pytest.mark.parametrize(("letters", "lends"), [("YU12", True), ("YU12", False), ("YUYV", False)])
-def test_half_a_picture_is_an_error_of_the_camera_after_which_it_can_be_closed_at_once(
-    letters: str, lends: bool
-) -> None:
-    async def main() -> None:
-        pixels = pixels_of(letters)
-        camera = Camera(pixels, lends=lends)
-
-        def lost(error: BusError) -> None:
-            camera.losses.append(str(error))
-            camera.driver.close()
-
-        camera.reader = Reader("usb0", SystemClock(), Pictures(camera.driver, pixels, lends=lends), camera.keep, lost)
-        camera.shoot()
-        asyncio.get_running_loop().add_reader(_readable(camera), lambda: None)
-        camera.shoot(used=pixels.sizeimage // 2)
-        assert camera.latest is not None
-        assert camera.latest.seq == 1
-        assert len(camera.losses) == 1
-        assert "needs" in camera.losses[0]
-        assert camera.driver.fd == -1
-        assert 1 in camera.driver.handed_in
-
-    asyncio.run(main())
-
-
-def test_when_nothing_has_come_nothing_happens() -> None:
-    with closing(Camera(pixels_of("YU12"))) as camera:
-        camera.reader.ready()
-        assert (camera.latest, camera.losses) == (None, [])
-
-
-def test_one_frame_is_taken_each_time_and_the_next_one_the_next_time() -> None:
-    with closing(Camera(pixels_of("YU12"))) as camera:
-        camera.driver.shoot()
-        camera.driver.shoot()
-        camera.reader.ready()
-        assert camera.latest is not None
-        assert values(camera.latest) == {0}
-        camera.reader.ready()
-        assert values(camera.latest) == {1}
-
-
-def _readable(camera: Camera) -> int:
-    """The driver's descriptor, made one that a loop can watch."""
-    left, right = socket.socketpair()
-    os.dup2(left.fileno(), camera.driver.fd)
-    left.close()
-    right.close()
-    return camera.driver.fd
+def test_a_driver_whose_buffers_are_smaller_than_its_pictures_is_refused() -> None:
+    pixels = pixels_of("YU12")
+    pixels.sizeimage -= 1
+    with closing(MemoryDriver(pixels, 4)) as driver, pytest.raises(ValueError, match="smaller than a picture"):
+        Pictures(driver, pixels, lends=True)

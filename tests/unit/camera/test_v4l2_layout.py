@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from hal.buses import v4l2_kernel as kernel
 from hal.buses.stamps import OLDEST_NS, taken_ns
-from hal.buses.v4l2_source import V4l2Frames, picture_of, slid
+from hal.buses.v4l2_reader import picture_of, rooms_of
+from hal.buses.v4l2_setup import slid
+from hal.buses.v4l2_source import V4l2Frames
 from hal.clock import SystemClock
 from hal.errors import Absent, BusError
 from hal.pictures import CameraMode, CameraSettings, Size
@@ -38,6 +40,7 @@ def test_the_request_numbers_are_those_of_the_kernel() -> None:
     assert kernel.S_PARM == 0xC0CC_5616
     assert kernel.S_CTRL == 0xC008_561C
     assert kernel.QUERYCTRL == 0xC044_5624
+    assert kernel.ENUM_FRAMEINTERVALS == 0xC034_564B
 
 
 def test_a_pixel_format_is_its_four_letters() -> None:
@@ -56,11 +59,11 @@ def test_a_drivers_buffer_is_read_with_its_own_stride_and_range(w: int, h: int, 
         bytesperline=stride,
         quantization=1 if full else 2,
     )
-    picture = picture_of(data, pixels)
+    picture = picture_of(memoryview(data), pixels, rooms_of(pixels))
     assert picture.limited is not full
     assert samples(picture.y)[-1].tobytes() == data[stride * (height - 1) : stride * (height - 1) + width]
     with pytest.raises(ValueError, match="needs"):
-        picture_of(data[: stride * height // 2], pixels)
+        picture_of(memoryview(data)[: stride * height // 2], pixels, rooms_of(pixels))
 
 
 @given(st.integers(0, 100), st.integers(-1000, 0), st.integers(0, 1000))

@@ -1,0 +1,68 @@
+"""Memory that tells whether anybody looks at it, and rooms for pictures that are used again when nobody does.
+
+New memory for every frame costs as much as to copy one into it: the kernel clears each page of it. Source: Python's
+buffer protocol (PEP 3118): whoever looks at memory keeps a reference to what gave it.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Watched:
+    """Memory whose every view is a view of `whole`.
+
+    A memoryview of it, a slice of that, and whatever array is made from these counts as a reference to it. So nobody
+    looks as long as it has no more references than it had at first, whichever thread or collector let go last.
+    """
+
+    __slots__ = ("_alone", "whole")
+
+    whole: NDArray[np.uint8]
+
+    def __init__(self) -> None:
+        """`whole` is there by now, and nobody else has it."""
+        self._alone = getrefcount(self.whole)
+
+    @property
+    def held(self) -> bool:
+        """Whether anybody looks at it."""
+        return getrefcount(self.whole) != self._alone
+
+
+class Room(Watched):
+    """So many bytes of our own, from `address` on."""
+
+    __slots__ = ("address",)
+
+    def __init__(self, length: int) -> None:
+        self.whole = np.empty(length, np.uint8)
+        self.address: int = self.whole.ctypes.data
+        super().__init__()
+
+    def view(self) -> memoryview[Any]:
+        """Its bytes, to be looked at only."""
+        return self.whole.data.toreadonly()
+
+
+class Rooms:
+    """Rooms of `length` bytes, of which `most` are kept; one thread uses them at a time."""
+
+    def __init__(self, length: int, most: int) -> None:
+        self._length = length
+        self._most = most
+        self._rooms: list[Room] = []
+
+    def free(self) -> Room:
+        """One that nobody looks at: the same again while it can be, and while all are held a new one."""
+        for room in self._rooms:
+            if not room.held:
+                return room
+        room = Room(self._length)
+        if len(self._rooms) < self._most:
+            self._rooms.append(room)
+        return room
