@@ -270,6 +270,10 @@ class Frames(Protocol):
     def tunings(self) -> frozenset[Tuning]:
         """What can be set; known while it runs, empty otherwise."""
 
+    @property
+    def refused(self) -> str:
+        """Why what the camera sent last is no picture; empty where it is one, or where nothing came."""
+
     async def start(
         self, mode: CameraMode, settings: CameraSettings, handler: FrameHandler, lost: LostHandler
     ) -> CameraMode:

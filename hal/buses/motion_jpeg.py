@@ -1,11 +1,16 @@
 """Motion JPEG of USB cameras made planar by TurboJPEG, loaded at run time.
 
 Such cameras send torn files: the end is missing, or a packet in the middle. A decoder makes a picture of any of these,
-half of it grey, so what it warns of counts as an error here. And only what a camera really sends is decoded at all, one
-sequential scan of all components in the size of the mode: a file of many scans could keep a decoder busy for seconds.
+half of it grey, so what it warns of counts as an error here. It does not notice everything: coded samples fall into step
+again behind a gap, and when just as many blocks come out as there should be, nothing is missing for it. Two things it
+warns of are no error: a few zeros between the samples and the end, with which cameras fill a packet or a word, and a
+version of JFIF other than 1.
 
-Source: ITU-T T.81, B.1 and B.2 (markers, frame and scan headers); TurboJPEG's header turbojpeg.h; the library is a
-package of the operating system (libturbojpeg0). libyuv decodes, too, but cannot tell that a packet is missing.
+Only what a camera really sends is decoded at all, one sequential scan of all components in the size of the mode: a file
+of many scans could keep a decoder busy for seconds.
+
+Source: ITU-T T.81, B.1 and B.2 (markers, frame and scan headers); JFIF 1.02 (its segment); TurboJPEG's header
+turbojpeg.h; the library is a package of the operating system (libturbojpeg0). libyuv decodes, too, but cannot tell that a packet is missing.
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import weakref
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -26,6 +33,10 @@ LIBRARY = "libturbojpeg.so.0"
 PACKAGE = "libturbojpeg0"
 
 _START: Final = b"\xff\xd8"
+_END: Final = b"\xff\xd9"
+_JFIF: Final = b"JFIF\0"  # how the segment APP0 begins; the version follows, the part before the dot in one byte
+_APP0: Final = 0xE0
+_MOST_PADDING = 64
 _BASELINE, _EXTENDED, _SCAN = 0xC0, 0xC1, 0xDA  # SOF0, SOF1, SOS
 _NO_FRAMES = frozenset({0xC4, 0xC8, 0xCC})  # DHT, JPG, DAC, amid the numbers of frames
 _ALONE = frozenset({0x01, *range(0xD0, 0xDA)})  # markers without a segment, which no header has
@@ -34,6 +45,7 @@ _MOST_SEGMENTS = 64
 # TJFLAG_STOPONWARNING, TJFLAG_ACCURATEDCT
 _FLAGS = 8192 | 4096
 _GREY: Final = 3  # TJSAMP_GRAY
+_SAMPLINGS: Final = frozenset({0, 1, 2, _GREY, 4, 5})  # 4:4:4, 4:2:2, 4:2:0, grey, 4:4:0, 4:1:1
 _NEUTRAL: Final = 128
 
 # As many pictures as are looked at at once, at most: the newest, two before it, a detector's, and the next.
@@ -46,11 +58,15 @@ class Torn(ValueError):
 
 @functools.cache
 def load(name: str = LIBRARY) -> ctypes.CDLL | None:
-    """The library; None where this system has none."""
+    """The library; None where this system has none, or one without what is used of it."""
     try:
-        library = ctypes.CDLL(name)
-    except OSError:
+        return _declared(ctypes.CDLL(name))
+    except (OSError, AttributeError):
         return None
+
+
+def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    """With what its functions take and answer. Raises AttributeError where it lacks one."""
     handle, file, number = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_ulong), ctypes.c_int
     pointer = ctypes.c_void_p
     library.tjInitDecompress.restype = handle
@@ -63,8 +79,11 @@ def load(name: str = LIBRARY) -> ctypes.CDLL | None:
     return library
 
 
-def check(file: bytes, size: Size) -> None:
-    """Raises Torn for a file whose header is not that of a camera's picture of that size."""
+def checked(file: bytes, size: Size) -> tuple[bytes, int]:
+    """The file as a decoder is to see it, and where its coded samples begin.
+
+    Raises Torn where its header is not that of a camera's picture of that size.
+    """
     if not file.startswith(_START):
         raise Torn("it does not begin as a JPEG file")
     at, components = len(_START), 0
@@ -82,13 +101,31 @@ def check(file: bytes, size: Size) -> None:
         if kind == _SCAN:
             if not components or segment[:1] != bytes([components]):
                 raise Torn("its first scan is not that of the whole picture")
-            return
+            return file, at + 2 + length
+        if kind == _APP0 and segment.startswith(_JFIF):
+            version = at + 4 + len(_JFIF)
+            if file[version : version + 1] not in (b"", b"\1"):
+                file = file[:version] + b"\1" + file[version + 1 :]
         if 0xC0 <= kind <= 0xCF and kind not in _NO_FRAMES:
             if components:
                 raise Torn("it has two frame headers")
             components = _frame(kind, segment, size)
         at += 2 + length
     raise Torn(f"no picture begins in its first {_MOST_SEGMENTS} segments")
+
+
+def without_padding(file: bytes, begins: int) -> Iterator[bytes]:
+    """A file whose samples begin there as it may have been before zeros were put in front of its end.
+
+    The samples may themselves end in a zero, or rarely in two; a byte of ones always has one behind it (T.81, F.1.2.3).
+    """
+    end = file.find(_END, begins)
+    samples = file[begins : max(end, begins)].rstrip(b"\0")
+    own = samples.endswith(b"\xff")
+    for kept in range(own, own + 3):
+        start = begins + len(samples) + kept
+        if 0 < end - start <= _MOST_PADDING:
+            yield file[:start] + _END
 
 
 def _frame(kind: int, segment: bytes, size: Size) -> int:
@@ -101,6 +138,13 @@ def _frame(kind: int, segment: bytes, size: Size) -> int:
     if found != size:
         raise Torn(f"its size is {found} instead of {size}")
     return segment[5]
+
+
+def known(sampling: int) -> int:
+    """That number of TurboJPEG's. Raises Torn for one whose colour is not made 4:2:0 here, such as 4:4:1."""
+    if sampling not in _SAMPLINGS:
+        raise Torn(f"its sampling of colour (TurboJPEG's number {sampling}) is none of cameras")
+    return sampling
 
 
 class Decoder:
@@ -119,7 +163,7 @@ class Decoder:
 
     def picture(self, file: bytes) -> Picture:
         """The picture in a file, in full range. Raises Torn."""
-        check(file, self._size)
+        file, begins = checked(file, self._size)
         height, width = self._size.height, self._size.width
         sampling = self._sampling(file)
         room = self._rooms.free()
@@ -127,16 +171,16 @@ class Decoder:
         y = room.whole[:luma].reshape(height, width)
         u, v = (room.whole[start : start + colour].reshape(height // 2, width // 2) for start in (luma, luma + colour))
         if sampling == _GREY:
-            self._decode(file, [y])
+            self._decode(file, begins, [y])
             room.whole[luma:] = _NEUTRAL
             return self._layout.picture(room.view())
         shape = self._library.tjPlaneHeight(1, height, sampling), self._library.tjPlaneWidth(1, width, sampling)
         if shape == u.shape:
-            self._decode(file, [y, u, v])
+            self._decode(file, begins, [y, u, v])
             return self._layout.picture(room.view())
         if self._larger[0].shape != shape:
             self._larger = (np.empty(shape, np.uint8), np.empty(shape, np.uint8))
-        self._decode(file, [y, *self._larger])
+        self._decode(file, begins, [y, *self._larger])
         for larger, half in zip(self._larger, (u, v), strict=True):
             halve(larger, half)
         return self._layout.picture(room.view())
@@ -145,11 +189,20 @@ class Decoder:
         found = [ctypes.c_int() for _ in range(4)]
         width, height, sampling, _ = found
         self._asked(self._library.tjDecompressHeader3(self._handle, file, len(file), *map(ctypes.byref, found)))
-        if Size(width.value, height.value) != self._size or sampling.value < 0:
+        if Size(width.value, height.value) != self._size:
             raise Torn("its header can be read in two ways")
-        return sampling.value
+        return known(sampling.value)
 
-    def _decode(self, file: bytes, planes: list[Samples]) -> None:
+    def _decode(self, file: bytes, begins: int, planes: list[Samples]) -> None:
+        try:
+            self._decode_as_it_is(file, planes)
+        except Torn:
+            for shorter in without_padding(file, begins):
+                with suppress(Torn):
+                    return self._decode_as_it_is(shorter, planes)
+            raise
+
+    def _decode_as_it_is(self, file: bytes, planes: list[Samples]) -> None:
         addresses = (ctypes.c_void_p * 3)(*(plane.ctypes.data for plane in planes))
         strides = (ctypes.c_int * 3)(*(plane.shape[1] for plane in planes))
         width, height = self._size.width, self._size.height

@@ -42,6 +42,11 @@ class Picamera2Frames:
         """What this sensor has of what can be set; empty while it is off."""
         return self._tunings
 
+    @property
+    def refused(self) -> str:
+        """Nothing: libcamera hands on whole pictures only."""
+        return ""
+
     async def start(
         self, mode: CameraMode, settings: CameraSettings, handler: FrameHandler, lost: LostHandler
     ) -> CameraMode:

@@ -83,6 +83,8 @@ class Reader:
         self._lost = lost
         self._first: int | None = None
         self._over = False
+        self.refused = ""
+        """Why what came last is no picture; empty where it is one, or nothing has come."""
 
     def ready(self) -> None:
         """Deliver one frame, if one has come (the loop calls again for the next); what is lost is reported once."""
@@ -95,6 +97,7 @@ class Reader:
         else:
             if frame is None:
                 return
+            self.refused = ""
             self._handler(frame)
             del frame  # or we were one who holds it
             try:
@@ -102,8 +105,12 @@ class Reader:
                 return
             except OSError as error:
                 why = self._why(error)
-        self._over = True
         # Out here the error is gone, and with it what its trace held of a buffer: who hears this may close the device.
+        self._lose(why)
+
+    def _lose(self, why: str) -> None:
+        """Deliver nothing any more, and tell why."""
+        self._over = True
         asyncio.get_running_loop().remove_reader(self._device.fd)
         self._lost(BusError(self._bus, why))
 
@@ -123,6 +130,7 @@ class Reader:
         flags, sequence = buffer.flags, buffer.sequence
         if flags & kernel.BUFFER_ERROR:  # half a frame counts as a missed one
             self._device.hand_in(buffer.index)
+            self.refused = "the driver says that some of it is missing"
             return None
         if self._first is None:
             self._first = sequence - 1
@@ -194,14 +202,18 @@ class MotionReader(Reader):
     def _decoded(self, t_ns: int, seq: int, future: asyncio.Future[Picture]) -> None:
         # Not raised here: its trace, which holds a room for a picture, would hold itself and wait for the collector.
         error = future.exception()
+        if self._over:
+            return
         if error is None:
-            if not self._over:
-                self._handler(Frame(t_ns, seq, future.result()))
-        elif not isinstance(error, Torn):
-            raise error
-        elif not self._told:
-            log.warning("%s: a torn picture is left out, as all others are from now on: %s", self._bus, str(error))
-            self._told = True
+            self.refused = ""
+            self._handler(Frame(t_ns, seq, future.result()))
+        elif isinstance(error, Torn):
+            self.refused = str(error)
+            if not self._told:
+                log.warning("%s: a torn picture is left out, as all others are from now on: %s", self._bus, str(error))
+                self._told = True
+        else:
+            self._lose(f"its pictures cannot be decoded: {type(error).__name__}: {error}")
         if self._waits is not None and not self._over:
             waited, self._waits = self._waits, None
             self._decode(*waited)

@@ -56,6 +56,11 @@ class V4l2Frames:
         """What this camera has of what can be set; empty while it is off."""
         return self._tunings
 
+    @property
+    def refused(self) -> str:
+        """Why what came last is no picture: torn, or of another size; empty where it is one, and while it is off."""
+        return self._reader.refused if self._reader is not None else ""
+
     async def start(
         self, mode: CameraMode, settings: CameraSettings, handler: FrameHandler, lost: LostHandler
     ) -> CameraMode:

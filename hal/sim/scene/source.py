@@ -30,6 +30,11 @@ class SceneFrames:
         """All but sharpness, while it runs."""
         return TUNINGS if self._running else frozenset()
 
+    @property
+    def refused(self) -> str:
+        """Nothing: what is painted is whole."""
+        return ""
+
     async def start(
         self, mode: CameraMode, settings: CameraSettings, handler: FrameHandler, lost: LostHandler
     ) -> CameraMode:

@@ -22,6 +22,12 @@ def coloured(width: int, height: int, shade: int = 0) -> Samples:
     return np.dstack([red, green, blue]).clip(0, 255).astype(np.uint8)
 
 
+def noisy(width: int, height: int, seed: int, sigma: float = 8) -> Samples:
+    """Those rows as a sensor sees them: with noise, the same for the same seed."""
+    noise = np.random.default_rng(seed).normal(0, sigma, (height, width, 3))
+    return (coloured(width, height) + noise).clip(0, 255).astype(np.uint8)
+
+
 def jpeg(rows: Samples, sampling: str = "422", quality: int = 92) -> bytes:
     """A baseline file of rows of red, green and blue; `sampling` as in `SAMPLINGS`, or "Gray"."""
     if sampling == "Gray":

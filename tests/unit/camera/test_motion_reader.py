@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import gc
 import logging
+import os
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -16,8 +19,10 @@ from hal.buses import motion_jpeg
 from hal.buses import v4l2_kernel as kernel
 from hal.buses.motion_jpeg import Decoder
 from hal.buses.v4l2_reader import MotionReader
+from hal.buses.v4l2_source import V4l2Frames, _Opened
 from hal.clock import SystemClock
-from hal.pictures import Frame, Picture
+from hal.drivers.camera import VideoCamera
+from hal.pictures import CameraMode, CameraPhase, CameraSettings, CameraStatus, Frame, Picture
 from hal.planes import samples
 from tests.unit.camera.jpegs import SIZE, coloured, decoder, expected, jpeg, scan_of
 from tests.unit.camera.memory_driver import MemoryDriver, pixels_of
@@ -122,6 +127,126 @@ def test_torn_files_keep_no_memory_until_the_garbage_collector_comes() -> None:
     finally:
         gc.enable()
     assert len(places) <= 2
+
+
+def test_why_nothing_is_a_picture_is_known_until_the_next_one_comes() -> None:
+    seen: list[str] = []
+
+    async def test(camera: Camera) -> None:
+        async def refused(why: str) -> None:
+            async with asyncio.timeout(30):
+                while camera.reader.refused != why:
+                    await SystemClock().sleep(0.005)
+            seen.append(why)
+
+        await refused("")
+        camera.send(jpeg(coloured(48, 64)))
+        await refused("its size is 48 x 64 instead of 64 x 48")
+        camera.send(GOOD[:-500])
+        await refused("Premature end of JPEG file")
+        camera.send(GOOD)
+        await camera.seen(3)
+        await refused("")
+        camera.send(GOOD, flags=kernel.BUFFER_ERROR)
+        await refused("the driver says that some of it is missing")
+        camera.send(GOOD)
+        await camera.seen(5)
+        await refused("")
+
+    against(test)
+    assert len(seen) == 6
+
+
+class WatchedDriver(MemoryDriver):
+    """With a descriptor that a loop can watch: it is readable while a buffer is full."""
+
+    def __init__(self) -> None:
+        super().__init__(pixels_of("YUYV"), 4)
+        event = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
+        os.dup2(event, self.fd)
+        os.close(event)
+
+    def send(self, file: bytes) -> None:
+        self.shoot(file=file)
+        os.eventfd_write(self.fd, 1)
+
+    def call(self, request: int, argument: ctypes.Structure | ctypes.c_int) -> None:
+        super().call(request, argument)
+        if request == kernel.DQBUF:
+            os.eventfd_read(self.fd)
+
+
+class PluggedIn(V4l2Frames):
+    """A camera that sends files and is there."""
+
+    driver: WatchedDriver
+
+    def _open(self, mode: CameraMode, settings: CameraSettings) -> _Opened:
+        del settings
+        pixels = pixels_of("MJPG")
+        self.driver = WatchedDriver()
+        return _Opened(self.driver, pixels, False, mode.fps, frozenset())
+
+
+def test_a_camera_all_of_whose_pictures_are_refused_is_lost_with_the_reason_until_one_is_whole() -> None:
+    async def main() -> None:
+        clock = SystemClock()
+        source = PluggedIn("usb0", "/dev/video0", clock)
+        camera = VideoCamera("camera1", source, clock, CameraMode(size=SIZE, fps=30))
+        work = asyncio.ensure_future(camera.run())
+
+        async def sends(file: bytes, until: Callable[[CameraStatus], bool]) -> None:
+            async with asyncio.timeout(60):
+                while not until(camera.status):
+                    if source._device is not None and source.driver.empty:
+                        source.driver.send(file)
+                    await clock.sleep(0.02)
+
+        wanted = "no whole picture for 1 s: its size is 48 x 64 instead of 64 x 48"
+        try:
+            camera.start(CameraMode(size=SIZE, fps=30), CameraSettings())
+            await sends(jpeg(coloured(48, 64)), lambda status: status.reason == wanted)
+            assert camera.status.phase is CameraPhase.LOST
+            await sends(GOOD, lambda status: status.phase is CameraPhase.RUNNING)
+            assert camera.status.reason == ""
+        finally:
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+
+    asyncio.run(main())
+
+
+class Broken(Decoder):
+    """Fails in a way that nobody has thought of."""
+
+    def picture(self, file: bytes) -> Picture:
+        del file
+        raise ZeroDivisionError("nobody has thought of that")
+
+
+def test_a_decoder_that_fails_unexpectedly_is_a_loss_of_the_camera_that_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    library = motion_jpeg.load()
+    assert library is not None
+    trouble: list[dict[str, object]] = []
+
+    async def test(camera: Camera) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: trouble.append(context))
+        camera.send(GOOD)
+        camera.send(GOOD)
+        async with asyncio.timeout(30):
+            while not camera.losses:
+                await SystemClock().sleep(0.005)
+        await SystemClock().sleep(0.05)
+
+    with caplog.at_level(logging.DEBUG):
+        camera = against(test, Broken(SIZE, library))
+    assert camera.losses == ["usb0: its pictures cannot be decoded: ZeroDivisionError: nobody has thought of that"]
+    assert not camera.frames
+    assert not trouble
+    assert not [record for record in caplog.records if record.name == "asyncio" and record.levelno >= logging.WARNING]
 
 
 class Held(Decoder):
