@@ -1,16 +1,17 @@
 """Motion JPEG of USB cameras made planar by TurboJPEG, loaded at run time.
 
 Such cameras send torn files: the end is missing, or a packet in the middle. A decoder makes a picture of any of these,
-half of it grey, so what it warns of counts as an error here. It does not notice everything: coded samples fall into step
-again behind a gap, and when just as many blocks come out as there should be, nothing is missing for it. Two things it
-warns of are no error: a few zeros between the samples and the end, with which cameras fill a packet or a word, and a
+half of it grey, so what it warns of counts as an error here. It does not notice everything: coded samples fall into
+step again behind a gap, and when just as many blocks come out as there should be, nothing is missing for it. Two things
+it warns of are no error: a few zeros between the samples and the end, with which cameras fill a packet or a word, and a
 version of JFIF other than 1.
 
 Only what a camera really sends is decoded at all, one sequential scan of all components in the size of the mode: a file
 of many scans could keep a decoder busy for seconds.
 
 Source: ITU-T T.81, B.1 and B.2 (markers, frame and scan headers); JFIF 1.02 (its segment); TurboJPEG's header
-turbojpeg.h; the library is a package of the operating system (libturbojpeg0). libyuv decodes, too, but cannot tell that a packet is missing.
+turbojpeg.h; the library is a package of the operating system (libturbojpeg0). libyuv decodes, too, but cannot tell that
+a packet is missing.
 """
 
 from __future__ import annotations

@@ -205,12 +205,18 @@ class Device:
         self.call(STREAMON if on else STREAMOFF, ctypes.c_int(CAPTURE))
 
     def close(self) -> None:
-        """Let go of the buffers and close; what somebody still looks at stays as it is. Closing twice is harmless."""
-        try:
-            for buffer in self.buffers:
-                buffer.part()
-        finally:
-            self.buffers.clear()
-            if self.fd >= 0:
-                os.close(self.fd)
-                self.fd = -1
+        """Let go of the buffers and close; what somebody still looks at stays as it is. Closing twice is harmless.
+
+        It is closed, too, where it raises: OSError of a buffer that could not be parted from.
+        """
+        failed: OSError | None = None
+        while self.buffers:
+            try:
+                self.buffers.pop(0).part()
+            except OSError as error:
+                failed = error.with_traceback(None)  # whose trace would keep the buffer mapped
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        if failed is not None:
+            raise failed

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from hal.buses import motion_jpeg
@@ -18,6 +20,8 @@ from hal.clock import Clock
 from hal.errors import Absent, BusError
 from hal.pictures import CameraMode, CameraSettings, Size, Tuning
 from hal.wires import FrameHandler, LostHandler
+
+log = logging.getLogger("hal.camera")
 
 BUFFERS = 4
 
@@ -67,8 +71,7 @@ class V4l2Frames:
         """Open the device. Raises Absent when there is none, BusError when it cannot do the mode."""
         if self._device is not None:
             raise BusError(self._bus, "is in use")
-        with self._clock.outside():
-            opened = await asyncio.to_thread(self._open, mode, settings)
+        opened = await self._opened(mode, settings)
         try:
             self._reader = self._reader_of(opened, handler, lost)
         except BaseException:
@@ -77,6 +80,29 @@ class V4l2Frames:
         self._device, self._tunings = opened.device, opened.tunings
         asyncio.get_running_loop().add_reader(opened.device.fd, self._reader.ready)
         return replace(mode, fps=opened.fps, lores=None)  # what it makes, which is no small stream
+
+    async def _opened(self, mode: CameraMode, settings: CameraSettings) -> _Opened:
+        """`_open` in a thread, after which it is closed again where nobody waits for it any more."""
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="camera")
+        opening = pool.submit(self._open, mode, settings)
+        try:
+            with self._clock.outside():
+                return await asyncio.wrap_future(opening)
+        except asyncio.CancelledError:
+            pool.submit(self._close_unused, opening)  # when that has ended: it cannot be stopped
+            raise
+        finally:
+            pool.shutdown(wait=False)
+            del opening  # whose error holds this frame
+
+    def _close_unused(self, opening: Future[_Opened]) -> None:
+        """Close what was opened, if it was."""
+        if opening.cancelled() or opening.exception() is not None:
+            return
+        try:
+            opening.result().device.close()
+        except OSError as error:
+            log.warning("%s: what nobody waited for could not be closed: %s", self._bus, error.strerror)
 
     def _reader_of(self, opened: _Opened, handler: FrameHandler, lost: LostHandler) -> Reader:
         """Who takes its frames. Raises BusError for what nobody can read."""

@@ -189,10 +189,10 @@ class VideoCamera:
             if self._gone is not None:
                 return self._gone.message
             if self._clock.now_ns() - self._heard_ns >= silent_ns:
-                refused = self._frames.refused
-                return (
-                    f"no whole picture for {silent_s:g} s: {refused}" if refused else f"no picture for {silent_s:g} s"
-                )
+                why = f"no picture for {silent_s:g} s"
+                if refused := self._frames.refused:
+                    why = f"no whole picture for {silent_s:g} s: {refused}"
+                return why
             if self._settings_changed and self._wish is not None:
                 self._settings_changed = False
                 await self._frames.tune(self._wish.settings)

@@ -114,7 +114,7 @@ def test_a_frame_is_the_cameras_own_memory_and_stays_as_it_was_while_it_is_held_
         lent: list[bool] = []
 
         def take(frame: Frame) -> None:
-            if len(first) < 2:
+            if not first:  # not so many that with the newest and the next all are lent that may be
                 first.append((frame, seen(frame)))
             later[:] = [frame]
             at = samples(frame.main.y).ctypes.data
@@ -129,12 +129,12 @@ def test_a_frame_is_the_cameras_own_memory_and_stays_as_it_was_while_it_is_held_
                     while len(lent) < 40:
                         await SystemClock().sleep(0.01)
                 assert all(lent), lent
-                assert [seen(frame) == before for frame, before in first] == [True] * 2
+                assert [seen(frame) == before for frame, before in first] == [True]
             finally:
                 await source.stop()
             assert not mappings()
-            assert [seen(frame) == before for frame, before in first] == [True] * 2
-        assert len({before for _, before in first} | {seen(later[0])}) == 3  # it writes another picture each time
+            assert [seen(frame) == before for frame, before in first] == [True]
+        assert len({before for _, before in first} | {seen(later[0])}) == 2  # it writes another picture each time
 
     asyncio.run(main())
 

@@ -22,12 +22,12 @@ import pytest
 from hal.buses import v4l2_kernel as kernel
 from hal.buses.mapped import Mapped
 from hal.buses.v4l2_reader import PictureReader, Pictures
-from hal.buses.v4l2_source import LENT_BUFFERS, V4l2Frames
+from hal.buses.v4l2_source import LENT_BUFFERS, V4l2Frames, _Opened
 from hal.clock import SystemClock
 from hal.errors import BusError
-from hal.pictures import Frame
+from hal.pictures import CameraMode, CameraSettings, Frame, Size
 from hal.planes import samples
-from tests.unit.camera.memory_driver import FILE, pixels_of
+from tests.unit.camera.memory_driver import FILE, MemoryDriver, pixels_of
 from tests.unit.camera.read_camera import Camera, values
 
 # the end of a stream
@@ -124,6 +124,32 @@ def test_a_camera_that_is_closed_while_there_is_no_memory_for_copies_leaves_what
     camera.close()
 
 
+def test_one_buffer_without_memory_for_its_copy_keeps_no_other_from_being_parted() -> None:
+    before = mapped()
+    camera = Camera(pixels_of("YU12"))
+    number = camera.shoot()
+    large = os.memfd_create("larger-than-all-memory")
+    os.ftruncate(large, 1 << 30)
+    camera.driver.buffers.insert(0, Mapped(large, 1 << 30, 0))
+    os.close(large)
+    held, looked_at = camera.latest, camera.driver.buffers[0].whole[:1]
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    status = Path("/proc/self/status").read_text()
+    now_kb = int(next(line for line in status.splitlines() if line.startswith("VmSize")).split()[1])
+    resource.setrlimit(resource.RLIMIT_AS, ((now_kb + (512 << 10)) * 1024, hard))
+    try:
+        with pytest.raises(OSError, match="Cannot allocate memory"):
+            camera.driver.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert mapped() == before
+    assert camera.driver.fd == -1
+    assert held is not None
+    assert values(held) == {number}
+    assert looked_at[0] == 0
+    camera.close()
+
+
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENODEV])
 def test_a_camera_that_cannot_be_stopped_is_closed_all_the_same(number: int) -> None:
     async def main() -> None:
@@ -141,6 +167,52 @@ def test_a_camera_that_cannot_be_stopped_is_closed_all_the_same(number: int) -> 
         await source.stop()
 
     asyncio.run(main())
+
+
+class SlowToOpen(V4l2Frames):
+    """A camera that takes until `go` to open."""
+
+    def __init__(self) -> None:
+        super().__init__("usb0", "/dev/video0", SystemClock())
+        self.begun, self.go, self.ends = threading.Event(), threading.Event(), threading.Event()
+        self.opened: list[MemoryDriver] = []
+
+    def _open(self, mode: CameraMode, settings: CameraSettings) -> _Opened:
+        del settings
+        pixels = pixels_of("YU12")
+        self.begun.set()
+        self.go.wait()
+        self.opened.append(MemoryDriver(pixels, 4))
+        self.ends.set()
+        return _Opened(self.opened[-1], pixels, True, mode.fps, frozenset())
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_camera_that_is_no_longer_wanted_while_it_opens_is_closed_when_it_has_opened(after: bool) -> None:
+    before = mapped()
+
+    async def main() -> SlowToOpen:
+        source = SlowToOpen()
+        work = asyncio.ensure_future(
+            source.start(CameraMode(size=Size(64, 48), fps=30), CameraSettings(), lambda _: None, lambda _: None)
+        )
+        async with asyncio.timeout(30):
+            while not source.begun.is_set():
+                await SystemClock().sleep(0.001)
+            if after:  # it has opened by then, which the loop has not heard of
+                source.go.set()
+                source.ends.wait()
+            work.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+            source.go.set()
+            while not source.opened or source.opened[0].memory >= 0:
+                await SystemClock().sleep(0.001)
+        return source
+
+    source = asyncio.run(main())
+    assert source.opened[0].fd == -1
+    assert mapped() == before
 
 
 @contextmanager

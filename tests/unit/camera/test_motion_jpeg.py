@@ -1,4 +1,4 @@
-"""Motion JPEG of cameras: decoded sample by sample, and refused where it is no camera's or the decoder notices a gap."""
+"""Motion JPEG of cameras: decoded sample by sample, refused where it is no camera's or the decoder notices a gap."""
 
 from __future__ import annotations
 
@@ -168,9 +168,9 @@ def test_a_file_whose_end_is_missing_is_never_shown(length: int, ended: bool) ->
         decoder().picture(cut)
 
 
-# Of a hundred noisy pictures with a gap of so many bytes, the most that may pass for whole: behind a gap the decoder falls
-# into step again, and the shorter the gap, the likelier it is that no block is missing then. Of hundreds with a gap of 512
-# bytes, which is a packet of high speed, or more, none has passed; of those with 192 up to 3 in a hundred.
+# Of a hundred noisy pictures with a gap of so many bytes, the most that may pass for whole: behind a gap the decoder
+# falls into step again, and the shorter the gap, the likelier it is that no block is missing then. Of hundreds with a
+# gap of 512 bytes, which is a packet of high speed, or more, none has passed; of those with 192 up to 3 in a hundred.
 @pytest.mark.parametrize("sampling", ["420", "422"])
 @pytest.mark.parametrize(("shortest", "longest", "most"), [(512, None, 5), (192, 512, 20)])
 def test_a_file_in_whose_middle_packets_are_missing_is_hardly_ever_shown(
