@@ -32,7 +32,7 @@ class Look:
     """A picture beside the learned scene. `kept` is the part of the scene's contours that is there (0 to 1), `soft`
     the part that has lost its sharpness, `lively` the part of the picture's own blocks that have any structure;
     `contours` counts what the scene has, `visible` the part of them that could be seen in so much light and noise.
-    `mean` and `bright` are luma of the whole and of its brightest hundredth.
+    `mean` is luma of all whole blocks, `bright` that of the picture's brightest hundredth.
     """
 
     kept: float

@@ -27,8 +27,8 @@ from hal.clock import Clock
 BACKLOG = 256
 POLL_S = 0.02
 ABORT_S = 0.5
-# Looks at closing connections within the time that their clients have: one that takes nothing more is seen a look late
-# and ended a look late, after 30 s in place of 20. That is soon enough for one seat in a house of 256.
+# How many times closing connections are looked at within the time that their clients have. One that takes nothing more
+# is noticed up to one look late and ended up to one look late: after 30 s at most instead of 20, one seat of 256.
 LOOKS = 4
 
 log = logging.getLogger("lintel.http")

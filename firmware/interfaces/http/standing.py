@@ -14,6 +14,7 @@ DATE_NS = 1_000_000_000  # a date has seconds
 class Standing(list[tuple[bytes, bytes]]):
     """The date, right to the second before, as the list that uvicorn adds to the lines of an answer.
 
+    It is looked up for who goes through the list or adds lines behind it; nothing else about it is up to date.
     A device that does not know the time says none (RFC 9110, 6.6.1).
     """
 

@@ -42,8 +42,15 @@ def _handed() -> socket.socket | None:
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return None
     names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    if HANDED_NAME not in names:
+        return None
     # A copy, for it is let go of and taken again; and no child of ours has it.
-    return socket.socket(fileno=os.dup(HANDED_FIRST + names.index(HANDED_NAME))) if HANDED_NAME in names else None
+    file = os.dup(HANDED_FIRST + names.index(HANDED_NAME))
+    try:
+        return socket.socket(fileno=file)
+    except OSError:
+        os.close(file)
+        raise
 
 
 def _own() -> socket.socket:

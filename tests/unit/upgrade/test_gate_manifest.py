@@ -29,6 +29,11 @@ def instead(pattern: str, by: str) -> Change:
     return lambda text: re.sub(pattern, by, text, count=1)
 
 
+def another_digit(key: str) -> Change:
+    """Another first digit of a number in hexadecimal, whichever it has."""
+    return lambda text: re.sub(f"({key})(.)", lambda found: found[1] + ("1" if found[2] == "0" else "0"), text, count=1)
+
+
 CHANGES: dict[str, tuple[Change, str]] = {
     "a section twice": (lambda text: text + "[update]\nversion=9.9\n", "manifest-duplicate"),
     "an image twice": (lambda text: text + text[text.index("[image.rootfs]") :], "manifest-duplicate"),
@@ -86,9 +91,9 @@ CHANGES: dict[str, tuple[Change, str]] = {
         "lts-missing",
     ),
     "a mode that is not allowed": (instead("modes:any", "modes:factory_default"), "mode-not-allowed"),
-    "another root hash": (instead("verity-hash=..", "verity-hash=00"), "payload-damaged"),
+    "another root hash": (another_digit("verity-hash="), "payload-damaged"),
     "another size of the tree": (instead("verity-size=", "verity-size=1"), "tree-damaged"),
-    "another digest of an image": (instead("sha256=....", "sha256=0000"), "image-damaged"),
+    "another digest of an image": (another_digit("sha256="), "image-damaged"),
     "another size of an image": (instead("\nsize=[0-9]*", "\nsize=4095"), "image-size"),
 }
 
