@@ -104,8 +104,8 @@ MISTAKES = ("BoardError", "OutOfRange")
 SPEAKERS = {
     "BadClip": 0, "Broken": 0, "Damaged": 1, "HttpRefusal": 3, "Loaded": 1, "Lost": 0, "Misplaced": 1,
     "NetworkFault": 0, "NoTrial": 1, "NoWay": 0, "Refusal": 1, "RevocationsUnreadable": 1, "RollbackRefused": 1,
-    "TimeFault": 0, "Torn": 0, "Unreachable": 0, "Unreadable": 0, "ValueError": 0, "_lose": 0, "_relink": 1, "_stuck": 0,
-    "_tell": 1, "_told": 1, "alarm": 1, "give_up": 0, "param": 1, "revert": 0,
+    "TimeFault": 0, "Torn": 0, "Unreachable": 0, "Unreadable": 0, "ValueError": 0, "_lose": 0, "_relink": 1,
+    "_stuck": 0, "_tell": 1, "_told": 1, "alarm": 1, "give_up": 0, "param": 1, "revert": 0,
 }  # fmt: skip
 # Functions that answer with a sentence.
 ANSWERS = (

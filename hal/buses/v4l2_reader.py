@@ -88,6 +88,8 @@ class Reader:
 
     def ready(self) -> None:
         """Deliver one frame, if one has come (the loop calls again for the next); what is lost is reported once."""
+        if self._over:  # the loop had this call on its list already
+            return
         try:
             frame = self._next()
         except BlockingIOError:

@@ -239,6 +239,8 @@ def test_a_decoder_that_fails_unexpectedly_is_a_loss_of_the_camera_that_is_told_
         async with asyncio.timeout(30):
             while not camera.losses:
                 await SystemClock().sleep(0.005)
+        camera.driver.fails = errno.ENODEV
+        camera.reader.ready()  # which the loop had on its list already
         await SystemClock().sleep(0.05)
 
     with caplog.at_level(logging.DEBUG):
