@@ -203,6 +203,24 @@ def test_media_that_stood_still_itself_blames_no_network_role_for_it(tmp_path: P
     play(tmp_path, test)
 
 
+def test_a_cut_is_shown_as_long_as_anybody_looks_at_it_and_no_longer(tmp_path: Path) -> None:
+    async def test(scene: Scene) -> None:
+        one, other = scene.line(), scene.line()
+        scene.eye(one)
+        scene.eye(other, cut=Cut(fps=5))
+        scene.eye(other, 1, Cut(compression=80))
+        await scene.clock.sleep(0.1)
+        assert [show.cut for show in scene.audience.shows] == [Cut(), Cut(compression=80)]
+        other.close()
+        await scene.clock.sleep(0.1)
+        assert [show.cut for show in scene.audience.shows] == [Cut()]
+        one.close()
+        await scene.clock.sleep(0.1)
+        assert scene.audience.shows == ()
+
+    play(tmp_path, test)
+
+
 def test_media_says_that_it_is_there_once_a_second(tmp_path: Path) -> None:
     async def test(scene: Scene) -> None:
         line = scene.line()

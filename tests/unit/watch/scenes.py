@@ -46,6 +46,17 @@ def features(t_s: float, *faults: str, **how: object) -> Features:
     return features_of(picture(t_s, *faults, **how).y)  # type: ignore[arg-type]
 
 
+KINDS = ("well", "covered", "blurred", "turned", "night")
+
+
+@cache
+def of_kind(kind: str) -> Features:
+    """What a picture of that kind is made into."""
+    if kind == "night":
+        return features(100.0, lux=0.5)
+    return features(100.0, *(() if kind == "well" else (kind,)))
+
+
 @dataclass
 class Watched:
     """A detector and the scene before it; time goes on in steps."""

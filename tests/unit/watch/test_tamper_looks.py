@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -11,21 +10,12 @@ from hypothesis import strategies as st
 
 from firmware.core.stream.pace import Pace
 from firmware.core.vocabulary.watch import TamperPhase
-from firmware.video.scene_features import Features
 from firmware.video.tamper_rules import CALM_LOOKS_HZ, LOOKS_HZ, NOTHING_NEW, Finding, TamperRules, TamperWatch
 from tests.effort import examples
-from tests.unit.watch.scenes import features
+from tests.unit.watch.scenes import KINDS, of_kind
 
 PICTURE_NS = round(1e9 / LOOKS_HZ)
 CALM_NS = round(1e9 / CALM_LOOKS_HZ)
-KINDS = ("well", "covered", "blurred", "turned", "night")
-
-
-@cache
-def seen(kind: str) -> Features:
-    if kind == "night":
-        return features(100.0, lux=0.5)
-    return features(100.0, *(() if kind == "well" else (kind,)))
 
 
 @dataclass
@@ -40,7 +30,7 @@ class Looked:
         if not self.every and not self.watch.is_due(t_ns):
             return NOTHING_NEW
         self.looks.append(t_ns)
-        return self.watch.feed(t_ns, seen(kind))
+        return self.watch.feed(t_ns, of_kind(kind))
 
 
 def looked(rules: TamperRules | None = None, *, every: bool = False) -> Looked:

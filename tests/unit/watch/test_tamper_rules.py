@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 
 from firmware.core.vocabulary.watch import TamperKind, TamperPhase
 from firmware.video.frames import small_luma
-from firmware.video.scene_features import Features, _gathered, _percentile, features_of
+from firmware.video.scene_features import _gathered, _percentile, features_of
 from firmware.video.scene_model import Look, SceneModel
 from firmware.video.tamper_rules import (
     CLEAR_S,
@@ -26,7 +24,7 @@ from hal.errors import OutOfRange
 from hal.pictures import Frame, Plane, Size
 from hal.planes import picture_of, scaled
 from tests.effort import examples
-from tests.unit.watch.scenes import armed, features
+from tests.unit.watch.scenes import KINDS, armed, of_kind
 
 parts = st.floats(0, 1)
 luma = st.floats(0, 255)
@@ -65,16 +63,6 @@ def test_less_of_the_scene_is_never_less_wrong(one: Look, other: Look, rules: Ta
         assert cause_of(same, rules) is not None
 
 
-KINDS = ("well", "covered", "blurred", "turned", "night")
-
-
-@cache
-def seen(kind: str) -> Features:
-    if kind == "night":
-        return features(100.0, lux=0.5)
-    return features(100.0, *(() if kind == "well" else (kind,)))
-
-
 steps = st.lists(st.tuples(st.sampled_from(KINDS), st.floats(0.1, 4)), max_size=60)
 
 
@@ -89,7 +77,7 @@ def test_whatever_is_seen_in_whatever_order_alarms_come_after_the_delay_and_end_
     last_wrong = well_from = None
     for kind, after_s in story:
         t_s += after_s
-        finding = watch.feed(round(t_s * 1e9), seen(kind))
+        finding = watch.feed(round(t_s * 1e9), of_kind(kind))
         wrong = kind in ("covered", "blurred", "turned") or (kind == "night" and on_dark)
         if not alarm:
             if wrong:
@@ -116,7 +104,7 @@ def test_whatever_is_seen_in_whatever_order_alarms_come_after_the_delay_and_end_
 def armed_watch(rules: TamperRules) -> TamperWatch:
     watch = TamperWatch(rules)
     for second in range(50, 62):
-        watch.feed(second * 10**9, seen("well"))
+        watch.feed(second * 10**9, of_kind("well"))
     assert watch.phase is TamperPhase.ARMED
     return watch
 
