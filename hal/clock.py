@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -52,6 +52,25 @@ class Clock(Protocol):
 def always_plausible() -> bool:
     """Default trust: any date this firmware could really run at."""
     return True
+
+
+@asynccontextmanager
+async def within(s: float) -> AsyncIterator[None]:
+    """Give what is in the block `s` seconds, also where the caller is being cancelled. Raises TimeoutError.
+
+    For whoever ends in order. There `asyncio.timeout` cancels its caller once more instead, before Python 3.11.3
+    (CPython's issue 102780; Debian 12 has 3.11.2).
+    """
+    task, limit = asyncio.current_task(), asyncio.timeout(s)
+    assert task is not None
+    cancelled = task.cancelling()
+    try:
+        async with limit:
+            yield
+    except asyncio.CancelledError as error:
+        if not limit.expired() or task.cancelling() > cancelled:
+            raise
+        raise TimeoutError from error
 
 
 def block_until(t_ns: int) -> None:

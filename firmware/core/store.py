@@ -21,7 +21,7 @@ from firmware.core.errors import Unavailable
 from firmware.core.store_disk import Disk, FileDisk, problem_of, unavailable
 from firmware.core.store_file import Damaged, DurableFiles, checked_name
 from firmware.core.vocabulary.station import StorageProblem
-from hal.clock import Clock, Timer
+from hal.clock import Clock, Timer, within
 
 __all__ = ["Alarm", "Damaged", "Store"]
 
@@ -87,7 +87,7 @@ class Store:
         if thread is None:
             return
         try:
-            async with asyncio.timeout(CLOSE_S):
+            async with within(CLOSE_S):
                 await self._idle.wait()
         except TimeoutError:
             log.error("%s: %d disk jobs were not finished in %g s", self.root.name, len(self._waiting), CLOSE_S)

@@ -204,6 +204,11 @@ def test_an_answer_as_programs_write_it_is_read_at_one_go(written: list[str]) ->
     assert answer == read_any(", ".join([*written, "algorithm=SHA-256"]), compatible=False)
 
 
+@pytest.mark.parametrize("text", [" !", "a!", "a=b,!", 'a="b", c!', 'a="b", c="', 'username="x", realm', 'a="\\"'])
+def test_what_is_a_list_of_fields_only_at_first_is_none(text: str) -> None:
+    assert read_fields(text) is None
+
+
 @pytest.mark.parametrize("piece", [" ", "a", "a=", ' a="b"', 'a="\\"'])
 def test_row_35_the_text_of_a_stranger_is_read_in_a_time_that_grows_with_its_length(piece: str) -> None:
     """Read before any log-in: what is quadratic in its length would let a stranger stop the network role."""
