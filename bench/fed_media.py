@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from bench.bare_loop import frames_of
+from firmware.child import loop_of
 from firmware.core.stream.server import FrameServer
 from firmware.core.stream.wire import Jpeg, pack
 from firmware.video.audience import Audience
@@ -49,17 +50,18 @@ class Fed:
         t_ns = self._clock.now_ns()
         jpeg = Jpeg(self._frames[self._number % len(self._frames)], *SIZE, self._number, t_ns)
         for show in self.audience.shows:
-            if show.ready and show.takes(t_ns):
+            if show.wants(t_ns):
                 show.take(jpeg)
         for watcher in self.server.watchers:
-            if watcher.ready and watcher.takes(t_ns):
+            if watcher.wants(t_ns):
                 watcher.offer(pack(jpeg))
 
 
 def main() -> None:
     """Feed until somebody ends it."""
     frames, fps, watchers, hands = frames_of(Path(sys.argv[1])), int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
-    asyncio.run(Fed(frames, fps, watchers, hands).run())
+    with asyncio.Runner(loop_factory=loop_of("media")) as runner:
+        runner.run(Fed(frames, fps, watchers, hands).run())
 
 
 if __name__ == "__main__":

@@ -95,16 +95,7 @@ def _setters(kind: type, *names: str) -> tuple[Callable[[Any, object], None], ..
 
 _set_data, _set_width, _set_height, _set_stride = _setters(Plane, "data", "width", "height", "stride")
 _set_y, _set_u, _set_v, _set_limited = _setters(Picture, "y", "u", "v", "limited")
-
-
-def _plane(data: memoryview, width: int, height: int, stride: int) -> Plane:
-    """A plane whose fields are known to fit."""
-    plane = object.__new__(Plane)
-    _set_data(plane, data)
-    _set_width(plane, width)
-    _set_height(plane, height)
-    _set_stride(plane, stride)
-    return plane
+_new = object.__new__
 
 
 class Layout:
@@ -114,7 +105,19 @@ class Layout:
     buffer at a third of the cost. Raises ValueError for odd sizes or an odd stride, or one below the width.
     """
 
-    __slots__ = ("_u", "_v", "_y", "half_height", "half_width", "height", "limited", "needed", "stride", "width")
+    __slots__ = (
+        "_half_stride",
+        "_u",
+        "_v",
+        "_y",
+        "half_height",
+        "half_width",
+        "height",
+        "limited",
+        "needed",
+        "stride",
+        "width",
+    )
 
     def __init__(self, width: int, height: int, *, stride: int = 0, limited: bool = False) -> None:
         stride = stride or width
@@ -124,6 +127,7 @@ class Layout:
             raise ValueError(f"no plane has {width} x {height} samples with rows of {stride} bytes")
         self.width, self.height, self.stride, self.limited = width, height, stride, limited
         self.half_width, self.half_height = width // 2, height // 2
+        self._half_stride = stride // 2
         luma, colour = stride * height, (stride // 2) * (height // 2)
         self._y, self._u = slice(luma), slice(luma, luma + colour)
         self._v = slice(luma + colour, luma + 2 * colour)
@@ -139,11 +143,20 @@ class Layout:
 
     def picture(self, flat: memoryview) -> Picture:
         """The picture in a buffer of at least `needed` bytes, which has to be a read-only view of single bytes."""
-        half_width, half_height, half_stride = self.half_width, self.half_height, self.stride // 2
-        picture = object.__new__(Picture)
-        _set_y(picture, _plane(flat[self._y], self.width, self.height, self.stride))
-        _set_u(picture, _plane(flat[self._u], half_width, half_height, half_stride))
-        _set_v(picture, _plane(flat[self._v], half_width, half_height, half_stride))
+        picture, y, u, v = _new(Picture), _new(Plane), _new(Plane), _new(Plane)
+        _set_data(y, flat[self._y])
+        _set_width(y, self.width)
+        _set_height(y, self.height)
+        _set_stride(y, self.stride)
+        half_width, half_height, half_stride = self.half_width, self.half_height, self._half_stride
+        for plane, place in ((u, self._u), (v, self._v)):
+            _set_data(plane, flat[place])
+            _set_width(plane, half_width)
+            _set_height(plane, half_height)
+            _set_stride(plane, half_stride)
+        _set_y(picture, y)
+        _set_u(picture, u)
+        _set_v(picture, v)
         _set_limited(picture, self.limited)
         return picture
 

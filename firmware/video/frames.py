@@ -32,15 +32,15 @@ class Follower:
     """One who takes frames at a rate of its own; closed by `with`."""
 
     def __init__(self, hz: float, leave: Callable[[Follower], None]) -> None:
-        self._pace = Pace(hz)
+        self.pace = Pace(hz)
         self._leave = leave
         self._frame: Frame | None = None
         self._wake = asyncio.Event()
         self.skipped = 0
 
     def offer(self, frame: Frame) -> None:
-        """A new frame, which replaces one that was not fetched."""
-        if not self._pace.takes(frame.t_ns):
+        """A new frame, which replaces one that was not fetched; not taken when it is not due."""
+        if not self.pace.takes(frame.t_ns):
             return
         self.skipped += self._frame is not None
         self._frame = frame
@@ -85,9 +85,10 @@ class FrameTap:
 
     def put(self, frame: Frame) -> None:
         """The camera has a new frame."""
-        self.latest = frame
+        self.latest, t_ns = frame, frame.t_ns
         for follower in self._followers:
-            follower.offer(frame)
+            if t_ns >= follower.pace.next_ns:  # asked here: most frames are none that a detector takes
+                follower.offer(frame)
         for watcher in self._watchers:
             watcher(frame)
 

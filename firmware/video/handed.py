@@ -15,7 +15,7 @@ from functools import partial
 from firmware.core.stream.hand_wire import Hand, Page, Why
 from firmware.core.stream.pace import Pace
 from firmware.core.stream.screen import Screen, fastest
-from firmware.core.stream.wire import Cut, Jpeg, NoSignal
+from firmware.core.stream.wire import Cut
 from firmware.video.backlog import Backlog
 from hal.clock import Clock, Timer
 
@@ -160,6 +160,7 @@ class Show:
         self.cut = cut
         self._screen = Screen(clock, size)
         self._screen.begin()
+        self.take = self._screen.take  # shows a picture, or that there is none
         self._viewers: dict[HandedViewer, None] = {}
         self._fps = 0
         self._pace = Pace(0)
@@ -169,18 +170,13 @@ class Show:
         """Whether nobody looks."""
         return not self._screen.onlookers
 
-    @property
-    def ready(self) -> bool:
-        """Whether anybody has room for a picture; asked for each that there is."""
+    def wants(self, t_ns: int) -> bool:
+        """Whether anybody has room for the picture of that time, and the fastest of them wants it; asked for each."""
         for viewer in self._viewers:
             if viewer.free:
-                return True
+                return self._pace.takes(t_ns)
         self._screen.pass_by()
         return False
-
-    def takes(self, t_ns: int) -> bool:
-        """Whether a picture of that time is one that the fastest of them wants; asked once a picture."""
-        return self._pace.takes(t_ns)
 
     def enter(self, viewer: HandedViewer) -> bool:
         """Show it to one more, beginning with what is shown now; answers whether there is anything yet."""
@@ -199,10 +195,6 @@ class Show:
         fps = fastest(self._screen.onlookers)
         if fps != self._fps:
             self._fps, self._pace = fps, Pace(fps)
-
-    def take(self, message: Jpeg | NoSignal) -> None:
-        """Show a picture, or that there is none."""
-        self._screen.take(message)
 
     def close(self) -> None:
         """Show nothing more."""

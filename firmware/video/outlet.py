@@ -158,10 +158,17 @@ class Outlet:
         wanted: dict[Make, list[Watching]] = {}
         everybody: tuple[Watching, ...] = (*self.server.watchers, *self.audience.shows)
         for watching in everybody:
-            if watching.ready and watching.takes(t_ns):
+            if watching.wants(t_ns):
                 wanted.setdefault(self._what(watching), []).append(watching)
-        if wanted:
-            self._make(frame, wanted)
+        if not wanted:
+            return
+        pixels = 0
+        for width, height, _ in wanted:
+            pixels += width * height
+        image = self._source.image
+        job = partial(jpegs_of, frame, wanted, image.mirror, image.rotate)
+        self._busy = True
+        self._maker.make(job, pixels, partial(self._done, wanted))
 
     def _what(self, watcher: Watching) -> Make:
         """What a watcher's wish means now; a size that is not offered any more is the source's own."""
@@ -174,15 +181,6 @@ class Outlet:
         compression = self._source.video.compression if cut.compression is None else cut.compression
         return size.width, size.height, compression
 
-    def _make(self, frame: Frame, wanted: Mapping[Make, list[Watching]]) -> None:
-        pixels = 0
-        for width, height, _ in wanted:
-            pixels += width * height
-        image = self._source.image
-        job = partial(jpegs_of, frame, wanted, image.mirror, image.rotate)
-        self._busy = True
-        self._maker.make(job, pixels, partial(self._done, wanted))
-
     def _done(self, wanted: Mapping[Make, list[Watching]], made: list[Jpeg] | None) -> None:
         self._busy = False
         if self._source.tap.latest is None:
@@ -191,20 +189,15 @@ class Outlet:
         if made is not None:
             self.made += len(made)
             for jpeg, watching in zip(made, wanted.values(), strict=True):
-                give(jpeg, watching)
+                packed = None  # once for all watchers; shows take it as it is
+                for each in watching:
+                    if isinstance(each, Show):
+                        each.take(jpeg)
+                    else:
+                        packed = packed or pack(jpeg)
+                        each.offer(packed)
         if self._waits is not None:
             self._frame(self._waits)
-
-
-def give(jpeg: Jpeg, watching: Iterable[Watching]) -> None:
-    """Hand out what was made: packed once for all watchers, as it is to shows."""
-    packed = None
-    for each in watching:
-        if isinstance(each, Show):
-            each.take(jpeg)
-        else:
-            packed = packed or pack(jpeg)
-            each.offer(packed)
 
 
 def jpegs_of(frame: Frame, makes: Iterable[Make], mirror: bool, rotate: int) -> list[Jpeg]:

@@ -20,19 +20,23 @@ def jpeg_of(picture: Picture, *, quality: int = 80) -> bytes:
     """
     if not WORST <= quality <= BEST:
         raise OutOfRange("jpeg", f"quality is {WORST} to {BEST} (got {quality})")
-    y, u, v = _rows(picture.y), _rows(picture.u), _rows(picture.v)
+    y, u, v = _rows(picture.y, picture.u, picture.v)
     if picture.limited:
         y, u, v = _by(LUMA, picture.y), _by(COLOUR, picture.u), _by(COLOUR, picture.v)
     jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(y, u, v, quality=quality, fastdct=False)
     return jpeg
 
 
-def _rows(plane: Plane) -> memoryview | Samples:
-    """The plane in two dimensions; without numpy where nothing lies between its rows, which is the quicker way."""
-    width, height = plane.width, plane.height
-    if plane.stride == width:
-        return plane.data[: width * height].cast("B", (height, width))
-    return np.ascontiguousarray(samples(plane))
+def _rows(*planes: Plane) -> list[memoryview | Samples]:
+    """Planes in two dimensions; without numpy where nothing lies between the rows, which is the quicker way."""
+    found: list[memoryview | Samples] = []
+    for plane in planes:
+        width, height = plane.width, plane.height
+        if plane.stride == width:
+            found.append(plane.data[: width * height].cast("B", (height, width)))
+        else:
+            found.append(np.ascontiguousarray(samples(plane)))
+    return found
 
 
 def _by(table: bytes, plane: Plane) -> Samples:

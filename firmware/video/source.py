@@ -28,7 +28,8 @@ class Source:
         self.image = ImageSettings()
         self.video = default_video(camera.largest)
         self._camera = camera
-        self._mode = _mode(self.video, camera.largest)
+        self.mode = _mode(self.video, camera.largest)
+        """What is asked of the camera now, with its small stream."""
         self._bus = bus
         self._on = False
         self._colour = True
@@ -46,11 +47,6 @@ class Source:
     def largest(self) -> CameraMode:
         """The most this camera delivers."""
         return self._camera.largest
-
-    @property
-    def mode(self) -> CameraMode:
-        """What is asked of the camera now, with its small stream."""
-        return self._mode
 
     def start(self) -> None:
         """Deliver pictures from now on."""
@@ -72,7 +68,7 @@ class Source:
         """Follow changed parameters; only another size or rate interrupts the pictures."""
         before = self.mode
         self.image, self.video = image, video
-        self._mode = _mode(video, self.largest)
+        self.mode = _mode(video, self.largest)
         if not self._on:
             return
         if self.mode != before:

@@ -11,9 +11,9 @@ import logging
 
 import numpy as np
 
-from hal.buses.rooms import Room, Rooms
-from hal.pictures import Layout, Picture, Plane, Size
-from hal.planes import Samples, from_yuyv, samples
+from hal.buses.rooms import Rooms, Watched
+from hal.pictures import Layout, Picture, Size
+from hal.planes import Samples, from_yuyv
 
 LIBRARY = "libyuv.so.0"
 
@@ -34,23 +34,38 @@ def load(name: str = LIBRARY) -> ctypes.CDLL | None:
     return library
 
 
-def planar(data: bytes | memoryview, size: Size, stride: int, *, limited: bool, rooms: Rooms | None = None) -> Picture:
-    """As `hal.planes.from_yuyv`, sample by sample. Keeps nothing of `data`; `rooms` are of the picture's length.
+class Packed:
+    """Packed pictures of one size (Y U Y V) made planar, sample by sample as `hal.planes.from_yuyv` makes them.
 
-    Raises ValueError for too few bytes, odd sizes, or a stride below two bytes a sample.
+    `most` of the pictures are kept room for. Raises ValueError for odd sizes, or a stride below two bytes a sample.
     """
-    library = load()
-    if library is None or size.width % 2 or size.height % 2:
-        return from_yuyv(data, size, stride, limited=limited)
-    width, height = size.width, size.height
-    packed = samples(Plane(memoryview(data), 2 * width, height, stride))
-    whole, quarter = width * height, width * height // 4
-    room = Room(whole + 2 * quarter) if rooms is None else rooms.free()
-    at, half = room.address, width // 2
-    library.YUY2ToI420(
-        packed.ctypes.data, stride, at, width, at + whole, half, at + whole + quarter, half, width, height
-    )
-    return Layout(width, height, limited=limited).picture(room.view())
+
+    def __init__(self, size: Size, stride: int, *, limited: bool, most: int) -> None:
+        width, height = size.width, size.height
+        self._layout = Layout(width, height, limited=limited)
+        if stride < 2 * width:
+            raise ValueError(f"no plane has {2 * width} x {height} samples with rows of {stride} bytes")
+        self._size, self._stride, self._limited = size, stride, limited
+        self._needed = stride * (height - 1) + 2 * width
+        self._rooms = Rooms(self._layout.needed, most)
+        self._library = load()
+
+    def picture(self, memory: Watched, used: int) -> Picture:
+        """The picture in the first so many bytes of some memory, of which it keeps nothing.
+
+        Raises ValueError for too few of them.
+        """
+        if used < self._needed:
+            raise ValueError(f"a packed picture of {self._size} needs {self._needed} bytes (got {used})")
+        if self._library is None:
+            return from_yuyv(memory.whole.data, self._size, self._stride, limited=self._limited)
+        layout, room = self._layout, self._rooms.free()
+        width, half, at = layout.width, layout.half_width, room.address
+        u = at + width * layout.height
+        v = u + half * layout.half_height
+        stride, height = self._stride, layout.height
+        self._library.YUY2ToI420(memory.address, stride, at, width, u, half, v, half, width, height)
+        return layout.picture(room.view())
 
 
 def mean_of_rows(rows: Samples, out: Samples) -> None:

@@ -32,18 +32,18 @@ _libc.mremap.restype = ctypes.c_void_p
 class Mapped(Watched):
     """`length` bytes of a file from `offset` on, only to be read. Raises OSError."""
 
-    __slots__ = ("_address", "length")
+    __slots__ = ("length",)
 
     def __init__(self, fd: int, length: int, offset: int) -> None:
         self.length = length
-        self._address = _map(length, mmap.PROT_READ, mmap.MAP_SHARED, fd, offset)
-        there = memoryview((ctypes.c_ubyte * length).from_address(self._address))
+        address = _map(length, mmap.PROT_READ, mmap.MAP_SHARED, fd, offset)
+        there = memoryview((ctypes.c_ubyte * length).from_address(address))
         self.whole = np.frombuffer(there, np.uint8)
         self.whole.flags.writeable = False
         # Unmaps what is at the address then, once there is no view any more, which may be long after us. It can neither
         # fail (the range is our own) nor wait for anybody. At exit the kernel does it: some may look until then.
-        weakref.finalize(self.whole, _libc.munmap, self._address, length).atexit = False
-        super().__init__()
+        weakref.finalize(self.whole, _libc.munmap, address, length).atexit = False
+        super().__init__(address)
 
     def part(self) -> None:
         """Part from the file, which cannot close as long as memory of it is mapped: what is looked at becomes a copy.
@@ -54,8 +54,8 @@ class Mapped(Watched):
         if not self.held:
             return
         copy = _map(self.length, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
-        ctypes.memmove(copy, self._address, self.length)
-        if _libc.mremap(copy, self.length, self.length, _MAYMOVE | _FIXED, self._address) == _FAILED:
+        ctypes.memmove(copy, self.address, self.length)
+        if _libc.mremap(copy, self.length, self.length, _MAYMOVE | _FIXED, self.address) == _FAILED:
             number = ctypes.get_errno()
             _libc.munmap(copy, self.length)
             raise OSError(number, os.strerror(number))

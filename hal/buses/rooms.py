@@ -14,18 +14,19 @@ from numpy.typing import NDArray
 
 
 class Watched:
-    """Memory whose every view is a view of `whole`.
+    """Memory from `address` on whose every view is a view of `whole`.
 
     A memoryview of it, a slice of that, and whatever array is made from these counts as a reference to it. So nobody
     looks as long as it has no more references than it had at first, whichever thread or collector let go last.
     """
 
-    __slots__ = ("_alone", "whole")
+    __slots__ = ("_alone", "address", "whole")
 
     whole: NDArray[np.uint8]
 
-    def __init__(self) -> None:
+    def __init__(self, address: int) -> None:
         """`whole` is there by now, and nobody else has it."""
+        self.address = address
         self._alone = getrefcount(self.whole)
 
     @property
@@ -35,14 +36,13 @@ class Watched:
 
 
 class Room(Watched):
-    """So many bytes of our own, from `address` on."""
+    """So many bytes of our own."""
 
-    __slots__ = ("address",)
+    __slots__ = ()
 
     def __init__(self, length: int) -> None:
         self.whole = np.empty(length, np.uint8)
-        self.address: int = self.whole.ctypes.data
-        super().__init__()
+        super().__init__(self.whole.ctypes.data)
 
     def view(self) -> memoryview[Any]:
         """Its bytes, to be looked at only."""

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from hal.buses import v4l2_kernel as kernel
-from hal.buses.libyuv import planar
+from hal.buses.libyuv import Packed
 from hal.buses.motion_jpeg import ROOMS, Decoder, Torn
-from hal.buses.rooms import Rooms
+from hal.buses.rooms import Rooms, Watched
 from hal.buses.stamps import taken_ns
 from hal.clock import Clock
 from hal.errors import BusError
@@ -39,36 +39,35 @@ class Pictures:
 
     def __init__(self, device: kernel.Device, pixels: kernel.Pixels, *, lends: bool) -> None:
         self.device = device
-        self._pixels = pixels
         self._buffers = device.buffers
-        self._rooms = rooms_of(pixels)
+        self._copies = copies_of(pixels)
         self._layout = layout_of(pixels) if lends else None
         if self._layout is not None and any(buffer.length < self._layout.needed for buffer in device.buffers):
             raise ValueError(f"its buffers are smaller than a picture, which needs {self._layout.needed} bytes")
         self._most = len(device.buffers) - STAY - 1  # lent before this one
-        self._lent: list[int] = []
+        self.lent: list[int] = []
+        """The buffers that are lent, or were and are not handed in yet."""
 
     def of(self, index: int, used: int) -> Picture:
         """The picture in a full buffer, which has so many bytes. Raises OSError, or ValueError for too few of them."""
-        flat = self._buffers[index].whole.data
-        layout = self._layout
+        buffer, layout = self._buffers[index], self._layout
         if layout is not None and used >= layout.needed:
-            if len(self._lent) > self._most:
+            if len(self.lent) > self._most:
                 self.take_back()
-            if len(self._lent) <= self._most:
-                self._lent.append(index)
-                return layout.picture(flat)
+            if len(self.lent) <= self._most:
+                self.lent.append(index)
+                return layout.picture(buffer.whole.data)
         try:
-            return picture_of(flat[:used], self._pixels, self._rooms)
+            return self._copies.picture(buffer, used)
         finally:
             self.device.hand_in(index)
 
     def take_back(self) -> None:
         """Hand in what was lent and is held no more. Raises OSError."""
         buffers = self._buffers
-        for index in tuple(self._lent):
+        for index in tuple(self.lent):
             if not buffers[index].held:
-                self._lent.remove(index)
+                self.lent.remove(index)
                 self.device.hand_in(index)
 
 
@@ -161,7 +160,8 @@ class PictureReader(Reader):
         return Frame(t_ns, seq, self._pictures.of(index, used))
 
     def _handed_on(self) -> None:
-        self._pictures.take_back()
+        if self._pictures.lent:
+            self._pictures.take_back()
 
 
 class MotionReader(Reader):
@@ -237,20 +237,24 @@ def layout_of(pixels: kernel.Pixels) -> Layout:
     return Layout(pixels.width, pixels.height, stride=pixels.bytesperline, limited=not full_range(pixels))
 
 
-def rooms_of(pixels: kernel.Pixels) -> Rooms:
-    """Rooms for the pictures of a driver. Raises ValueError where no picture has its numbers."""
-    if pixels.pixelformat == kernel.PACKED:
-        return Rooms(Layout(pixels.width, pixels.height).needed, ROOMS)
-    return Rooms(layout_of(pixels).needed, ROOMS)
+class Copies:
+    """Planar pictures that keep nothing of a driver's buffer. Raises ValueError where no picture has its numbers."""
+
+    def __init__(self, pixels: kernel.Pixels) -> None:
+        self._layout = layout_of(pixels)
+        self._rooms = Rooms(self._layout.needed, ROOMS)
+
+    def picture(self, memory: Watched, used: int) -> Picture:
+        """The picture in the first so many bytes of some memory. Raises ValueError for too few of them."""
+        self._layout.check(used)
+        room = self._rooms.free()
+        room.whole[:] = memory.whole[: self._layout.needed]
+        return self._layout.picture(room.view())
 
 
-def picture_of(data: memoryview, pixels: kernel.Pixels, rooms: Rooms) -> Picture:
-    """A driver's buffer as a picture, which keeps nothing of it. Raises ValueError for too few bytes."""
+def copies_of(pixels: kernel.Pixels) -> Copies | Packed:
+    """What makes a driver's pictures our own. Raises ValueError where no picture has its numbers."""
     if pixels.pixelformat == kernel.PACKED:
-        size = Size(pixels.width, pixels.height)
-        return planar(data, size, pixels.bytesperline, limited=not full_range(pixels), rooms=rooms)
-    layout = layout_of(pixels)
-    layout.check(data.nbytes)
-    room = rooms.free()
-    room.whole.data[:] = data[: layout.needed]
-    return layout.picture(room.view())
+        size, limited = Size(pixels.width, pixels.height), not full_range(pixels)
+        return Packed(size, pixels.bytesperline, limited=limited, most=ROOMS)
+    return Copies(pixels)

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 CHUNK_BYTES = 1 << 16
 _CREDENTIALS = struct.Struct("iII")  # struct ucred of unix(7): pid, uid, gid
@@ -87,10 +87,9 @@ class PushChannel(asyncio.Protocol):
         self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=CHUNK_BYTES)
-        transport.pause_reading()
+        self._transport = stream = cast("asyncio.Transport", transport)  # uvloop's do not say so themselves
+        stream.set_write_buffer_limits(high=CHUNK_BYTES)
+        stream.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._writable.set()

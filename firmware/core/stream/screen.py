@@ -92,9 +92,7 @@ class Screen:
             return
         self._signal, self._newest, self._newest_ns = True, message, self._heard_ns
         self.size = message.width, message.height
-        self._show(part_of(message.data, message.number), message.t_ns)
-
-    def _show(self, part: bytes, t_ns: int) -> None:
+        part, t_ns = part_of(message.data, message.number), message.t_ns
         for onlooker in self.onlookers[:]:  # one that is gone leaves at once
             onlooker.offer(part, t_ns)
 
@@ -105,7 +103,9 @@ class Screen:
 
     def _show_none(self) -> None:
         self._shown_ns = self._clock.now_ns()
-        self._show(part_of(no_signal(*self.size), 0), self._shown_ns)
+        part = part_of(no_signal(*self.size), 0)
+        for onlooker in self.onlookers[:]:
+            onlooker.offer(part, self._shown_ns)
 
     def _watch(self) -> None:
         """Once in a while: is there still a signal?"""

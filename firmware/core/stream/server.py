@@ -31,14 +31,9 @@ class Watcher:
         self._pace = Pace(0)
         self.cut: Cut | None = None
 
-    @property
-    def ready(self) -> bool:
-        """Whether it has taken what was offered before."""
-        return self.cut is not None and self._slot is None
-
-    def takes(self, t_ns: int) -> bool:
-        """Whether a picture of that time is one it wants, at its rate; asked once a picture, when it is `ready`."""
-        return self._pace.takes(t_ns)
+    def wants(self, t_ns: int) -> bool:
+        """Whether it has taken what was offered before, and wants the picture of that time; asked once a picture."""
+        return self.cut is not None and self._slot is None and self._pace.takes(t_ns)
 
     def wish(self, cut: Cut) -> None:
         """It wants this from now on."""

@@ -102,9 +102,10 @@ async def media(path: Path) -> AsyncIterator[Audience]:
         while True:
             await clock.sleep(1 / 30)
             number += 1
+            now_ns = clock.now_ns()
             for show in taken.shows:
-                if show.ready:
-                    show.take(Jpeg(jpeg_of(number, SMALL), 640, 360, number, clock.now_ns()))
+                if show.wants(now_ns):
+                    show.take(Jpeg(jpeg_of(number, SMALL), 640, 360, number, now_ns))
 
     shooting = asyncio.ensure_future(shoot())
     try:

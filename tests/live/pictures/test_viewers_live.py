@@ -145,12 +145,13 @@ class Scene:
     async def _shoot(self, watchers: list[Watcher], audience: Audience) -> None:
         while True:
             await self.clock.sleep(1 / HZ)
-            ready = [each for each in (*watchers, *audience.shows) if each.ready]
-            if ready:
+            now_ns = self.clock.now_ns()
+            wanting = [each for each in (*watchers, *audience.shows) if each.wants(now_ns)]
+            if wanting:
                 self.number += 1
                 self.sent.add(self.number)
-                jpeg = Jpeg(jpeg_of(self.number, self.size), WIDTH, HEIGHT, self.number, self.clock.now_ns())
-                for each in ready:
+                jpeg = Jpeg(jpeg_of(self.number, self.size), WIDTH, HEIGHT, self.number, now_ns)
+                for each in wanting:
                     if isinstance(each, Show):
                         each.take(jpeg)
                     else:

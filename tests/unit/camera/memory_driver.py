@@ -14,6 +14,7 @@ from itertools import count
 from mmap import PAGESIZE
 
 from hal.buses import v4l2_kernel as kernel
+from hal.buses.rooms import Room
 
 FILE = "camera-buffers"
 SCRIBBLE = 0xEE
@@ -26,6 +27,13 @@ def pixels_of(letters: str, width: int = 64, height: int = 48, *, padding: int =
     return kernel.Pixels(
         width=width, height=height, pixelformat=kernel.fourcc(letters), bytesperline=line, sizeimage=size
     )
+
+
+def room_of(data: bytes) -> Room:
+    """Memory with these bytes."""
+    room = Room(len(data))
+    room.whole[:] = memoryview(data)
+    return room
 
 
 class MemoryDriver(kernel.Device):

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hal.buses.libyuv import load, planar
+from hal.buses.libyuv import Packed, load
 from hal.pictures import Picture, Plane, Size
 from hal.planes import from_yuyv, picture_of, plane_of, samples, scaled, thinned
+from tests.unit.camera.memory_driver import room_of
 
 evens = st.integers(1, 40).map(lambda half: 2 * half)
 
@@ -99,7 +100,9 @@ def test_packed_samples_are_unpacked_to_their_places(width: int, height: int, pa
 def test_the_library_unpacks_every_sample_as_we_do(width: int, height: int, padding: int) -> None:
     stride = 2 * width + padding
     data = bytes(buffer_of(stride * height))
-    ours, theirs = (how(data, Size(width, height), stride, limited=True) for how in (from_yuyv, planar))
+    size = Size(width, height)
+    ours = from_yuyv(data, size, stride, limited=True)
+    theirs = Packed(size, stride, limited=True, most=1).picture(room_of(data), len(data))
     assert load() is not None  # the package libyuv0 is one of those that the tests need
     assert theirs.limited
     for one, other in ((ours.y, theirs.y), (ours.u, theirs.u), (ours.v, theirs.v)):
@@ -109,7 +112,7 @@ def test_the_library_unpacks_every_sample_as_we_do(width: int, height: int, padd
 @pytest.mark.parametrize(("w", "h", "stride"), [(5, 4, 10), (4, 3, 8), (4, 4, 7), (4, 6, 8)])
 def test_packed_samples_that_do_not_fit_are_refused_before_the_library_sees_them(w: int, h: int, stride: int) -> None:
     with pytest.raises(ValueError, match=r"even|needs|no plane"):
-        planar(bytes(40), Size(w, h), stride, limited=False)
+        Packed(Size(w, h), stride, limited=False, most=1).picture(room_of(bytes(40)), 40)
 
 
 def test_a_system_without_the_library_is_told_of_once_with_the_package_that_has_it(

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from hal.buses import v4l2_kernel as kernel
 from hal.buses.stamps import OLDEST_NS, taken_ns
-from hal.buses.v4l2_reader import picture_of, rooms_of
+from hal.buses.v4l2_reader import copies_of
 from hal.buses.v4l2_setup import slid
 from hal.buses.v4l2_source import V4l2Frames
 from hal.clock import SystemClock
 from hal.errors import Absent, BusError
 from hal.pictures import CameraMode, CameraSettings, Size
 from hal.planes import samples
+from tests.unit.camera.memory_driver import room_of
 
 MODE = CameraMode(size=Size(64, 48), fps=10)
 
@@ -59,11 +60,12 @@ def test_a_drivers_buffer_is_read_with_its_own_stride_and_range(w: int, h: int, 
         bytesperline=stride,
         quantization=1 if full else 2,
     )
-    picture = picture_of(memoryview(data), pixels, rooms_of(pixels))
+    room = room_of(data)
+    picture = copies_of(pixels).picture(room, len(data))
     assert picture.limited is not full
     assert samples(picture.y)[-1].tobytes() == data[stride * (height - 1) : stride * (height - 1) + width]
     with pytest.raises(ValueError, match="needs"):
-        picture_of(memoryview(data)[: stride * height // 2], pixels, rooms_of(pixels))
+        copies_of(pixels).picture(room, stride * height // 2)
 
 
 @given(st.integers(0, 100), st.integers(-1000, 0), st.integers(0, 1000))

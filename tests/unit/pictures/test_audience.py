@@ -142,7 +142,7 @@ class Scene:
             self._number += 1
             now_ns = self.clock.now_ns()
             for show in self.audience.shows:
-                if self.on and show.ready and show.takes(now_ns):
+                if self.on and show.wants(now_ns):
                     self.made += 1
                     show.take(Jpeg(self.jpeg, *SIZE, self._number, now_ns))
 

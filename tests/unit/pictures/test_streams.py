@@ -84,7 +84,7 @@ def test_a_watcher_that_does_not_read_holds_nobody_up_and_finds_the_newest_pictu
                 await clock.sleep(0.1)
                 unready = 0
                 for number in range(1, 31):
-                    unready += not server.watchers[0].ready
+                    unready += not server.watchers[0].wants(number)
                     for watcher in server.watchers:
                         watcher.offer(pack(picture(number, BIG)))
                     await clock.sleep(0.1)
