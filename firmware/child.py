@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 PATIENCE_S = 10.0
 # A role that is not ready by then collects garbage all the same.
 START_S = 30.0
+# What tells a role to end.
+TOLD_BY = (signal.SIGTERM, signal.SIGINT)
 
 log = logging.getLogger("firmware.child")
 
@@ -62,8 +64,13 @@ def run_role(options: RunOptions) -> int:
         board = load_board(options.board)
         runtime = RuntimeDir.of(state)
         state.prepare()
-        with asyncio.Runner(loop_factory=loop_of(role)) as runner:
-            runner.run(_until_told(Child(options, board, state, runtime).run()))
+        try:
+            with asyncio.Runner(loop_factory=loop_of(role)) as runner:
+                runner.run(_until_told(Child(options, board, state, runtime).run()))
+        finally:
+            # Not every loop does it: a thread that hangs in a driver then kept us, and no signal would end that.
+            for number in TOLD_BY:
+                signal.signal(number, signal.SIG_DFL)
     except (BoardError, Invalid) as error:
         return _complain(role, error, EX_CONFIG)
     except (StationError, HalError) as error:
@@ -126,7 +133,7 @@ async def _until_told(work: Coroutine[Any, Any, None]) -> None:
         told = True
         task.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in TOLD_BY:
         loop.add_signal_handler(number, tell)
     try:
         await work

@@ -43,7 +43,10 @@ class Clock(Protocol):
         """Call `fn` on the loop after `delay_s` seconds."""
 
     def call_at(self, t_ns: int, fn: Callable[..., None], *args: object) -> Timer:
-        """Call `fn` on the loop at monotonic `t_ns` (at once when that has passed)."""
+        """Call `fn` on the loop at monotonic `t_ns` (at once when that has passed).
+
+        In the media role up to 2 ms early, as its loop counts milliseconds: who must not be early asks for the time.
+        """
 
     def outside(self) -> AbstractContextManager[None]:
         """Hold virtual time still while work runs that the loop cannot see."""
@@ -55,10 +58,10 @@ def always_plausible() -> bool:
 
 
 @asynccontextmanager
-async def within(s: float) -> AsyncIterator[None]:
+async def within(s: float) -> AsyncIterator[asyncio.Timeout]:
     """Give what is in the block `s` seconds, also where the caller is being cancelled. Raises TimeoutError.
 
-    For whoever ends in order. There `asyncio.timeout` cancels its caller once more instead, before Python 3.11.3
+    For whoever ends in order: from `asyncio.timeout` such a caller gets a CancelledError instead, before Python 3.11.3
     (CPython's issue 102780; Debian 12 has 3.11.2).
     """
     task, limit = asyncio.current_task(), asyncio.timeout(s)
@@ -66,7 +69,7 @@ async def within(s: float) -> AsyncIterator[None]:
     cancelled = task.cancelling()
     try:
         async with limit:
-            yield
+            yield limit
     except asyncio.CancelledError as error:
         if not limit.expired() or task.cancelling() > cancelled:
             raise

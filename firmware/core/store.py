@@ -162,12 +162,12 @@ class Store:
     async def _within(self, job: _Job[T], within_s: float | None) -> T:
         if within_s is None:
             return await self._do(job)
-        limit = asyncio.timeout(within_s)
+        limit: asyncio.Timeout | None = None
         try:
-            async with limit:
+            async with within(within_s) as limit:
                 return await self._do(job)
         except TimeoutError:
-            if not limit.expired():
+            if limit is None or not limit.expired():  # the disk's own
                 raise
             detail = f"no answer in {within_s:g} s"
             if job in self._waiting:

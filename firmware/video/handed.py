@@ -171,7 +171,7 @@ class Show:
         return not self._screen.onlookers
 
     def wants(self, t_ns: int) -> bool:
-        """Whether anybody has room for the picture of that time, and the fastest of them wants it; asked for each."""
+        """Take the picture of that time, or not: nobody has room, or the fastest wants none yet. Once a picture."""
         for viewer in self._viewers:
             if viewer.free:
                 return self._pace.takes(t_ns)

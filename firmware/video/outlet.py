@@ -173,7 +173,7 @@ class Outlet:
     def _what(self, watcher: Watching) -> Make:
         """What a watcher's wish means now; a size that is not offered any more is the source's own."""
         cut = watcher.cut
-        assert cut is not None  # it is ready only when it has wished
+        assert cut is not None  # it wants none before it has wished
         size = own = self._source.mode.size
         if cut.width:
             wished = turned(Size(cut.width, cut.height), self._source.image.rotate)

@@ -46,7 +46,7 @@ class Packed:
         if stride < 2 * width:
             raise ValueError(f"no plane has {2 * width} x {height} samples with rows of {stride} bytes")
         self._size, self._stride, self._limited = size, stride, limited
-        self._needed = stride * (height - 1) + 2 * width
+        self.needed = stride * (height - 1) + 2 * width
         self._rooms = Rooms(self._layout.needed, most)
         self._library = load()
 
@@ -55,8 +55,9 @@ class Packed:
 
         Raises ValueError for too few of them.
         """
-        if used < self._needed:
-            raise ValueError(f"a packed picture of {self._size} needs {self._needed} bytes (got {used})")
+        used = min(used, memory.whole.nbytes)
+        if used < self.needed:
+            raise ValueError(f"a packed picture of {self._size} needs {self.needed} bytes (got {used})")
         if self._library is None:
             return from_yuyv(memory.whole.data, self._size, self._stride, limited=self._limited)
         layout, room = self._layout, self._rooms.free()

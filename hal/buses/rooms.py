@@ -1,16 +1,21 @@
 """Memory that tells whether anybody looks at it, and rooms for pictures that are used again when nobody does.
 
 New memory for every frame costs as much as to copy one into it: the kernel clears each page of it. Source: Python's
-buffer protocol (PEP 3118): whoever looks at memory keeps a reference to what gave it.
+buffer protocol (PEP 3118): whoever looks at memory keeps a reference to what gave it; madvise(2).
 """
 
 from __future__ import annotations
 
+import mmap
+from contextlib import suppress
 from sys import getrefcount
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+# A processor that has slept looks up every page anew: a picture lies in hundreds of small ones, or in one large one.
+LARGE_PAGE: Final = 2 << 20
 
 
 class Watched:
@@ -41,12 +46,25 @@ class Room(Watched):
     __slots__ = ()
 
     def __init__(self, length: int) -> None:
-        self.whole = np.empty(length, np.uint8)
+        self.whole = np.frombuffer(_memory(length), np.uint8)
         super().__init__(self.whole.ctypes.data)
 
     def view(self) -> memoryview[Any]:
         """Its bytes, to be looked at only."""
         return self.whole.data.toreadonly()
+
+
+def _memory(length: int) -> memoryview[int]:
+    """So many bytes, in large pages where they fill at least half of one and the kernel has any to give."""
+    if length < LARGE_PAGE // 2:
+        return memoryview(bytearray(length))
+    pages = -(-length // LARGE_PAGE)
+    # One more, which is never touched and so takes no memory: a large page begins at a multiple of its length only.
+    found = mmap.mmap(-1, (pages + 1) * LARGE_PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    start = -np.frombuffer(found, np.uint8).ctypes.data % LARGE_PAGE
+    with suppress(OSError):  # a kernel without them
+        found.madvise(mmap.MADV_HUGEPAGE, start, pages * LARGE_PAGE)
+    return memoryview(found)[start : start + length]
 
 
 class Rooms:

@@ -42,8 +42,8 @@ class Pictures:
         self._buffers = device.buffers
         self._copies = copies_of(pixels)
         self._layout = layout_of(pixels) if lends else None
-        if self._layout is not None and any(buffer.length < self._layout.needed for buffer in device.buffers):
-            raise ValueError(f"its buffers are smaller than a picture, which needs {self._layout.needed} bytes")
+        if any(buffer.length < self._copies.needed for buffer in device.buffers):
+            raise ValueError(f"its buffers are smaller than a picture, which needs {self._copies.needed} bytes")
         self._most = len(device.buffers) - STAY - 1  # lent before this one
         self.lent: list[int] = []
         """The buffers that are lent, or were and are not handed in yet."""
@@ -242,13 +242,14 @@ class Copies:
 
     def __init__(self, pixels: kernel.Pixels) -> None:
         self._layout = layout_of(pixels)
-        self._rooms = Rooms(self._layout.needed, ROOMS)
+        self.needed = self._layout.needed
+        self._rooms = Rooms(self.needed, ROOMS)
 
     def picture(self, memory: Watched, used: int) -> Picture:
         """The picture in the first so many bytes of some memory. Raises ValueError for too few of them."""
         self._layout.check(used)
         room = self._rooms.free()
-        room.whole[:] = memory.whole[: self._layout.needed]
+        room.whole[:] = memory.whole[: self.needed]
         return self._layout.picture(room.view())
 
 

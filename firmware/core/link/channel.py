@@ -44,6 +44,8 @@ class StreamChannel:
         writer.transport.set_write_buffer_limits(high=CHUNK_BYTES)
 
     async def send(self, data: bytes) -> None:
+        if self._writer.is_closing():  # to write to it then is another kind of error with every loop
+            raise ConnectionResetError("the far end is gone")
         self._writer.write(data)
         await self._writer.drain()
 

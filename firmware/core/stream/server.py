@@ -32,7 +32,7 @@ class Watcher:
         self.cut: Cut | None = None
 
     def wants(self, t_ns: int) -> bool:
-        """Whether it has taken what was offered before, and wants the picture of that time; asked once a picture."""
+        """Take the picture of that time, or not: it has one still, or wants none yet. Once a picture."""
         return self.cut is not None and self._slot is None and self._pace.takes(t_ns)
 
     def wish(self, cut: Cut) -> None:

@@ -115,6 +115,12 @@ def test_packed_samples_that_do_not_fit_are_refused_before_the_library_sees_them
         Packed(Size(w, h), stride, limited=False, most=1).picture(room_of(bytes(40)), 40)
 
 
+def test_no_more_is_read_than_there_is_whatever_a_driver_says() -> None:
+    packed = Packed(Size(64, 48), 128, limited=False, most=1)
+    with pytest.raises(ValueError, match="needs 6144 bytes"):
+        packed.picture(room_of(bytes(40)), 1 << 20)
+
+
 def test_a_system_without_the_library_is_told_of_once_with_the_package_that_has_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

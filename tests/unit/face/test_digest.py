@@ -209,7 +209,7 @@ def test_what_is_a_list_of_fields_only_at_first_is_none(text: str) -> None:
     assert read_fields(text) is None
 
 
-@pytest.mark.parametrize("piece", [" ", "a", "a=", ' a="b"', 'a="\\"'])
+@pytest.mark.parametrize("piece", [" ", "a", "a=", ' a="b"', 'a="\\"', "a=b,", 'a="b\\"c",'])
 def test_row_35_the_text_of_a_stranger_is_read_in_a_time_that_grows_with_its_length(piece: str) -> None:
     """Read before any log-in: what is quadratic in its length would let a stranger stop the network role."""
 

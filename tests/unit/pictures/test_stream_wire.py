@@ -122,6 +122,15 @@ def test_a_pace_leaves_the_rate_that_is_wished_or_that_of_the_source(hz: int, so
     assert 0.85 * wished - 1 <= taken <= 1.05 * wished + 1
 
 
+@given(st.integers(0, 60), st.lists(st.integers(-20_000_000, 200_000_000), max_size=60))
+def test_a_pace_takes_what_it_says_that_it_will(hz: int, steps: list[int]) -> None:
+    pace, t_ns = Pace(hz), 1_000_000_000
+    for step in steps:
+        t_ns += step
+        due = t_ns >= pace.next_ns
+        assert pace.takes(t_ns) is due
+
+
 def test_a_pace_without_a_rate_takes_everything_once() -> None:
     pace = Pace(0)
     assert [pace.takes(t_ns) for t_ns in (5, 5, 6, 1_000_000_000)] == [True, False, True, True]
