@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 from bench.bare_loop import frames_of
-from firmware.child import loop_of
 from firmware.core.stream.server import FrameServer
 from firmware.core.stream.wire import Jpeg, pack
 from firmware.video.audience import Audience
@@ -60,8 +59,7 @@ class Fed:
 def main() -> None:
     """Feed until somebody ends it."""
     frames, fps, watchers, hands = frames_of(Path(sys.argv[1])), int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
-    with asyncio.Runner(loop_factory=loop_of("media")) as runner:
-        runner.run(Fed(frames, fps, watchers, hands).run())
+    asyncio.run(Fed(frames, fps, watchers, hands).run())
 
 
 if __name__ == "__main__":

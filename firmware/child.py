@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 PATIENCE_S = 10.0
 # A role that is not ready by then collects garbage all the same.
 START_S = 30.0
-# What tells a role to end.
-TOLD_BY = (signal.SIGTERM, signal.SIGINT)
 
 log = logging.getLogger("firmware.child")
 
@@ -64,13 +62,7 @@ def run_role(options: RunOptions) -> int:
         board = load_board(options.board)
         runtime = RuntimeDir.of(state)
         state.prepare()
-        try:
-            with asyncio.Runner(loop_factory=loop_of(role)) as runner:
-                runner.run(_until_told(Child(options, board, state, runtime).run()))
-        finally:
-            # Not every loop does it: a thread that hangs in a driver then kept us, and no signal would end that.
-            for number in TOLD_BY:
-                signal.signal(number, signal.SIG_DFL)
+        asyncio.run(_until_told(Child(options, board, state, runtime).run()))
     except (BoardError, Invalid) as error:
         return _complain(role, error, EX_CONFIG)
     except (StationError, HalError) as error:
@@ -78,19 +70,6 @@ def run_role(options: RunOptions) -> int:
     except ExceptionGroup as group:
         return _judge(role, group)
     return 0
-
-
-def loop_of(role: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes the event loop of a role; None: Python's own.
-
-    Media is woken for every picture, and a processor that has slept runs Python slowly: uvloop takes the way from the
-    kernel to us without any. The door has no such need, and one library less between a card and its relay.
-    """
-    if role != "media":
-        return None
-    import uvloop  # only here: it takes 3 MB
-
-    return uvloop.new_event_loop
 
 
 def _judge(role: str, group: ExceptionGroup[Exception]) -> int:
@@ -133,7 +112,7 @@ async def _until_told(work: Coroutine[Any, Any, None]) -> None:
         told = True
         task.cancel()
 
-    for number in TOLD_BY:
+    for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, tell)
     try:
         await work

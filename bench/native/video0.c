@@ -11,7 +11,6 @@
  * documentation of video capture with memory-mapped buffers (V4L2).
  */
 #define _GNU_SOURCE
-#include <asm/ioctls.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -280,10 +279,7 @@ int ioctl(int fd, unsigned long request, ...)
 	va_start(rest, request);
 	data = va_arg(rest, void *);
 	va_end(rest);
-	/* whether it blocks is no matter of the driver: the kernel does that for every file */
-	if (fd < 0 || fd != camera || request == FIONBIO)
-		return REAL(ioctl)(fd, request, data);
-	return control(request, data);
+	return fd >= 0 && fd == camera ? control(request, data) : REAL(ioctl)(fd, request, data);
 }
 
 /* maps a buffer, which is filled or ready to be written to */

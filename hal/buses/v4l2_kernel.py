@@ -9,7 +9,8 @@ import ctypes
 import errno
 import fcntl
 import os
-from typing import Final
+from collections.abc import Callable
+from typing import ClassVar, Final
 
 from hal.buses.mapped import Mapped
 
@@ -157,9 +158,12 @@ class Device:
         self._full = Buffer(type=CAPTURE, memory=MMAP)
         self._empty: list[Buffer] = []
 
+    # Not by a method of ours: two of these are made for every frame.
+    ioctl: ClassVar[Callable[..., object]] = staticmethod(fcntl.ioctl)
+
     def call(self, request: int, argument: ctypes.Structure | ctypes.c_int) -> None:
         """One ioctl, which fills in `argument`."""
-        fcntl.ioctl(self.fd, request, argument)
+        self.ioctl(self.fd, request, argument)
 
     def query(self, number: int) -> Query | None:
         """What a control can be set to; None when the camera has not got it, or it has no effect now."""
@@ -193,12 +197,12 @@ class Device:
 
         What is answered is the same structure each time, filled in anew.
         """
-        self.call(DQBUF, self._full)
+        self.ioctl(self.fd, DQBUF, self._full)
         return self._full
 
     def hand_in(self, index: int) -> None:
         """Let the driver fill a buffer."""
-        self.call(QBUF, self._empty[index])
+        self.ioctl(self.fd, QBUF, self._empty[index])
 
     def stream(self, on: bool) -> None:
         """Start or stop the stream."""

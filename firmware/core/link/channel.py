@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 CHUNK_BYTES = 1 << 16
 _CREDENTIALS = struct.Struct("iII")  # struct ucred of unix(7): pid, uid, gid
@@ -44,8 +44,6 @@ class StreamChannel:
         writer.transport.set_write_buffer_limits(high=CHUNK_BYTES)
 
     async def send(self, data: bytes) -> None:
-        if self._writer.is_closing():  # to write to it then is another kind of error with every loop
-            raise ConnectionResetError("the far end is gone")
         self._writer.write(data)
         await self._writer.drain()
 
@@ -89,9 +87,10 @@ class PushChannel(asyncio.Protocol):
         self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = stream = cast("asyncio.Transport", transport)  # uvloop's do not say so themselves
-        stream.set_write_buffer_limits(high=CHUNK_BYTES)
-        stream.pause_reading()
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=CHUNK_BYTES)
+        transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._writable.set()

@@ -11,7 +11,6 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
 
 from hal.buses.pins import InputWish, OutputWish, check_offsets, check_wish, place
 from hal.clock import Clock, SystemClock
@@ -44,7 +43,8 @@ class Link(asyncio.Protocol):
         self._gone = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's do not say so themselves
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         closed_by_us = bool(self._gone)

@@ -80,7 +80,7 @@ class MemoryDriver(kernel.Device):
             os.close(self.memory)
             self.memory = -1
 
-    def call(self, request: int, argument: ctypes.Structure | ctypes.c_int) -> None:
+    def ioctl(self, fd: int, request: int, argument: ctypes.Structure | ctypes.c_int) -> None:  # type: ignore[override]
         """The ioctls of buffers; as the kernel does, it fills in all of a structure."""
         if self.fails:
             raise OSError(self.fails, os.strerror(self.fails))

@@ -170,8 +170,8 @@ class WatchedDriver(MemoryDriver):
         self.shoot(file=file)
         os.eventfd_write(self.fd, 1)
 
-    def call(self, request: int, argument: ctypes.Structure | ctypes.c_int) -> None:
-        super().call(request, argument)
+    def ioctl(self, fd: int, request: int, argument: ctypes.Structure | ctypes.c_int) -> None:  # type: ignore[override]
+        super().ioctl(fd, request, argument)
         if request == kernel.DQBUF:
             os.eventfd_read(self.fd)
 
