@@ -230,8 +230,9 @@ def test_threads_that_hold_frames_see_none_change_and_whichever_lets_go_last_doe
     assert not wrong
 
 
-def test_a_driver_whose_buffers_are_smaller_than_its_pictures_is_refused() -> None:
-    pixels = pixels_of("YU12")
+@pytest.mark.parametrize(("letters", "lends"), [("YU12", True), ("YU12", False), ("YUYV", False)])
+def test_a_driver_whose_buffers_are_smaller_than_its_pictures_is_refused(letters: str, lends: bool) -> None:
+    pixels = pixels_of(letters)
     pixels.sizeimage -= 1
     with closing(MemoryDriver(pixels, 4)) as driver, pytest.raises(ValueError, match="smaller than a picture"):
-        Pictures(driver, pixels, lends=True)
+        Pictures(driver, pixels, lends=lends)
