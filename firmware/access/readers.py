@@ -98,10 +98,8 @@ class ReadersService:
         """Stop listening; counts and entry list safe."""
         for desk in self._desks.values():
             desk.close()
-        try:
-            await self._throttles.stop()
-        finally:
-            await self._entries.stop()
+        await self._throttles.stop()
+        await self._entries.stop()
 
 
 def _desk(shared: Shared, node: str, alias: str, reader: CardReader, config: AccessConfig) -> Desk:
