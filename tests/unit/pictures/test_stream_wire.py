@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -23,6 +24,8 @@ from firmware.core.stream.wire import (
     pack_cut,
     read_cut,
 )
+from firmware.video.frames import FrameTap
+from hal.pictures import Frame, Picture
 
 JPEGS = st.builds(
     Jpeg,
@@ -129,6 +132,24 @@ def test_a_pace_takes_what_it_says_that_it_will(hz: int, steps: list[int]) -> No
         t_ns += step
         due = t_ns >= pace.next_ns
         assert pace.takes(t_ns) is due
+
+
+@given(st.integers(0, 30), st.lists(st.integers(1_000_000, 200_000_000), min_size=1, max_size=60))
+def test_a_follower_is_offered_each_frame_that_its_pace_takes(hz: int, steps: list[int]) -> None:
+    async def main() -> None:
+        tap, pace, t_ns = FrameTap(), Pace(hz), 1_000_000_000
+        picture = Picture.of(bytes(6), 2, 2)
+        with tap.follow(hz) as follower:
+            for number, step in enumerate(steps):
+                t_ns += step
+                frame = Frame(t_ns, number + 1, picture)
+                tap.put(frame)
+                if pace.takes(t_ns):
+                    async with asyncio.timeout(10):
+                        assert await follower.next() is frame
+            assert follower.skipped == 0
+
+    asyncio.run(main())
 
 
 def test_a_pace_without_a_rate_takes_everything_once() -> None:
