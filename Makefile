@@ -1,5 +1,10 @@
 # Lintel: everything a fresh Debian machine needs, in one file. `make run`, `make test`, `make bench`.
-export PYTHON ?= python3
+# The system's own Python, which is what a device runs; another only where that one is too old or cannot make a venv.
+WILL_DO := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+ifndef PYTHON
+PYTHON := $(shell /usr/bin/python3 -c '$(WILL_DO)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
+endif
+export PYTHON
 # Compiled modules are kept beside their sources: without them every process of a device compiles all of it at its start.
 unexport PYTHONDONTWRITEBYTECODE
 VENV   := .venv

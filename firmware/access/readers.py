@@ -98,8 +98,10 @@ class ReadersService:
         """Stop listening; counts and entry list safe."""
         for desk in self._desks.values():
             desk.close()
-        await self._throttles.stop()
-        await self._entries.stop()
+        try:
+            await self._throttles.stop()
+        finally:
+            await self._entries.stop()
 
 
 def _desk(shared: Shared, node: str, alias: str, reader: CardReader, config: AccessConfig) -> Desk:

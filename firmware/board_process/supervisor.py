@@ -19,7 +19,7 @@ from firmware.core.errors import Unavailable
 from firmware.notify import RESTART, parse
 from firmware.options import RunOptions
 from firmware.paths import RuntimeDir
-from hal.clock import Clock, Timer
+from hal.clock import Clock, Timer, within
 
 EX_CONFIG = 78
 RESTART_S = 0.1
@@ -214,7 +214,7 @@ class Supervisor:
         for process in running:
             process.terminate()
         try:
-            async with asyncio.timeout(patience_s):
+            async with within(patience_s):
                 for process in running:
                     await process.wait()
         except TimeoutError:

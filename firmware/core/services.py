@@ -16,7 +16,7 @@ from firmware.core.bus import Bus
 from firmware.core.errors import StationError
 from firmware.core.service import Service
 from firmware.core.vocabulary.station import ServiceFailed, ServicePhase, ServiceState
-from hal.clock import Clock
+from hal.clock import Clock, within
 from hal.errors import HalError
 
 RETRY_S = 0.5
@@ -169,7 +169,7 @@ class Services:
 
     async def _stop(self, service: Service) -> Exception | None:
         try:
-            async with asyncio.timeout(STOP_S):
+            async with within(STOP_S):
                 await service.stop()
         except Exception as error:  # logged here, raised by the caller once the others have been stopped
             log.exception("%s: stopping service %s failed", self._role, service.name)

@@ -21,7 +21,7 @@ from firmware.core.errors import Unavailable
 from firmware.core.store_disk import Disk, FileDisk, problem_of, unavailable
 from firmware.core.store_file import Damaged, DurableFiles, checked_name
 from firmware.core.vocabulary.station import StorageProblem
-from hal.clock import Clock, Timer
+from hal.clock import Clock, Timer, within
 
 __all__ = ["Alarm", "Damaged", "Store"]
 
@@ -87,7 +87,7 @@ class Store:
         if thread is None:
             return
         try:
-            async with asyncio.timeout(CLOSE_S):
+            async with within(CLOSE_S):
                 await self._idle.wait()
         except TimeoutError:
             log.error("%s: %d disk jobs were not finished in %g s", self.root.name, len(self._waiting), CLOSE_S)
@@ -162,12 +162,12 @@ class Store:
     async def _within(self, job: _Job[T], within_s: float | None) -> T:
         if within_s is None:
             return await self._do(job)
-        limit = asyncio.timeout(within_s)
+        limit: asyncio.Timeout | None = None
         try:
-            async with limit:
+            async with within(within_s) as limit:
                 return await self._do(job)
         except TimeoutError:
-            if not limit.expired():
+            if limit is None or not limit.expired():  # the disk's own
                 raise
             detail = f"no answer in {within_s:g} s"
             if job in self._waiting:

@@ -11,12 +11,24 @@ from firmware.upgrade.record import Mode, Outcome, Record, SlotState, Stage
 SHOWN_S = 24 * 3600
 
 
-def phase_of(record: Record) -> tuple[Phase, str]:
+def stage_of(record: Record, running: Slot) -> Stage:
+    """The stage of the record, as whoever asks may act on it.
+
+    The record says trial before the restart that begins it. The old firmware has nothing that could be confirmed: whoever
+    asked for the trial and was answered by it would be refused, or his confirmation lost in the restart.
+    """
+    up = record.up
+    armed = record.stage is Stage.TRIAL and up is not None and up.target is not running
+    return Stage.STAGED if armed else record.stage
+
+
+def phase_of(record: Record, running: Slot) -> tuple[Phase, str]:
     """The phase of the device and of what: a reset before an upgrade, an upgrade before a failure."""
     if record.reset is not None:
         return Phase.RESTORING, f"{record.reset.kind.value} reset"
-    if record.up is not None and record.stage in (Stage.INSTALLING, Stage.STAGED, Stage.TRIAL):
-        return Phase.UPGRADING, f"{record.stage.value} {record.up.version}"
+    stage = stage_of(record, running)
+    if record.up is not None and stage in (Stage.INSTALLING, Stage.STAGED, Stage.TRIAL):
+        return Phase.UPGRADING, f"{stage.value} {record.up.version}"
     last = record.last
     if last is not None and last.outcome is not Outcome.OK and not last.seen:
         return Phase.UPGRADE_FAILED, last.why
@@ -25,10 +37,10 @@ def phase_of(record: Record) -> tuple[Phase, str]:
 
 def state_of(record: Record, running: Slot, *, checking: bool = False, progress: int = 0) -> UpgradeState:
     """The record as the state that interfaces see."""
-    up, last = record.up, record.last
-    waits = up is not None and up.mode is Mode.AUTOROLLBACK and record.stage is Stage.TRIAL
+    up, last, stage = record.up, record.last, stage_of(record, running)
+    waits = up is not None and up.mode is Mode.AUTOROLLBACK and stage is Stage.TRIAL
     return UpgradeState(
-        stage=UpgradeStage.CHECKING if checking else UpgradeStage(record.stage.value),
+        stage=UpgradeStage.CHECKING if checking else UpgradeStage(stage.value),
         running=running.value,
         slots=tuple(
             SlotView(slot=slot.value, state=record.slot(slot).state.value, version=record.slot(slot).version)

@@ -312,7 +312,7 @@ class UpgradeService:
         if not state.same_as(bus.state(UpgradeState)):
             bus.publish(state, cause=cause)
         self._telling.tell()
-        phase, detail = phase_of(record)
+        phase, detail = phase_of(record, self._machine.running)
         if checking and phase in (Phase.NORMAL, Phase.UPGRADE_FAILED):
             phase, detail = Phase.UPGRADING, "checking"
         before = bus.state(DevicePhase)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, Self
 
-from hal.clock import Clock
+from hal.clock import Clock, within
 from hal.errors import BusError, LineInUse
 from hal.sounds import PcmBlock
 from hal.wires import LostHandler, PcmHandler
@@ -145,7 +145,7 @@ class _Card:
         self._closing.set()
         self._wake()
         try:
-            async with asyncio.timeout(LONGEST_CLOSE_S):
+            async with within(LONGEST_CLOSE_S):
                 await self._ended.wait()
         except TimeoutError:
             log.error("%s: the audio device %r does not let itself be closed", self._name, self._device)

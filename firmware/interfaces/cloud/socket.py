@@ -23,6 +23,8 @@ from wsproto.events import (
 )
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from hal.clock import within
+
 PIECE = 16 * 1024
 # A far end that takes nothing for this long is gone.
 STALLED_S = 20.0
@@ -148,7 +150,7 @@ class WebSocket:
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Say goodbye, if that is still possible, and hang up."""
         try:
-            async with asyncio.timeout(CLOSING_S):
+            async with within(CLOSING_S):
                 await self._write(CloseConnection(code=code, reason=reason))
         except (Broken, TimeoutError):
             pass  # the far end is gone already, which is what was wanted
@@ -169,7 +171,7 @@ class WebSocket:
     async def _write(self, event: Event) -> None:
         async with self._writing:
             try:
-                async with asyncio.timeout(STALLED_S):
+                async with within(STALLED_S):
                     self._writer.write(self._protocol.send(event))
                     await self._writer.drain()
             except TimeoutError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -192,6 +193,34 @@ def test_row_18_a_file_system_that_is_really_full(tmp_path, alarms):
         virtual_run(main)
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_row_20_who_saves_while_its_task_ends_hears_of_a_stalled_disk_in_time(tmp_path, alarms, disk):
+    async def main(clock: VirtualClock) -> None:
+        disk.loop = clock.loop
+        store = Store(tmp_path, clock, alarm=alarms, disk=disk)
+        await store.start()
+        disk.stall_s = 0.4
+        heard: list[str] = []
+
+        async def work() -> None:
+            try:
+                await clock.sleep(1000)
+            finally:
+                try:
+                    await store.save("entries", b"uses 4", within_s=0.5)
+                except Unavailable as error:
+                    heard.append(error.message)
+
+        task = asyncio.ensure_future(work())
+        await clock.sleep(0)
+        task.cancel()
+        await asyncio.wait((task,))
+        assert heard == ["storage is slow (no answer in 0.5 s)"]
+        assert alarms.said == [("entries", StorageProblem.SLOW)]
+        await store.close()
+
+    virtual_run(main)
 
 
 def test_row_20_a_stalled_disk_is_refused_in_time_and_finishes_later(tmp_path, alarms, disk):

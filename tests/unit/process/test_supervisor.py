@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from firmware.board_process.rom import Booted
 from firmware.board_process.rom import Installed as Checkout
-from firmware.board_process.supervisor import Supervisor
+from firmware.board_process.supervisor import Child, Supervisor
 from firmware.core.errors import Unavailable
 from firmware.notify import RESTART
 from firmware.options import RunOptions
@@ -259,3 +260,30 @@ def test_a_restart_that_finds_no_firmware_leaves_the_board_dark_and_the_bench_is
 
     asyncio.run(main())
     assert "it is closed" in capsys.readouterr().err
+
+
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+
+
+def test_a_role_that_does_not_end_is_killed_also_where_the_supervisor_is_cancelled() -> None:
+    async def main() -> None:
+        deaf = await asyncio.create_subprocess_exec(sys.executable, "-c", DEAF, stdout=asyncio.subprocess.PIPE)
+        assert deaf.stdout is not None
+        await deaf.stdout.readline()
+        begun = asyncio.Event()
+
+        async def supervise() -> None:
+            try:
+                begun.set()
+                await asyncio.Event().wait()
+            finally:
+                await Supervisor._end([Child("media", deaf)], 0.2)
+
+        task = asyncio.ensure_future(supervise())
+        await begun.wait()
+        task.cancel()
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.wait((task,))
+        assert deaf.returncode == -signal.SIGKILL
+
+    asyncio.run(main())

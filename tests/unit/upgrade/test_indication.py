@@ -36,12 +36,12 @@ TABLE = [
 
 @pytest.mark.parametrize(("record", "phase"), TABLE)
 def test_the_light_follows_the_record(record: Record, phase: Phase) -> None:
-    assert phase_of(record)[0] is phase
+    assert phase_of(record, Slot.B)[0] is phase
 
 
 @given(RECORDS)
 def test_every_record_has_a_phase_and_a_state(record: Record) -> None:
-    phase, detail = phase_of(record)
+    phase, detail = phase_of(record, Slot.B)
     assert phase in (Phase.NORMAL, Phase.RESTORING, Phase.UPGRADING, Phase.UPGRADE_FAILED)
     assert (phase is Phase.RESTORING) is (record.reset is not None)
     assert phase is not Phase.NORMAL or detail == ""
@@ -50,6 +50,14 @@ def test_every_record_has_a_phase_and_a_state(record: Record) -> None:
     assert state.confirm_left_s is None or state.confirm_left_s >= 0
 
 
+TRIAL = replace(IDLE, stage=Stage.TRIAL, up=replace(UP, elapsed_s=20))
+
+
 def test_the_time_left_to_confirm_counts_down() -> None:
-    trial = replace(IDLE, stage=Stage.TRIAL, up=replace(UP, elapsed_s=20))
-    assert state_of(trial, Slot.B).confirm_left_s == 40
+    assert state_of(TRIAL, Slot.B).confirm_left_s == 40
+
+
+def test_the_old_firmware_is_not_seen_on_trial_while_it_restarts_into_the_new_one() -> None:
+    old, new = state_of(TRIAL, Slot.A), state_of(TRIAL, Slot.B)
+    assert (old.stage, old.confirm_left_s, new.stage) == ("staged", None, "trial")
+    assert (phase_of(TRIAL, Slot.A)[1], phase_of(TRIAL, Slot.B)[1]) == ("staged 2", "trial 2")

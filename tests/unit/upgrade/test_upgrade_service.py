@@ -36,6 +36,7 @@ from firmware.core.vocabulary.upgrade import (
     UpgradeState,
 )
 from firmware.upgrade.engine_file import SPARE_BYTES, FileEngine
+from firmware.upgrade.machine import NoTrial
 from firmware.upgrade.medium import FileMedium
 from firmware.upgrade.ports import Slot
 from firmware.upgrade.record import Mode, Outcome, Stage
@@ -445,7 +446,7 @@ def test_row_28_two_installs_at_once_and_a_link_in_the_spool_are_refused(play: P
     play(idle)
 
 
-def test_from_the_gate_to_the_restart_the_device_is_never_seen_idle(
+def test_from_the_gate_to_the_restart_the_device_is_seen_neither_idle_nor_on_trial(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("firmware.upgrade.gate.approve", lambda bundle, context: approved("3.0.0", Quality.GOOD))
@@ -458,7 +459,9 @@ def test_from_the_gate_to_the_restart_the_device_is_never_seen_idle(
         await station.ask("upgrade.install", InstallParams(spool="a" * 32))
         await station.clock.sleep(2)
         shown = [fact.stage.value for fact in station.facts[begun:] if isinstance(fact, UpgradeState)]
-        assert [stage for stage, _ in groupby(shown)] == ["checking", "installing", "staged", "trial"]
+        assert [stage for stage, _ in groupby(shown)] == ["checking", "installing", "staged"]
+        with pytest.raises(NoTrial):
+            await station.ask("upgrade.confirm", ConfirmParams())
         phases = {fact.phase for fact in station.facts[begun:] if isinstance(fact, DevicePhase)}
         assert phases == {Phase.UPGRADING}
 
