@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from firmware.access.throttle import Throttles
 from firmware.core.cards.credential import encode, parse
 from firmware.core.vocabulary.access import (
     AccessDenied,
@@ -24,6 +26,12 @@ CARD = "H10301:42:1234"
 BITS = encode(parse(CARD))
 OTHER = encode(parse("H10301:9:9999"))
 LONG = encode(parse("H10304:118:1603"))
+
+
+def open_files(name: str) -> list[Path]:
+    """What this process has open of that name."""
+    files = [each.readlink() for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    return [each for each in files if each.name == name]
 
 
 def test_a_known_card_is_granted_and_names_its_cause(on_station: Any) -> None:
@@ -389,5 +397,23 @@ def test_a_reader_faster_than_its_decisions_loses_and_counts(on_station: Any) ->
             await station.wait(2)
             assert len(station.all(AccessGranted)) == 64
             assert station.last(ReaderState).discarded == 36
+
+    on_station(body)
+
+
+def test_a_fault_in_saving_the_counts_leaves_no_entry_list_open(
+    on_station: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(throttles: Throttles) -> None:
+        raise RuntimeError("the counts are beyond saving")
+
+    async def body(station: Any) -> None:
+        with pytest.raises(ExceptionGroup) as failed:
+            async with station.boot():
+                await station.enrol("Ada", card=CARD)
+                assert open_files("entries.db")
+                monkeypatch.setattr(Throttles, "stop", fails)
+        assert failed.group_contains(RuntimeError, match="beyond saving")
+        assert not open_files("entries.db")
 
     on_station(body)

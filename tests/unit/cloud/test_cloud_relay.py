@@ -29,6 +29,7 @@ from firmware.interfaces.cloud.relay import BURST, IN_FLIGHT, PING_S, Relay
 from firmware.interfaces.cloud.socket import STALLED_S, Broken
 from hal.sim.time import VirtualClock, virtual_run
 from tests.unit.cloud.wires import Ends
+from tests.unit.ending import while_ending
 
 HELLO = Hello(protocol=1, serial="0123456789AB", model="LINTEL-HS1", version="0")
 
@@ -267,6 +268,21 @@ def test_row_45_a_dispatcher_that_reads_nothing_is_cut_off() -> None:
         await scene.ask("r1")
 
     play(body, ends_with=f"it has read nothing for {STALLED_S:g} s")
+
+
+@pytest.mark.parametrize("deed", ["send", "close"])
+def test_row_45_a_dispatcher_that_reads_nothing_does_not_hold_up_who_ends(deed: str) -> None:
+    async def main(clock: VirtualClock) -> None:
+        ends = await Ends().open()
+        ends.out.jam = asyncio.Event()
+        if deed == "close":
+            await while_ending(ends.device.close())
+            assert not ends.out.is_open, "it has not hung up"
+        else:
+            with pytest.raises(Broken, match="it has read nothing"):
+                await while_ending(ends.device.send("hello"))
+
+    virtual_run(main)
 
 
 def test_a_wire_that_is_cut_ends_the_connection() -> None:

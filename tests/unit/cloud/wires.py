@@ -16,12 +16,12 @@ class Wire:
 
     def __init__(self, far: asyncio.StreamReader) -> None:
         self._far = far
-        self._open = True
+        self.is_open = True
         self.jam: asyncio.Event | None = None
         self.transport = self
 
     def write(self, data: bytes) -> None:
-        if self._open:
+        if self.is_open:
             self._far.feed_data(data)
 
     async def drain(self) -> None:
@@ -29,8 +29,8 @@ class Wire:
             await self.jam.wait()
 
     def close(self) -> None:
-        if self._open:
-            self._open = False
+        if self.is_open:
+            self.is_open = False
             self._far.feed_eof()
 
     abort = close

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from firmware.core.errors import Unavailable
-from firmware.core.store import QUEUE, Damaged, Store
+from firmware.core.store import CLOSE_S, QUEUE, Damaged, Store
 from firmware.core.store_file import unframe
 from firmware.core.vocabulary.station import StorageProblem
 from hal.sim.time import VirtualClock, virtual_run
+from tests.unit.ending import while_ending
 
 
 def test_row_21_every_flipped_byte_of_a_file_is_noticed(tmp_path, alarms):
@@ -201,26 +202,32 @@ def test_row_20_who_saves_while_its_task_ends_hears_of_a_stalled_disk_in_time(tm
         store = Store(tmp_path, clock, alarm=alarms, disk=disk)
         await store.start()
         disk.stall_s = 0.4
-        heard: list[str] = []
-
-        async def work() -> None:
-            try:
-                await clock.sleep(1000)
-            finally:
-                try:
-                    await store.save("entries", b"uses 4", within_s=0.5)
-                except Unavailable as error:
-                    heard.append(error.message)
-
-        task = asyncio.ensure_future(work())
-        await clock.sleep(0)
-        task.cancel()
-        await asyncio.wait((task,))
-        assert heard == ["storage is slow (no answer in 0.5 s)"]
+        with pytest.raises(Unavailable, match=r"storage is slow \(no answer in 0.5 s\)"):
+            await while_ending(store.save("entries", b"uses 4", within_s=0.5))
         assert alarms.said == [("entries", StorageProblem.SLOW)]
         await store.close()
 
     virtual_run(main)
+
+
+def test_row_20_a_store_that_is_closed_while_its_task_ends_gives_up_what_a_stalled_disk_does_not_do(
+    tmp_path, alarms, disk, caplog
+):
+    async def main(clock: VirtualClock) -> None:
+        disk.loop = clock.loop
+        store = Store(tmp_path, clock, alarm=alarms, disk=disk)
+        await store.start()
+        disk.stall_s = 2 * CLOSE_S
+        assert store.post(lambda: disk.append(tmp_path / "log", b"x", sync=False), what="log")
+        waiting = asyncio.ensure_future(store.load("entries"))
+        await while_ending(store.close())
+        with pytest.raises(Unavailable, match="the store was closed before the disk answered"):
+            await waiting
+        disk.stall_s = 0.0
+        await clock.sleep(2 * CLOSE_S)  # the disk is back, and the thread ends
+
+    virtual_run(main)
+    assert f"2 disk jobs were not finished in {CLOSE_S:g} s" in caplog.text
 
 
 def test_row_20_a_stalled_disk_is_refused_in_time_and_finishes_later(tmp_path, alarms, disk):

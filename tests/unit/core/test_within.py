@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from hal.clock import within
 from hal.sim.time import VirtualClock, virtual_run
 
@@ -43,6 +45,31 @@ def test_a_limit_is_told_of_where_the_caller_is_being_cancelled_already() -> Non
 
 def test_who_is_cancelled_once_more_within_the_limit_is_so_at_once() -> None:
     assert ended([1.0, 3.0]) == ("", 3.0)
+
+
+def test_who_is_cancelled_once_more_at_the_limit_itself_is_so_at_once() -> None:
+    async def main(clock: VirtualClock) -> None:
+        task = asyncio.ensure_future(overdue(clock))
+        clock.call_later(LIMIT_S, task.cancel)
+        await asyncio.wait((task,))
+        assert task.cancelled()
+
+    async def overdue(clock: VirtualClock) -> None:
+        async with within(LIMIT_S):
+            await clock.sleep(LONG_S)
+
+    virtual_run(main)
+
+
+def test_a_cancellation_that_comes_out_of_the_block_is_none_of_the_limit() -> None:
+    async def main(clock: VirtualClock) -> None:
+        answer = clock.loop.create_future()
+        answer.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            async with within(LIMIT_S):
+                await answer
+
+    virtual_run(main)
 
 
 def test_what_ends_within_the_limit_is_not_touched() -> None:

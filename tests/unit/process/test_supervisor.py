@@ -20,6 +20,7 @@ from firmware.options import RunOptions
 from firmware.paths import RuntimeDir
 from firmware.upgrade.ports import Slot
 from hal.clock import SystemClock
+from tests.unit.ending import while_ending
 
 PATIENCE_S = 60.0
 
@@ -270,20 +271,8 @@ def test_a_role_that_does_not_end_is_killed_also_where_the_supervisor_is_cancell
         deaf = await asyncio.create_subprocess_exec(sys.executable, "-c", DEAF, stdout=asyncio.subprocess.PIPE)
         assert deaf.stdout is not None
         await deaf.stdout.readline()
-        begun = asyncio.Event()
-
-        async def supervise() -> None:
-            try:
-                begun.set()
-                await asyncio.Event().wait()
-            finally:
-                await Supervisor._end([Child("media", deaf)], 0.2)
-
-        task = asyncio.ensure_future(supervise())
-        await begun.wait()
-        task.cancel()
         async with asyncio.timeout(PATIENCE_S):
-            await asyncio.wait((task,))
+            await while_ending(Supervisor._end([Child("media", deaf)], 0.2))
         assert deaf.returncode == -signal.SIGKILL
 
     asyncio.run(main())

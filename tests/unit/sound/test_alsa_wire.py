@@ -20,6 +20,7 @@ from hal.buses.alsa import MOST_BEHIND, AlsaIn, AlsaOut
 from hal.clock import SystemClock
 from hal.errors import BusError
 from hal.sounds import PcmBlock
+from tests.unit.ending import while_ending
 
 PERIOD = 80
 
@@ -209,14 +210,15 @@ def test_a_loop_that_stands_still_gets_the_oldest_blocks_and_the_number_it_misse
     with_card(test, monkeypatch)
 
 
+@pytest.mark.parametrize("by_signal", [False, True])
 def test_a_card_that_hangs_does_not_hold_up_the_end(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, by_signal: bool
 ) -> None:
     monkeypatch.setattr(alsa, "LONGEST_CLOSE_S", 0.05)
 
     async def test(card: Card) -> None:
         ear = await microphone()
-        await ear.close()
+        await (while_ending(ear.close()) if by_signal else ear.close())
 
     with caplog.at_level(logging.ERROR):
         card = with_card(test, monkeypatch)

@@ -462,8 +462,8 @@ def test_from_the_gate_to_the_restart_the_device_is_seen_neither_idle_nor_on_tri
         assert [stage for stage, _ in groupby(shown)] == ["checking", "installing", "staged"]
         with pytest.raises(NoTrial):
             await station.ask("upgrade.confirm", ConfirmParams())
-        phases = {fact.phase for fact in station.facts[begun:] if isinstance(fact, DevicePhase)}
-        assert phases == {Phase.UPGRADING}
+        phases = [(fact.phase, fact.detail) for fact in station.facts[begun:] if isinstance(fact, DevicePhase)]
+        assert phases == [(Phase.UPGRADING, detail) for detail in ("checking", "installing 3.0.0", "staged 3.0.0")]
 
     play(idle)
 
