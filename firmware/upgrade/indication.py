@@ -14,8 +14,8 @@ SHOWN_S = 24 * 3600
 def stage_of(record: Record, running: Slot) -> Stage:
     """The stage of the record, as whoever asks may act on it.
 
-    The record says trial before the restart that begins it. The old firmware has nothing that could be confirmed: whoever
-    asked for the trial and was answered by it would be refused, or his confirmation lost in the restart.
+    The record says trial before the restart that begins it. The old firmware has nothing that could be confirmed: who
+    read trial there and confirmed it would be refused, or his confirmation be lost in the restart.
     """
     up = record.up
     armed = record.stage is Stage.TRIAL and up is not None and up.target is not running

@@ -407,12 +407,15 @@ def test_a_fault_in_saving_the_counts_leaves_no_entry_list_open(
     async def fails(throttles: Throttles) -> None:
         raise RuntimeError("the counts are beyond saving")
 
+    async def boot(station: Any) -> None:
+        async with station.boot():
+            await station.enrol("Ada", card=CARD)
+            assert open_files("entries.db")
+            monkeypatch.setattr(Throttles, "stop", fails)
+
     async def body(station: Any) -> None:
         with pytest.raises(ExceptionGroup) as failed:
-            async with station.boot():
-                await station.enrol("Ada", card=CARD)
-                assert open_files("entries.db")
-                monkeypatch.setattr(Throttles, "stop", fails)
+            await boot(station)
         assert failed.group_contains(RuntimeError, match="beyond saving")
         assert not open_files("entries.db")
 
