@@ -10,6 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Which Python the environment was made with: with another one it is made anew.
+MADE   := $(VENV)/.python-$(shell $(PYTHON) -c 'import sys; print("%s-%d.%d.%d" % (sys.base_prefix.strip("/").replace("/", "-"), *sys.version_info[:3]))')
 
 .PHONY: run test lint unit bench fuzz crash test-kernel kernel-short rig endurance bench-kernel soak lock messages screenshots clean coverage deb test-deb image sbom advisories cool-off reference
 
@@ -117,13 +119,18 @@ soak: $(READY)
 	LINTEL_RESTARTS=1000 $(GUEST) --virtual --timeout 14400 $(BIN)/pytest --timeout 0 -v tests/guest/test_guest_endings.py -k restarts
 	PYTHONPATH=. $(GUEST) --virtual --timeout 14400 $(BIN)/python bench/kernel_soak.py $(ARGS)
 
-$(READY): requirements/dev.txt pyproject.toml tools/system-packages.sh
+$(READY): requirements/dev.txt pyproject.toml tools/system-packages.sh $(MADE)
 	sh tools/system-packages.sh
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lintel needs Python 3.11 or newer")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
+	touch $(MADE)
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(READY)
+
+$(MADE):
+	mkdir -p $(VENV)
+	touch $@
 
 # The Debian package, for the release and the architecture of this machine: units, rules, and the program in an
 # environment of its own.

@@ -39,6 +39,8 @@ def state_of(record: Record, running: Slot, *, checking: bool = False, progress:
     """The record as the state that interfaces see."""
     up, last, stage = record.up, record.last, stage_of(record, running)
     waits = up is not None and up.mode is Mode.AUTOROLLBACK and stage is Stage.TRIAL
+    # One that was given up is being undone, however much of the time is left.
+    left_s = 0 if up is None or up.verdict else max(0, up.window_s - up.elapsed_s)
     return UpgradeState(
         stage=UpgradeStage.CHECKING if checking else UpgradeStage(stage.value),
         running=running.value,
@@ -51,7 +53,7 @@ def state_of(record: Record, running: Slot, *, checking: bool = False, progress:
         mode="" if up is None else up.mode.value,
         target="" if up is None else up.version,
         progress=progress,
-        confirm_left_s=max(0, up.window_s - up.elapsed_s) if up is not None and waits else None,
+        confirm_left_s=left_s if waits else None,
         last=None
         if last is None
         else LastOutcome(

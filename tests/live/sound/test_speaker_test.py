@@ -108,8 +108,21 @@ def test_the_control_button_has_calibrated_it_and_the_journal_says_why(horn: Dev
     assert made["cause"] == lines_of(horn, "device/button/gesture")[-1]["id"]
 
 
-def test_a_sound_speaker_passes_within_a_fifth_of_a_decibel_and_a_loss_of_three_is_reported(horn: Device) -> None:
-    verdict_of(horn, "passed", change_db=0)
+def test_a_sound_speaker_passes_again_and_again_within_a_fifth_of_a_decibel_and_a_loss_of_three_is_reported(
+    horn: Device,
+) -> None:
+    found: list[list[float]] = []
+
+    def passed_three_times() -> tuple[bool, object]:
+        result = result_of(horn)
+        changes = [tone["change_db"] for tone in result["tones"]]
+        if result["verdict"] == "passed" and changes == pytest.approx([0] * 4, abs=0.2):
+            found.append(changes)
+        return len(found) == 3, (result["verdict"], changes)
+
+    right_in_a_few_tries("three results", passed_three_times)
+    for tone in zip(*found, strict=True):
+        assert max(tone) - min(tone) <= 0.2
     with while_it_is_so(lambda: horn.ask("loss", "speaker", "3"), lambda: horn.ask("loss", "speaker", "0")):
         result = verdict_of(horn, "passed", change_db=-3)
     assert state(horn, "audio/speaker_test")["result"]["tones"] == result["tones"]

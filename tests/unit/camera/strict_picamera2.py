@@ -108,6 +108,9 @@ class Picamera2:
     def configure(self, camera_config=None) -> None:  # type: ignore[no-untyped-def]
         if self.started:
             raise RuntimeError("Camera must be stopped before configuring")
+        main, lores = camera_config["main"], camera_config["lores"]
+        if lores is not None and any(small > large for small, large in zip(lores["size"], main["size"], strict=True)):
+            raise RuntimeError("lores stream dimensions may not exceed main stream")
         for name in ("main", "lores"):
             stream = camera_config[name]
             if stream is not None:

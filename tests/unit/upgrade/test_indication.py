@@ -57,6 +57,11 @@ def test_the_time_left_to_confirm_counts_down() -> None:
     assert state_of(TRIAL, Slot.B).confirm_left_s == 40
 
 
+def test_a_trial_that_is_given_up_has_no_time_left() -> None:
+    given_up = replace(TRIAL, up=replace(TRIAL.up or UP, verdict="control is not ready"))
+    assert state_of(given_up, Slot.B).confirm_left_s == 0
+
+
 def test_the_old_firmware_is_not_seen_on_trial_while_it_restarts_into_the_new_one() -> None:
     old, new = state_of(TRIAL, Slot.A), state_of(TRIAL, Slot.B)
     assert (old.stage, old.confirm_left_s, new.stage) == ("staged", None, "trial")
