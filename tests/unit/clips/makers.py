@@ -31,6 +31,8 @@ class Kind:
 KINDS = {
     "au of 16 bits": Kind("au", "AU", "PCM_16", 44_100, 2, "au", "PCM 16 bit"),
     "au in mu-law": Kind("au", "AU", "ULAW", 8_000, 1, "au", "mu-law"),
+    "au in mu-law of 16 kHz": Kind("au", "AU", "ULAW", 16_000, 1, "au", "mu-law"),
+    "wav of 8 bits in stereo": Kind("wav", "WAV", "PCM_U8", 48_000, 2, "wav", "PCM 8 bit"),
     "wav of 8 bits": Kind("wav", "WAV", "PCM_U8", 8_000, 1, "wav", "PCM 8 bit"),
     "wav of 16 bits": Kind("wav", "WAV", "PCM_16", 48_000, 2, "wav", "PCM 16 bit"),
     "wav of 24 bits": Kind("wav", "WAV", "PCM_24", 44_100, 1, "wav", "PCM 24 bit"),
@@ -46,6 +48,14 @@ KINDS = {
     "mp3 of variable rate": Kind(
         "mp3", "MP3", "MPEG_LAYER_III", 16_000, 1, "mp3", "to",
         (("bitrate_mode", "VARIABLE"), ("compression_level", 0.5)),
+    ),
+    "mp3 of 320 kbit/s": Kind(
+        "mp3", "MP3", "MPEG_LAYER_III", 48_000, 2, "mp3", "320 kbit/s",
+        (("bitrate_mode", "CONSTANT"), ("compression_level", 0.0)),
+    ),
+    "mp3 of 64 kbit/s and 8 kHz": Kind(
+        "mp3", "MP3", "MPEG_LAYER_III", 8_000, 1, "mp3", "64 kbit/s",
+        (("bitrate_mode", "CONSTANT"), ("compression_level", 0.0)),
     ),
     "opus": Kind("opus", "OGG", "OPUS", 48_000, 2, "opus", "Opus"),
     "opus of speech": Kind("opus", "OGG", "OPUS", 16_000, 1, "opus", "Opus"),

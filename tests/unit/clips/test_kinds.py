@@ -26,7 +26,9 @@ def test_a_clip_is_known_by_its_content(kind: str) -> None:
     assert (facts.format, facts.channels) == (how.format, how.channels)
     assert facts.rate_hz == (48_000 if how.format == "opus" else how.rate_hz)
     assert how.encoding in facts.encoding
-    assert facts.length_s == pytest.approx(0.5, abs=0.13)
+    # An mp3 file is as long as its frames, three of which (576 samples each at such a rate) may hold nothing.
+    padding_s = 3 * 576 / how.rate_hz if how.format == "mp3" else 0.0
+    assert facts.length_s == pytest.approx(0.5, abs=max(0.13, padding_s + 0.01))
 
 
 def put(data: bytes, at: int, form: str, *values: int) -> bytes:
