@@ -113,7 +113,7 @@ CHILDREN = {
     "that never answers": ("import threading; threading.Event().wait()", "takes too long"),
     "that computes for ever": (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from firmware.core.confined.lock import lock_in; lock_in(cpu_s=1, memory=1 << 20)\nwhile True: pass",
+        "from firmware.core.confined.lock import lock_in; lock_in(cpu_s=1, memory=16 << 20)\nwhile True: pass",
         "takes too long",
     ),
     "that sends for ever": (

@@ -97,7 +97,7 @@ CHILDREN = {
     ),
     "that computes for ever": (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from firmware.core.confined.lock import lock_in; lock_in(cpu_s=1, memory=1 << 20)\nwhile True: pass",
+        "from firmware.core.confined.lock import lock_in; lock_in(cpu_s=1, memory=16 << 20)\nwhile True: pass",
         "gate-time",
     ),
     "that says too much": ("print('x' * 100_000)", "gate-answer"),
