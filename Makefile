@@ -38,8 +38,10 @@ else
 	$(BIN)/python -m tools.steady $(BESIDE) $(QUICK:%=--ignore=%)
 endif
 
-# Benchmarks stand apart from the tests: they print figures with their peers and assert nothing.
+# Benchmarks stand apart from the tests: they print figures with their peers and assert nothing. One whose peer cannot be
+# installed says so and fails; the others go on.
 bench: $(READY)
+	@sh tools/system-packages.sh benches || echo 'not all peers of the benchmarks could be installed' >&2
 	$(BIN)/python bench/run.py $(ARGS)
 
 # Every reader of outside data, SECONDS or INPUTS each; then the property tests with two hundred times the effort.

@@ -2,7 +2,7 @@
 out for tampering, against the same one when it is still; and one whose media role is killed again and again.
 
 Still and busy blocks take turns, so that all see the same machine. Times are those of the simulated world: from the
-last edge of the card to the relay.
+last edge of the card to the relay. The memory of the media role is the most that it had with everything on.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from bench.clips_bench import clip
 from bench.fan_out import compiled, cpu_s
 from bench.table import Row, percentile, show
+from bench.whole_bench import memory_mb
 from tests.live.decisions import CARD, decision_ms
 from tests.live.device import PASSWORD, USER, Device, running, until
 
@@ -88,6 +89,7 @@ def main() -> None:
     still: list[float] = []
     busy: list[float] = []
     shares: dict[str, list[float]] = {"control": [], "media": [], "network": []}
+    memory: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as name, running(Path(name) / "state", "door_station", "--no-web") as device:
         folder = Path(name)
         viewers, _ = compiled(folder)
@@ -108,6 +110,7 @@ def main() -> None:
                 busy += [decision_ms(device) for _ in range(DECISIONS)]
                 for role, pid in pids.items():
                     shares[role].append(100 * (cpu_s(pid) - before[role]) / (time.perf_counter() - began))
+                memory.append(memory_mb(pids["media"]))
         killed = killed_ms(device)
     rows = [
         Row(f"card to relay, {what}, {at}", percentile(values, share), "ms", percentile(still, share), "still")
@@ -120,6 +123,9 @@ def main() -> None:
     rows += [
         Row(f"{role} meanwhile, processor", percentile(values, 0.5), "%", None, "") for role, values in shares.items()
     ]
+    resident, proportional = map(max, zip(*memory, strict=True))
+    rows.append(Row("media meanwhile, resident memory, most", resident, "MB", 90.0, "the target"))
+    rows.append(Row("media meanwhile, proportional memory, most", proportional, "MB", None, ""))
     rows.append(Row("pictures to one of the viewers", percentile(everything.pictures_per_s, 0.5), "1/s", None, ""))
     show(f"door station with everything: clip, speech, {VIEWERS} viewers, tampering", rows)
 

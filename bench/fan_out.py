@@ -17,7 +17,9 @@ Then all of it, from the camera on: our whole firmware on its real hardware laye
 driver, against ustreamer with the same camera: the stand-in once more, with pictures that are no JPEG files yet.
 Both make them with the same quality. Counted is all that network and media role use, tampering detection and all else
 that media does with pictures included, against all of ustreamer. The camera offers planar pictures, as those of a
-Raspberry Pi do, and packed ones, which are all that ustreamer can take; then packed ones alone, as most on USB do.
+Raspberry Pi do, and packed ones, which are all that ustreamer can take; then packed ones alone, as most on USB do. With
+the first of them a row has clients of which half stall: they ask, and read nothing after the first bytes. The share
+beside it is that of the worst of the others.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ from tests.live.pictures.usb_camera import SIZE, process_of, stand_in, with_came
 
 HERE = Path(__file__).resolve().parent
 CLIENTS = (1, 10, 30, 100)
+CROWD, STALLED = 100, 50
 FPS = 30
 ROUNDS = 5
 WINDOW_S = 4.0
@@ -65,9 +68,14 @@ def cpu_s(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | 2)
 
 
-def drain(program: Path, port: int, clients: int, request: Path, pids: list[int]) -> tuple[list[float], float]:
-    """CPU in percent of one core of each process while so many look, and the share of pictures the worst client got."""
-    words = [str(program), str(port), str(clients), str(WINDOW_S), str(request)]
+def drain(
+    program: Path, port: int, clients: int, request: Path, pids: list[int], stalled: int = 0
+) -> tuple[list[float], float]:
+    """CPU in percent of one core of each process while so many look, and the share of pictures the worst client got.
+
+    `stalled` of the clients read nothing after the first bytes, and what they got does not count.
+    """
+    words = [str(program), str(port), str(clients), str(WINDOW_S), str(request), str(stalled)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -312,15 +320,22 @@ def from_camera_rows(folder: Path) -> Iterator[Row]:
             roles = [process_of(device, role) for role in ("network", "media")]
             nobody = [idle([*roles, peer]) for _ in range(ROUNDS)]
             yield _whole(f"from a camera of {kind} pictures, nobody looks", nobody, "all of ustreamer")
-            for clients in CLIENTS:
+            crowds = [(each, 0) for each in CLIENTS]
+            if kind == "planar":
+                crowds.append((CROWD, STALLED))
+            for clients, stalled in crowds:
                 looked, worst, their_worst = [], 1.0, 1.0
                 for _ in range(ROUNDS):
-                    used, share = drain(client, device.port, clients, ours, roles)
-                    their, their_share = drain(client, peer_port, clients, theirs, [peer])
+                    used, share = drain(client, device.port, clients, ours, roles, stalled)
+                    their, their_share = drain(client, peer_port, clients, theirs, [peer], stalled)
                     looked.append([*used, *their])
                     worst, their_worst = min(worst, share), min(their_worst, their_share)
-                seen = f"all of ustreamer; worst client got {worst:.0%} of {FPS}/s (of ustreamer's {their_worst:.0%})"
-                yield _whole(f"  {clients} clients: all of network and media role", looked, seen)
+                seen = f"client got {worst:.0%} of {FPS}/s (of ustreamer's {their_worst:.0%})"
+                if stalled:
+                    name, seen = f"  {clients} clients of which {stalled} stall: both roles", f"healthy {seen}"
+                else:
+                    name = f"  {clients} clients: all of network and media role"
+                yield _whole(name, looked, f"all of ustreamer; worst {seen}")
 
 
 def _whole(name: str, measured: list[list[float]], whose: str) -> Row:

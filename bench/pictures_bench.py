@@ -1,6 +1,7 @@
 """Pictures: JPEG from planes, CPU of the fan-out for 1 to 100 clients, memory of the media role.
 
-Peers: Pillow and OpenCV for the JPEG; the fan-out has a module of its own (bench/fan_out.py).
+Peers: Pillow and OpenCV for the JPEG; the fan-out has a module of its own (bench/fan_out.py). Its peer, ustreamer, is
+what `make bench` installs; without it there are no figures of the fan-out, and the bench says so and fails.
 """
 
 from __future__ import annotations
@@ -90,19 +91,27 @@ def jpeg_rows(folder: Path) -> list[Row]:
     return rows
 
 
+# Fan-out
+
+
+def fan_out(folder: Path) -> int:
+    """Print both tables of the fan-out; returns 1, and says why, where their peer is missing."""
+    if shutil.which("ustreamer") is None:
+        print("\nmotion JPEG\n  NOT MEASURED: the peer of the fan-out is missing; install the Debian package ustreamer")
+        return 1
+    one, five, fifteen = os.getloadavg()
+    show("motion JPEG, 1280 x 720 at 30/s, CPU in percent of one core", fan_out_rows(folder))
+    show("the same with a camera before it, and the making of the JPEG files", list(from_camera_rows(folder)))
+    print(f"  load of the machine before: {one:.1f} {five:.1f} {fifteen:.1f}; after: {os.getloadavg()[0]:.1f}")
+    return 0
+
+
 def main() -> int:
-    """Print the table."""
+    """Print the tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         show("pictures", jpeg_rows(folder))
-        if shutil.which("ustreamer") is None:
-            print("  the fan-out is left out: its peer is not installed (Debian package ustreamer)")
-            return 0
-        one, five, fifteen = os.getloadavg()
-        show("motion JPEG, 1280 x 720 at 30/s, CPU in percent of one core", fan_out_rows(folder))
-        show("the same with a camera before it, and the making of the JPEG files", list(from_camera_rows(folder)))
-        print(f"  load of the machine before: {one:.1f} {five:.1f} {fifteen:.1f}; after: {os.getloadavg()[0]:.1f}")
-    return 0
+        return fan_out(folder)
 
 
 if __name__ == "__main__":

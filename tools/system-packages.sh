@@ -5,6 +5,7 @@
 # (mtools, dosfstools), what they watch file operations and talk to RAUC with (strace, dbus-daemon), who else looks at our
 # pictures (ffprobe, a browser without a window), a TPM and the way to it (swtpm, tpm2-pkcs11), a cable of our own (ip) and who sets it up (NetworkManager), what judges our units (systemd-analyze), what cleans the sound of a microphone
 # (libspeexdsp), what makes packed pictures planar (libyuv), and what decodes those of a camera (libturbojpeg).
+# With the word `benches` also the peers of the benchmarks: who else hands pictures out (ustreamer).
 set -eu
 missing=
 need() { # package, then a command that succeeds when the package's part is there
@@ -46,6 +47,7 @@ need fdisk env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v sfdisk'
 need e2fsprogs env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v mkfs.ext4'
 need util-linux command -v nsenter
 need dosfstools env PATH="$PATH:/usr/sbin:/sbin" sh -c 'command -v fsck.vfat'
+[ "${1:-}" != benches ] || need ustreamer command -v ustreamer
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "please install:$missing" >&2

@@ -1,8 +1,9 @@
 /*
- * Many Motion JPEG clients in one process: drain PORT CLIENTS SECONDS REQUEST-FILE
+ * Many Motion JPEG clients in one process: drain PORT CLIENTS SECONDS REQUEST-FILE [STALLED]
  *
  * Client n connects from 127.0.1.(n + 1), sends what the file holds, and throws away what it reads. After one second it
- * begins to count parts of kind image/jpeg; at the end it prints the fewest and the most that a client got.
+ * begins to count parts of kind image/jpeg; at the end it prints the fewest and the most that a client got. The last
+ * STALLED clients keep their connections, read nothing after the first bytes, and are left out of what is printed.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -65,6 +66,16 @@ static void count(int number, const char *data, size_t length)
 		parts[number]++;
 }
 
+static void stall(int number, char *room, int poll)
+{
+	if (recv(sockets[number], room, CHUNK, MSG_DONTWAIT) > 0)
+		must(epoll_ctl(poll, EPOLL_CTL_DEL, sockets[number], NULL), "epoll");
+	else if (errno != EAGAIN) {
+		fprintf(stderr, "client %d was hung up on before it could stall\n", number);
+		exit(1);
+	}
+}
+
 static void take(int number, char *room, int counting)
 {
 	/* what was left of the last piece goes before this one, so that a mark cut in two is found */
@@ -89,13 +100,15 @@ int main(int argc, char **argv)
 {
 	static char room[CHUNK + MARK_BYTES], request[4096];
 	struct epoll_event events[64];
-	int clients, poll = must(epoll_create1(0), "epoll"), fewest, most;
+	int clients, stalled, readers, poll = must(epoll_create1(0), "epoll"), fewest, most;
 	double began, ends;
 	size_t length;
 	FILE *file;
 
-	if (argc != 5 || (clients = atoi(argv[2])) < 1 || clients > MOST || !(file = fopen(argv[4], "rb"))) {
-		fprintf(stderr, "drain PORT CLIENTS SECONDS REQUEST-FILE\n");
+	if (argc < 5 || argc > 6 || (clients = atoi(argv[2])) < 1 || clients > MOST ||
+	    (stalled = argc == 6 ? atoi(argv[5]) : 0) < 0 || (readers = clients - stalled) < 1 ||
+	    !(file = fopen(argv[4], "rb"))) {
+		fprintf(stderr, "drain PORT CLIENTS SECONDS REQUEST-FILE [STALLED]\n");
 		return 2;
 	}
 	length = fread(request, 1, sizeof request, file);
@@ -108,11 +121,17 @@ int main(int argc, char **argv)
 	while (now() < ends) {
 		int ready = epoll_wait(poll, events, 64, 20), counting = now() >= began;
 
-		for (int number = 0; number < ready; number++)
-			take((int)events[number].data.u32, room, counting);
+		for (int at = 0; at < ready; at++) {
+			int number = (int)events[at].data.u32;
+
+			if (number < readers)
+				take(number, room, counting);
+			else
+				stall(number, room, poll);
+		}
 	}
 	fewest = most = parts[0];
-	for (int number = 1; number < clients; number++) {
+	for (int number = 1; number < readers; number++) {
 		fewest = parts[number] < fewest ? parts[number] : fewest;
 		most = parts[number] > most ? parts[number] : most;
 	}

@@ -286,32 +286,60 @@ def test_a_stream_ends_with_the_rights_of_the_account_that_looks(camera: Device)
     asyncio.run(main())
 
 
-CLIENTS, FPS, FILL, WINDOW = 100, 10, 50, 30
+CLIENTS, FILL, WINDOW, WINDOWS = 100, 150, 90, 4
+ALL, FULL = 0.95, 0.8
+
+
+async def window(viewers: list[Viewer]) -> tuple[set[int], float]:
+    """The next pictures that anybody gets, and the worst viewer's share of what the camera made in that time.
+
+    The camera numbers what it makes by its clock, thirty a second: a picture that nobody got has its number as well.
+    """
+    first = max(viewer.frames[-1] for viewer in viewers)
+    last = first + WINDOW
+    while min(viewer.frames[-1] for viewer in viewers) < last:
+        assert not any(viewer.closed for viewer in viewers)
+        await asyncio.sleep(0.02)
+    got = [{frame for frame in viewer.frames if first < frame <= last} for viewer in viewers]
+    sent = set[int]().union(*got)
+    return sent, min(len(each) for each in got) / WINDOW
+
+
+async def at_best(viewers: list[Viewer]) -> tuple[set[int], float]:
+    """The best of a few windows: others on the machine slow one of them, a firmware that slows everybody slows all."""
+    best = await window(viewers)
+    for _ in range(WINDOWS - 1):
+        if best[1] >= ALL:
+            break
+        best = max(best, await window(viewers), key=lambda found: found[1])
+    return best
 
 
 def test_row_45_half_of_a_hundred_clients_stall_and_the_others_get_every_picture(camera: Device) -> None:
-    """A hundred clients; fifty stop reading. The pictures of a window that comes after that are counted at each.
+    """A hundred clients; fifty stop reading. The others go on at the rate that one had who was alone before they came.
 
-    What the source sent is what anybody got. A stalled client that reads again finds the newest picture, or that it was
-    hung up on: on a busy machine the window lasts longer than the patience of the server with one that takes nothing.
+    A rate is the share of what the camera made, all of which everybody asks for. A stalled client that reads again
+    finds the newest picture, or that it was hung up on: on a busy machine the windows last longer than the patience of
+    the server with one that takes nothing.
     """
 
     async def main() -> None:
-        path = f"{MJPEG}?fps={FPS}&resolution=640x360&compression=0"
-        viewers = [await look(camera.port, path, f"127.0.1.{n + 1}", small=n % 2 == 1) for n in range(CLIENTS)]
+        path = f"{MJPEG}?resolution=640x360&compression=0"
+        viewers = [await look(camera.port, path, "127.0.1.1")]
+        await shows(viewers[0], live)
+        _, alone = await at_best(viewers)
+        viewers += [await look(camera.port, path, f"127.0.1.{n + 1}", small=n % 2 == 1) for n in range(1, CLIENTS)]
         healthy, stalled = viewers[::2], viewers[1::2]
-        for viewer in viewers:
+        for viewer in viewers[1:]:
             await shows(viewer, lambda frames: len(frames) > 0)
         for viewer in stalled:
             viewer.stall()
-        await shows(healthy[0], lambda frames: len(frames) >= FILL)  # by then their buffers are full
-        first = max(viewer.frames[-1] for viewer in healthy)
-        await shows(healthy[0], lambda frames: len(frames) >= WINDOW)
-        last = min(viewer.frames[-1] for viewer in healthy)
-        sent = {frame for viewer in healthy for frame in viewer.frames if first <= frame <= last}
-        assert len(sent) >= WINDOW / 2
-        shares = sorted(len(sent.intersection(viewer.frames)) / len(sent) for viewer in healthy)
-        assert shares[0] >= 0.95, shares
+        full = healthy[0].frames[-1] + FILL
+        await shows(healthy[0], lambda frames: frames[-1:] > [full])  # by then their buffers are full
+        sent, worst = await at_best(healthy)
+        assert worst * WINDOW >= ALL * len(sent), "what one got, another did not"
+        assert worst >= FULL * alone, f"{worst:.0%} of the camera's pictures; one alone had {alone:.0%}"
+        last = max(sent)
         for viewer in stalled[:5]:
             viewer.resume()
             while not viewer.closed and viewer.frames[-1] <= last:
