@@ -180,6 +180,7 @@ class Receiver:
 def test_a_server_that_goes_away_gets_the_lines_of_meanwhile_when_it_is_back(device: Device) -> None:
     first = Receiver()
     send_to(device, {"host": "127.0.0.1", "port": first.port, "protocol": "tcp", "local": True, "logs": ["audit"]})
+    until("the sender", lambda: list(results_of(device).values()) == ["sent"])
     device.api.post("/accounts", json={"name": "before", "password": "x"})
     until("the line", lambda: b"account before" in first.data)
     first.close()
