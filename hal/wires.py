@@ -210,7 +210,10 @@ class PcmMixer(Protocol):
         """The lowest and the highest gain."""
 
     def set(self, db: float) -> float:
-        """Set the gain as near to `db` as the card can, at once; answers what it is now. Raises BusError."""
+        """Set the step of the card that is next to `db`, at once; answers what the gain is now. Raises BusError.
+
+        For playing it is none below, for recording none above, as far as the card can.
+        """
 
     def close(self) -> None:
         """Give the control back, the volume as it is; closing twice is harmless."""

@@ -12,6 +12,8 @@ from hal.errors import BusError
 
 # The library counts in hundredths of a dB.
 CENTIBELS = 100
+# What it says of a lowest step that is silence (SND_CTL_TLV_DB_GAIN_MUTE).
+MUTED = -9999999
 
 
 class Control(Protocol):
@@ -32,14 +34,15 @@ def card_of(device: str) -> str:
 class AlsaMixer:
     """The volume of one control, for playing or recording; implements PcmMixer. Open it with `open`."""
 
-    def __init__(self, name: str, control: str, mixer: Control, pcmtype: int, units: int, channels: int) -> None:
+    def __init__(self, name: str, control: str, mixer: Control, *, capture: bool) -> None:
+        import alsaaudio
+
         self._name = name
         self._control = control
         self._mixer = mixer
-        self._pcmtype = pcmtype
-        self._units = units
-        self._channels = channels
-        low, high = self._asked(mixer.getrange, pcmtype, units)
+        self._capture = capture
+        self._pcmtype = alsaaudio.PCM_CAPTURE if capture else alsaaudio.PCM_PLAYBACK
+        low, high = self._asked(mixer.getrange, self._pcmtype, alsaaudio.VOLUME_UNITS_DB)
         if low >= high:
             raise BusError(name, f"the mixer control {control!r} has no volume in dB")
         self._range = (int(low), int(high))
@@ -58,14 +61,7 @@ class AlsaMixer:
             except alsaaudio.ALSAAudioError:
                 there = "none"
             raise BusError(name, f"no mixer control {control!r} on {card}: {error}; there are: {there}") from error
-        return cls(
-            name,
-            control,
-            mixer,
-            alsaaudio.PCM_CAPTURE if capture else alsaaudio.PCM_PLAYBACK,
-            alsaaudio.VOLUME_UNITS_DB,
-            alsaaudio.MIXER_CHANNEL_ALL,
-        )
+        return cls(name, control, mixer, capture=capture)
 
     @property
     def range_db(self) -> tuple[float, float]:
@@ -73,11 +69,42 @@ class AlsaMixer:
         return (low / CENTIBELS, high / CENTIBELS)
 
     def set(self, db: float) -> float:
+        """The first step at or above it for playing, at or below it for recording; never the silence of a lowest step.
+
+        So whatever the samples are given besides cuts nothing off that the gain itself does not.
+        """
+        import alsaaudio
+
         low, high = self._range
         wanted = min(max(round(db * CENTIBELS), low), high)
-        self._asked(self._mixer.setvolume, wanted, self._channels, self._pcmtype, self._units)
-        volumes: list[int] = self._asked(self._mixer.getvolume, self._pcmtype, self._units)
-        return max(volumes) / CENTIBELS
+        # A look takes in what other programs have turned: the library does not set again what it takes for set.
+        self._volume(alsaaudio.VOLUME_UNITS_DB)
+        self._turn(wanted, alsaaudio.VOLUME_UNITS_DB)
+        given = self._volume(alsaaudio.VOLUME_UNITS_DB)  # the nearest step, or in older libraries the one below
+        if self._capture and given > wanted:
+            given = self._stepped(-1)
+        if given <= MUTED or (given < wanted and not self._capture):
+            given = self._stepped(+1)
+        if given <= MUTED:  # another program has locked it: the library does not tell
+            raise BusError(self._name, f"the mixer control {self._control!r} cannot be turned up: it stays silent")
+        return given / CENTIBELS
+
+    def _stepped(self, steps: int) -> int:
+        """Go so many steps up; where the volume is then, in hundredths of a dB."""
+        import alsaaudio
+
+        self._turn(self._volume(alsaaudio.VOLUME_UNITS_RAW) + steps, alsaaudio.VOLUME_UNITS_RAW)
+        return self._volume(alsaaudio.VOLUME_UNITS_DB)
+
+    def _volume(self, units: int) -> int:
+        """The volume of the loudest channel."""
+        volumes: list[int] = self._asked(self._mixer.getvolume, self._pcmtype, units)
+        return max(volumes)
+
+    def _turn(self, volume: int, units: int) -> None:
+        import alsaaudio
+
+        self._asked(self._mixer.setvolume, volume, alsaaudio.MIXER_CHANNEL_ALL, self._pcmtype, units)
 
     def close(self) -> None:
         mixer, self._mixer = self._mixer, Gone()

@@ -115,7 +115,8 @@ def words(folder: Path, modules: Path, guest: Guest) -> list[str]:
         *("rootfstype=hostfs", "rootflags=/", "ro", "init=/bin/sh", "loglevel=0", "con=null", "con0=fd:0,fd:1"),
         # With a command the watchdog restarts from a process; from an interrupt this kernel cannot.
         "softdog.soft_reboot_cmd=restart",
-        *("vivid.node_types=0x1", "snd_aloop.id=lintel"),
+        # The second card comes first in the kernel: without its number it would take that of the loop.
+        *("vivid.node_types=0x1", "snd_aloop.id=lintel", "snd_aloop.index=0", "snd_dummy.id=desk", "snd_dummy.index=1"),
         f"bench_run={folder}",
         *(["time-travel=inf-cpu"] if guest.virtual else []),
         *guest.words,

@@ -46,35 +46,59 @@ gain_max_db = 30
 STEP = 1 / 32768
 
 
+# What the library says of a volume that is muted, in hundredths of a dB (SND_CTL_TLV_DB_GAIN_MUTE).
+MUTED = -9999999
+
+
 class SteppedMixer:
-    """A control of 3 dB a step, from -48 to 0 dB for playing and from 0 to 21 dB for recording."""
+    """A control of 3 dB a step, from -48 to 0 dB for playing and from 0 to 21 dB for recording.
+
+    A volume in dB that it has not got is the nearest, and an event of another program is taken in by a look alone, as
+    in the library. With `mutes` its lowest step is silence.
+    """
 
     there: dict[str, SteppedMixer] = {}
+    mutes = False
+    locked_at: int | None = None
 
     def __init__(self, control: str = "Master", id: int = 0, cardindex: int = -1, device: str = "default") -> None:
         if control not in ("Speaker", "Capture") or device != "hw:CARD=codec":
             raise alsaaudio.ALSAAudioError(f"Unable to find mixer control {control},0 [{device}]")
         self.capture = control == "Capture"
-        self.db = -12.0
+        self.lowest_db, self.steps = (0, 7) if self.capture else (-48, 16)
+        self.step = self.known = 1 if self.locked_at is None else self.locked_at
         self.closed = False
         self.broken = False
         SteppedMixer.there[control] = self
 
+    @property
+    def db(self) -> float:
+        return self._centibels(self.step) / 100
+
+    def _centibels(self, step: int) -> int:
+        return MUTED if self.mutes and not step else (self.lowest_db + 3 * step) * 100
+
     def getrange(self, pcmtype: int = -1, units: int = -1) -> list[int]:
-        assert units == alsaaudio.VOLUME_UNITS_DB
         assert pcmtype == (alsaaudio.PCM_CAPTURE if self.capture else alsaaudio.PCM_PLAYBACK)
-        return [0, 2100] if self.capture else [-4800, 0]
+        assert units == alsaaudio.VOLUME_UNITS_DB
+        return [self._centibels(0), self._centibels(self.steps)]
 
     def getvolume(self, pcmtype: int = -1, units: int = -1) -> list[int]:
-        return [round(self.db * 100)] * 2
+        assert units in (alsaaudio.VOLUME_UNITS_DB, alsaaudio.VOLUME_UNITS_RAW)
+        self.known = self.step
+        return [self.step if units == alsaaudio.VOLUME_UNITS_RAW else self._centibels(self.step)] * 2
 
     def setvolume(self, volume: int, channel: int = -1, pcmtype: int = -1, units: int = -1) -> None:
-        low, high = self.getrange(pcmtype, units)
-        assert low <= volume <= high
         assert channel == alsaaudio.MIXER_CHANNEL_ALL
         if self.broken:
             raise alsaaudio.ALSAAudioError("No such device")
-        self.db = 3.0 * (volume // 300)
+        if units == alsaaudio.VOLUME_UNITS_DB:
+            low, high = self.getrange(pcmtype, units)
+            assert low <= volume <= high
+            volume = max(0, round((volume / 100 - self.lowest_db) / 3))
+        assert 0 <= volume <= self.steps
+        if volume != self.known and self.locked_at is None:
+            self.step = self.known = volume
 
     def close(self) -> None:
         self.closed = True
@@ -137,7 +161,10 @@ async def played(wires: Wires, speaker: Speaker, value: float = 0.25) -> float:
     return float(wires.card.out[-480])
 
 
-@pytest.mark.parametrize(("gain_db", "card_db"), [(0.0, 0.0), (-3.0, -3.0), (-4.0, -6.0), (6.0, 0.0), (-60.0, -48.0)])
+@pytest.mark.parametrize(
+    ("gain_db", "card_db"),
+    [(0.0, 0.0), (-3.0, -3.0), (-4.0, -3.0), (-5.0, -3.0), (-47.9, -45.0), (6.0, 0.0), (-60.0, -48.0)],
+)
 def test_card_and_samples_together_make_exactly_the_gain(
     monkeypatch: pytest.MonkeyPatch, gain_db: float, card_db: float
 ) -> None:
@@ -157,10 +184,65 @@ def test_card_and_samples_together_make_exactly_the_gain(
     with_cards(monkeypatch, test)
 
 
+def test_the_loudest_sound_is_not_cut_off_at_a_gain_between_two_steps_of_the_card(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(wires: Wires, speaker: Speaker, microphone: Microphone) -> None:
+        for gain_db in (-1.0, -4.0, -5.9, -40.1):
+            speaker.set_gain(gain_db)
+            assert await played(wires, speaker, 32767 / 32768) <= 1.0
+        assert speaker.clipped == 0
+
+    with_cards(monkeypatch, test)
+
+
+def test_a_volume_that_somebody_else_turned_is_turned_back_by_the_same_gain_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(wires: Wires, speaker: Speaker, microphone: Microphone) -> None:
+        speaker.set_gain(-6.0)
+        SteppedMixer.there["Speaker"].step = 2
+        speaker.set_gain(-6.0)
+        assert SteppedMixer.there["Speaker"].db == -6.0
+
+    with_cards(monkeypatch, test)
+
+
+def test_a_gain_below_all_that_a_card_can_do_does_not_mute_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(wires: Wires, speaker: Speaker, microphone: Microphone) -> None:
+        speaker.set_gain(-60.0)
+        assert SteppedMixer.there["Speaker"].db == -45.0
+        in_samples = await played(wires, speaker)
+        assert in_samples * 10 ** (-45 / 20) == pytest.approx(0.25 * 10 ** (-60 / 20), abs=STEP)
+        for gain_db in (-10.0, 2.9):
+            microphone.set_gain(gain_db)
+            assert SteppedMixer.there["Capture"].db == 3.0
+
+    monkeypatch.setattr(SteppedMixer, "mutes", True)
+    with_cards(monkeypatch, test)
+
+
+def test_a_card_that_stays_silent_is_told_and_the_gain_is_done_in_the_samples(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(wires: Wires, speaker: Speaker, microphone: Microphone) -> None:
+        speaker.set_gain(-6.0)
+        assert await played(wires, speaker) == pytest.approx(0.25 * 10 ** (-6 / 20), abs=STEP)
+
+    monkeypatch.setattr(SteppedMixer, "mutes", True)
+    monkeypatch.setattr(SteppedMixer, "locked_at", 0)
+    with_cards(monkeypatch, test)
+    assert caplog.messages[0] == (
+        "horn: the gain is done in software: the mixer control 'Speaker' cannot be turned up: it stays silent"
+    )
+
+
 def test_a_microphone_is_amplified_by_its_card_and_its_level_is_what_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(wires: Wires, speaker: Speaker, microphone: Microphone) -> None:
         blocks: list[SoundBlock] = []
         microphone.listen(blocks.append)
+        microphone.set_gain(11.0)
+        assert SteppedMixer.there["Capture"].db == 9.0
         microphone.set_gain(10.0)
         assert SteppedMixer.there["Capture"].db == 9.0
         for _ in range(3):
