@@ -63,12 +63,12 @@ async def test_the_controllers_word_counts(bench: NetworkBench, granted: bool) -
 
     bench.answer(owner)
     await bench.set(protocol="http")
-    answer = await bench.forward(bits=CARD_BITS, fitting=(CARD,), pin="4711")
+    answer = await bench.forward(bits=CARD_BITS, fitting=(CARD,), pin="48151623")
     assert (answer.granted, answer.reason) == (granted, "the list says so")
     assert answer.verdict is (Verdict.GRANTED if granted else Verdict.DENIED)
-    assert asked == [ForwardParams(reader="reader1", door="door", bits=CARD_BITS, fitting=(CARD,), pin="4711")]
+    assert asked == [ForwardParams(reader="reader1", door="door", bits=CARD_BITS, fitting=(CARD,), pin="48151623")]
     assert bench.standing.phase is ControllerPhase.CONNECTED
-    assert "4711" not in repr(bench._events)
+    assert "48151623" not in repr(bench._events)
 
 
 @pytest.mark.parametrize("when_lost", ["deny", "grant"])
