@@ -29,13 +29,15 @@ lint: $(READY)
 # Files beside one another, one a processor: first what runs in virtual time or in its own folder, then what starts whole
 # devices, where the few that fail have a second try by themselves (tools/steady.py). A part (ARGS) runs by itself.
 BESIDE := -n logical --dist loadfile --max-worker-restart 0
+# Those with few tests are not the short ones: their order is that of tests/live/conftest.py.
+IN_ORDER := --no-loadscope-reorder
 QUICK  := tests/unit tests/behaviour
 unit: $(READY)
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
 	$(BIN)/pytest $(BESIDE) $(QUICK)
-	$(BIN)/python -m tools.steady $(BESIDE) $(QUICK:%=--ignore=%)
+	$(BIN)/python -m tools.steady $(BESIDE) $(IN_ORDER) $(QUICK:%=--ignore=%)
 endif
 
 # Benchmarks stand apart from the tests: they print figures with their peers and assert nothing. One whose peer cannot be

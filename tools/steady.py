@@ -2,7 +2,8 @@
 
 Live tests share a machine whose processors are all taken. When few of them fail, the files that these are in are run
 once more, one after the other and each by itself, in a process of its own and whole: tests of a file may share a
-device, and one that fails for what was asked of it before fails again only behind the same tests. What does not pass
+device, and one that fails for what was asked of it before fails again only behind the same tests. A device of a whole
+file that does not come up fails all of its tests: that counts as one. What does not pass
 then, in a file in which nothing else fails, fails the run; what passes is told under a heading, because it is unsteady
 and somebody has to mend it. Where many fail, or one that is not marked `live`, a teardown fails, a test cannot be
 collected, a worker crashes or the run ends early, something is wrong with more than a test: the run fails at once.
@@ -35,6 +36,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.failed: dict[str, None] = {}  # ids, in their order, each once
+        self.accidents: set[str] = set()  # tests, and files in which something could not be set up
         self.broken = False  # more than tests
         self.root = Path()  # what ids begin at
 
@@ -42,6 +44,7 @@ class Seen:
         """A test has failed. One that is not live hangs on nothing; of a teardown nobody knows what it has left."""
         if report.failed:
             self.failed[report.nodeid] = None
+            self.accidents.add(report.nodeid.partition("::")[0] if report.when == "setup" else report.nodeid)
             self.broken |= "live" not in report.keywords or report.when == "teardown"
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -60,7 +63,7 @@ class Seen:
 
     def may_try_again(self, code: int) -> bool:
         """Whether a run that ended with `code` is worth a second try."""
-        return code == pytest.ExitCode.TESTS_FAILED and not self.broken and 0 < len(self.failed) <= MOST
+        return code == pytest.ExitCode.TESTS_FAILED and not self.broken and 0 < len(self.accidents) <= MOST
 
 
 class Outcomes:

@@ -327,10 +327,10 @@ async def test_row_38_ping_and_port_check_reach_neither_the_device_itself_nor_wh
 
 
 async def test_row_47_a_report_tells_what_helps_and_keeps_cards_and_secrets_to_itself(bench: SimBench) -> None:
-    await bench.enrol("H10301:42:1234", pin="271828", name="Ada")
+    await bench.enrol("H10301:42:1234", pin="27182818", name="Ada")
     await bench.reader("front").swipe("H10301:42:1234")
     await bench.settle()
-    await bench.reader("front").keys("271828#")
+    await bench.reader("front").keys("27182818#")
     await bench.event("access/granted")
     bits = bench.events("access/card")[0].bits
     report = await text(bench, "serverreport.cgi")
@@ -340,7 +340,7 @@ async def test_row_47_a_report_tells_what_helps_and_keeps_cards_and_secrets_to_i
     assert "LINTEL-DS1" in report
     assert "control/journal: running" in report
     assert "access/granted" in report
-    for secret in ("H10301:42:1234", bits, "271828", "bench-password"):
+    for secret in ("H10301:42:1234", bits, "27182818", "bench-password"):
         assert secret not in report
     packed = await bench.http("GET", "/axis-cgi/serverreport.cgi?mode=zip")
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
@@ -419,7 +419,7 @@ async def test_row_37_large_hostile_xml_costs_little_more_than_harmless_text_of_
         harmless, _ = await effort(bench, soap(f"<Nothing>{'x' * 240_000}</Nothing>"))
         for document in LARGE:
             took, peak = await effort(bench, document)
-            assert took < 50 * harmless, document[:80]  # sixteen times, as measured
+            assert took < 100 * harmless, document[:80]  # measured: 16 to 30 times; what is quadratic takes thousands
             assert peak < 10 * 1024 * 1024, document[:80]
     finally:
         tracemalloc.stop()

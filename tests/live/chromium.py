@@ -11,6 +11,8 @@ from unittest import mock
 
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.live.device import until
+
 PROGRAMS = ("chromium-headless-shell", "chromium")
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--disable-background-networking",
@@ -37,4 +39,10 @@ def chromium(folder: Path, *names: str) -> Iterator[Browser]:
         finally:
             playwright.stop()
     finally:
-        shutil.rmtree(folder)
+        until("an empty place where the browser was", lambda: removed(folder))
+
+
+def removed(folder: Path) -> bool:
+    """Whether a folder is gone; a child of the browser that is ending may still write into it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()

@@ -10,13 +10,22 @@ import pytest
 from tests.live import bundles
 from tests.live.device import Device, running
 
+# The files that take longest, which begin first: one that began last would be waited for by itself.
+LONGEST = (
+    "test_upgrade.py", "web/test_frame.py", "test_attack.py", "test_network_manager.py", "test_upgrade_crash.py",
+    "test_reset.py", "test_boot.py", "test_controller_device.py", "test_discovery.py", "test_network_loss.py",
+    "sound/test_clips_in_the_room.py", "sound/test_sound_in_the_room.py", "sound/test_speaker_test.py",
+)  # fmt: skip
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in this folder."""
+    """Mark what lies in this folder, and put the longest of it in front."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.live)
+    first = {here / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: first.get(item.path, len(first)))
 
 
 @pytest.fixture

@@ -26,12 +26,14 @@ PATIENCE_S = 120.0
 
 # Below what the kernel gives to connections on their way out (ip_local_port_range), which would take a port again.
 PORTS = range(20_000, 32_000)
+BESIDE = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 def free_port() -> int:
-    """A TCP port nobody listens on now, by chance: several of us ask at the same time."""
+    """A TCP port nobody listens on now, by chance; files that run beside one another draw from different ones."""
+    ours = PORTS[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) :: BESIDE]
     while True:
-        port = secrets.choice(PORTS)
+        port = secrets.choice(ours)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

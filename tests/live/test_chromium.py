@@ -61,7 +61,7 @@ def test_nothing_of_a_browser_outlives_a_failing_test_whose_browser(how: str, tm
             if how == "loses what was started" and parent not in seen:
                 os.kill(pid, signal.SIGKILL)
         raise ZeroDivisionError
-    assert not seen.keys() & running().keys()
+    until("the end of the browser", lambda: not seen.keys() & running().keys())
     assert not profile.exists()
     assert not folder.exists()
 
@@ -85,5 +85,5 @@ def test_nothing_of_a_browser_outlives_a_test_that_passes(tmp_path: Path) -> Non
     with chromium(folder) as browser:
         browser.new_page()
         seen = family(folder)
-    assert not seen.keys() & running().keys()
+    until("the end of the browser", lambda: not seen.keys() & running().keys())
     assert not folder.exists()

@@ -119,6 +119,7 @@ def test_whatever_the_controller_does_an_enrolled_card_opens_and_a_stranger_does
     device: Device, controller: DoorController, authority: Authority
 ) -> None:
     device.enrol(CARD)
+    params(device, "doors", door={"hold_s": 1.0})  # each round waits for the end of its release
     connect(device, controller, authority)
     for mode, why in (
         ("slow", "no answer within"),

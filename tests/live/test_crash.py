@@ -37,8 +37,9 @@ def test_the_end_of_control_is_one_line_a_role_that_followed_it(device: Device) 
     device.kill("control")
     for role in roles:
         device.wait_ready(role, other_than=old[role])
-    after = [line for line in device.output.read_text().partition("Ctrl-C stops it.")[2].split("\n") if line]
-    assert sorted(line.split()[2] for line in after) == list(roles), after
+    told = device.output.read_text().partition("Ctrl-C stops it.")[2].splitlines()
+    after = [line for line in told if "control" in line]  # a busy machine may be told of as well
+    assert sorted(line.split()[2] for line in after) == list(roles), told
     assert all("control went away" in line for line in after)
 
 

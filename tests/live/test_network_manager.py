@@ -28,7 +28,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
              "--propagation", "private"]  # fmt: skip
     stage = [*apart, sys.executable, "-m", "tests.live.network_stage", str(folder)]
     here = Path(__file__).resolve().parents[2]
-    done = subprocess.run(stage, capture_output=True, text=True, timeout=280, cwd=here, env=environment(), check=False)
+    done = subprocess.run(stage, capture_output=True, text=True, timeout=500, cwd=here, env=environment(), check=False)
     logs = [
         path.read_text(errors="replace")[-3000:] for path in (folder / "log", folder / "state.out") if path.exists()
     ]

@@ -19,12 +19,12 @@ NAME, EVIL = "door.example", "evil.example"
 STAMPS = ("id", "at", "cause")
 PAGE = """<!doctype html><title>evil</title><body>
 <script>
-const asked = [];
+let frames = 0;
 const image = path => new Promise(done => {
   const it = new Image(); it.onload = it.onerror = done; it.src = DEVICE + path;
 });
 const form = (path, type, text) => new Promise(done => {
-  const frame = document.createElement("iframe"); frame.name = "f" + asked.length; document.body.append(frame);
+  const frame = document.createElement("iframe"); frame.name = "f" + frames++; document.body.append(frame);
   const it = document.createElement("form"); it.method = "POST"; it.action = DEVICE + path; it.enctype = type;
   it.target = frame.name;
   const field = document.createElement("input"); field.name = text; field.value = ""; it.append(field);

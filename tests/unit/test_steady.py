@@ -97,6 +97,22 @@ def test_a_test_whose_fixture_failed_beside_others_has_its_second_try_as_well(tm
     assert (ended.code, ended.under(UNSTEADY)) == (0, ["test_one.py::test_it[a b]"]), ended.text
 
 
+def test_a_device_of_a_whole_file_that_failed_once_fails_all_of_its_tests_and_counts_as_one(tmp_path: Path) -> None:
+    fixture = "@pytest.fixture(scope='module')\ndef device(): assert run('device') > 1\n"
+    tests = "".join(f"def test_{number}(device): pass\n" for number in range(MOST + 2))
+    ended = ran(tmp_path, one=fixture + tests)
+    assert ended.code == 0, ended.text
+    assert ended.under(UNSTEADY) == [f"test_one.py::test_{number}" for number in range(MOST + 2)]
+
+
+def test_where_the_devices_of_more_than_three_files_fail_none_is_tried_again(tmp_path: Path) -> None:
+    tests = "@pytest.fixture\ndef device(): assert run('NAME') > 1\n\ndef test_it(device): pass\n"
+    files = {name: tests.replace("NAME", name) for name in map("f{}".format, range(MOST + 1))}
+    ended = ran(tmp_path, **files)
+    assert ended.code == 1, ended.text
+    assert UNSTEADY not in ended.text
+
+
 def test_where_more_than_three_fail_none_is_tried_again(tmp_path: Path) -> None:
     many = [f"f{number}" for number in range(MOST + 1)]
     ended = ran(tmp_path, one="".join(failing(name, times=1) for name in many))

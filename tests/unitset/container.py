@@ -14,7 +14,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.live.device import until
+from tests.live.device import PATIENCE_S, until
 from tools.package.system_files import CHECKOUT, lay_out
 
 HERE = Path(__file__).resolve().parent
@@ -107,8 +107,8 @@ class Container:
                 ["sh", "-c", join, "sh", *inside], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
-            until("systemd", lambda: self._ended() or self._first(), 60)
-            until("an answer of systemd", lambda: self.systemctl("is-system-running"), 60)
+            until("systemd", lambda: self._ended() or self._first())
+            until("an answer of systemd", lambda: self.systemctl("is-system-running"))
         except BaseException:
             print(self.told(), file=sys.stderr)
             self.close()
@@ -165,9 +165,9 @@ class Container:
     def close(self) -> None:
         """End every process of the container; nothing of it stays."""
         (self._group / "cgroup.kill").write_text("1")
-        self._process.wait(30)
+        self._process.wait(PATIENCE_S)
         # Groups are empty a moment after their last process.
-        until("an empty control group", self._remove, 30)
+        until("an empty control group", self._remove)
 
     def _remove(self) -> bool:
         try:

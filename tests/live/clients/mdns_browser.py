@@ -11,7 +11,7 @@ import sys
 
 from zeroconf import IPVersion, ServiceBrowser, ServiceListener, Zeroconf  # type: ignore[import-not-found]
 
-WAIT_MS = 10_000
+WAIT_MS = 100_000
 
 
 class Teller(ServiceListener):  # type: ignore[misc]

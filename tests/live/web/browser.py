@@ -111,6 +111,11 @@ class Person:
                 return
         raise AssertionError(f"no {label!r} within {most} stops")
 
+    def is_content(self) -> None:
+        """Fail with what their browser complained of, which is forgotten then."""
+        complaints, self.complaints = self.complaints, []
+        assert not complaints, complaints
+
     def close(self) -> None:
         """Leave."""
         self.context.close()
@@ -122,7 +127,7 @@ def person(browser: Browser, device: Device, **how: Any) -> Iterator[Person]:
     somebody = Person(browser, device, **how)
     try:
         yield somebody
-        assert not somebody.complaints, somebody.complaints
+        somebody.is_content()
     finally:
         somebody.close()
 

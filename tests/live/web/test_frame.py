@@ -190,6 +190,9 @@ def test_too_many_wrong_passwords_block_the_address_and_the_page_counts_the_seco
     assert staffed.api.patch("/params/brute_force", json=wish).status_code == 200
     with person(browser, staffed) as mallory:
         mallory.page.goto("/login")
+        # Before the block begins: it lasts for some seconds only.
+        mallory.page.fill("#name", USER)
+        mallory.page.fill("#password", PASSWORD)
         mallory.page.evaluate(
             """async () => {
                 const body = JSON.stringify({ name: "admin", password: "guess" });
@@ -198,8 +201,6 @@ def test_too_many_wrong_passwords_block_the_address_and_the_page_counts_the_seco
                 while ((await Promise.all([one(), one(), one(), one()])).every((answer) => answer.status === 401));
             }"""
         )
-        mallory.page.fill("#name", USER)
-        mallory.page.fill("#password", PASSWORD)
         mallory.page.click("#send")
         mallory.sees("Too many failures")
         expect(mallory.page.locator("#send")).to_be_disabled()

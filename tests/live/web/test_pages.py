@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import wave
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Dialog, expect
 
 from tests.live.device import Device, until
-from tests.live.web.browser import DESK, Person, person
+from tests.live.web.browser import DESK, Person
 
 RATE_HZ = 8000
 
@@ -19,9 +20,9 @@ RATE_HZ = 8000
 @pytest.fixture(scope="module")
 def ada(browser: Browser, shared_device: Device) -> Iterator[Person]:
     """An administrator who stays logged in."""
-    with person(browser, shared_device, viewport=DESK) as somebody:
+    with closing(Person(browser, shared_device, viewport=DESK)) as somebody:
         somebody.log_in()
-        yield somebody
+        yield somebody  # each test asks whether it is content: what fails here would be nobody's
 
 
 def sound(length_s: float) -> bytes:
@@ -40,6 +41,7 @@ def test_the_live_view_shows_pictures_and_ends_when_it_is_switched_off(ada: Pers
     ada.page.wait_for_function("document.querySelector('img.picture').naturalWidth > 0")
     ada.page.get_by_role("switch", name="Live view").click()
     ada.page.wait_for_function("!document.querySelector('img.picture').hasAttribute('src')")
+    ada.is_content()
 
 
 def test_a_clip_is_uploaded_played_stopped_and_removed(ada: Person) -> None:
@@ -53,6 +55,7 @@ def test_a_clip_is_uploaded_played_stopped_and_removed(ada: Person) -> None:
     ada.page.get_by_label("Remove chime").click()
     ada.page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(ada.page.get_by_label("Play chime")).to_have_count(0)
+    ada.is_content()
 
 
 def test_a_file_that_is_no_firmware_is_refused_in_its_form_and_the_device_goes_on(ada: Person) -> None:
@@ -63,6 +66,7 @@ def test_a_file_that_is_no_firmware_is_refused_in_its_form_and_the_device_goes_o
     expect(ada.page.locator("form.upload [role=alert]")).not_to_be_empty()
     ada.complaints.clear()  # the browser writes down what was refused
     assert ada.device.api.get("/upgrade").json()["stage"] == "idle"
+    ada.is_content()
 
 
 def test_a_certificate_is_made_asked_for_and_comes_back_as_a_file(ada: Person, tmp_path: Path) -> None:
@@ -81,6 +85,7 @@ def test_a_certificate_is_made_asked_for_and_comes_back_as_a_file(ada: Person, t
         ada.page.locator("form.upload button[type=submit]").click()
     assert answered.value.status == 201, "the answer to the request, as its key is here already"
     assert answered.value.request.method == "POST"
+    ada.is_content()
 
 
 def test_whoever_leaves_a_page_with_unsaved_changes_is_asked(ada: Person) -> None:
@@ -102,3 +107,4 @@ def test_whoever_leaves_a_page_with_unsaved_changes_is_asked(ada: Person) -> Non
     ada.page.wait_for_function("lintel.unsaved.size === 0")
     ada.page.locator("nav a[href='/time']").click()
     ada.page.wait_for_url("**/time")
+    ada.is_content()

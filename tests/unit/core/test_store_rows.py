@@ -294,7 +294,7 @@ from firmware.core.store import Store
 from hal.clock import SystemClock
 
 async def main():
-    store = Store(Path(sys.argv[1]), SystemClock(), alarm=lambda *said: print("alarm", *said, flush=True))
+    store = Store(Path(sys.argv[1]), SystemClock(), alarm=lambda *said: print(*said, file=sys.stderr))
     await store.start()
     n = int((await store.load("counter")) or b"0")
     while True:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_row_36_a_child_is_a_refusal(
 ) -> None:
     program, code = CHILDREN[kind]
     monkeypatch.setattr(gate, "_START", program)
-    monkeypatch.setattr(gate, "PATIENCE_S", 3.0)
+    monkeypatch.setattr(gate, "PATIENCE_S", 3.0 if code == "gate-time" else 60.0)
     assert refused(copy_of, workshop.context()) == code
 
 
@@ -146,7 +147,11 @@ def test_row_36_a_check_that_runs_out_of_memory_is_a_refusal(
 
 def children() -> set[str]:
     """The processes that this one has started and that have not been waited for."""
-    return set(" ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children")).split())
+    found: set[str] = set()
+    for path in Path("/proc/self/task").glob("*/children"):
+        with suppress(FileNotFoundError):  # a thread that has ended meanwhile
+            found.update(path.read_text().split())
+    return found
 
 
 def test_the_gate_leaves_no_process_and_no_open_file_behind(good: Path, workshop: Workshop) -> None:
